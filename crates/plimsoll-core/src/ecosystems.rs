@@ -1,0 +1,239 @@
+//! The kinds of packages: one row each.
+//!
+//! An operating-system ecosystem (`deb`, `rpm`, `apk`) is judged by the advisories of the image's
+//! distribution. A language ecosystem has a namespace, a scheme and a way to write names of its own.
+
+use std::borrow::Cow;
+
+use crate::schemes::{self, Scheme};
+
+/// One kind of package.
+#[derive(Debug)]
+pub struct Ecosystem {
+    /// Its purl type, which is also the namespace of its advisories: `pypi`, `npm`.
+    pub name: &'static str,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Its name in OSV (<https://ossf.github.io/osv-schema/#affectedpackage-field>); empty for
+    /// operating-system packages, whose OSV ecosystem is the distribution's.
+    pub osv: &'static str,
+    /// Whether a distribution judges its packages.
+    pub is_os: bool,
+    /// How its versions are ordered.
+    pub scheme: &'static Scheme,
+    /// Writes a name as advisories are looked up by it.
+    pub normalize: for<'a> fn(&'a str) -> Cow<'a, str>,
+    /// Splits a name into a purl's namespace and name; the namespace may be empty.
+    pub purl_name: fn(&str) -> (&str, &str),
+}
+
+impl PartialEq for Ecosystem {
+    fn eq(&self, other: &Ecosystem) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Ecosystem {}
+
+/// All ecosystems, sorted by name.
+pub static ECOSYSTEMS: &[&Ecosystem] =
+    &[&APK, &CARGO, &COMPOSER, &DEB, &GEM, &GOLANG, &MAVEN, &NPM, &NUGET, &PYPI, &RPM];
+
+/// The ecosystem with a name (a purl type).
+pub fn by_name(name: &str) -> Option<&'static Ecosystem> {
+    ECOSYSTEMS.iter().copied().find(|row| row.name == name)
+}
+
+/// The language ecosystem with a name in OSV.
+pub fn by_osv(name: &str) -> Option<&'static Ecosystem> {
+    ECOSYSTEMS.iter().copied().find(|row| !row.osv.is_empty() && row.osv == name)
+}
+
+/// Alpine packages, also of Wolfi and Chainguard.
+pub static APK: Ecosystem = Ecosystem {
+    name: "apk",
+    title: "apk",
+    osv: "",
+    is_os: true,
+    scheme: &schemes::apk::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+};
+
+/// Rust crates.
+pub static CARGO: Ecosystem = Ecosystem {
+    name: "cargo",
+    title: "Rust",
+    osv: "crates.io",
+    is_os: false,
+    scheme: &schemes::semver::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+};
+
+/// PHP packages.
+pub static COMPOSER: Ecosystem = Ecosystem {
+    name: "composer",
+    title: "PHP",
+    osv: "Packagist",
+    is_os: false,
+    scheme: &schemes::packagist::SCHEME,
+    normalize: lower_case,
+    purl_name: before_slash,
+};
+
+/// Debian packages, also of Ubuntu.
+pub static DEB: Ecosystem = Ecosystem {
+    name: "deb",
+    title: "deb",
+    osv: "",
+    is_os: true,
+    scheme: &schemes::deb::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+};
+
+/// Ruby gems.
+pub static GEM: Ecosystem = Ecosystem {
+    name: "gem",
+    title: "Ruby",
+    osv: "RubyGems",
+    is_os: false,
+    scheme: &schemes::rubygems::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+};
+
+/// Go modules. The standard library is the module `stdlib`.
+pub static GOLANG: Ecosystem = Ecosystem {
+    name: "golang",
+    title: "Go",
+    osv: "Go",
+    is_os: false,
+    scheme: &schemes::go::SCHEME,
+    normalize: as_written,
+    purl_name: before_last_slash,
+};
+
+/// Java artifacts, `group:artifact`.
+pub static MAVEN: Ecosystem = Ecosystem {
+    name: "maven",
+    title: "Java",
+    osv: "Maven",
+    is_os: false,
+    scheme: &schemes::maven::SCHEME,
+    normalize: as_written,
+    purl_name: before_colon,
+};
+
+/// Node packages.
+pub static NPM: Ecosystem = Ecosystem {
+    name: "npm",
+    title: "Node.js",
+    osv: "npm",
+    is_os: false,
+    scheme: &schemes::npm::SCHEME,
+    normalize: as_written,
+    purl_name: before_slash,
+};
+
+/// .NET packages.
+pub static NUGET: Ecosystem = Ecosystem {
+    name: "nuget",
+    title: ".NET",
+    osv: "NuGet",
+    is_os: false,
+    scheme: &schemes::nuget::SCHEME,
+    normalize: lower_case,
+    purl_name: whole,
+};
+
+/// Python distributions.
+pub static PYPI: Ecosystem = Ecosystem {
+    name: "pypi",
+    title: "Python",
+    osv: "PyPI",
+    is_os: false,
+    scheme: &schemes::pep440::SCHEME,
+    normalize: pep_503,
+    purl_name: whole,
+};
+
+/// Packages of the Red Hat, SUSE and other rpm families.
+pub static RPM: Ecosystem = Ecosystem {
+    name: "rpm",
+    title: "rpm",
+    osv: "",
+    is_os: true,
+    scheme: &schemes::rpm::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+};
+
+fn whole(name: &str) -> (&str, &str) {
+    ("", name)
+}
+
+fn before_slash(name: &str) -> (&str, &str) {
+    name.split_once('/').unwrap_or(("", name))
+}
+
+fn before_last_slash(name: &str) -> (&str, &str) {
+    name.rsplit_once('/').unwrap_or(("", name))
+}
+
+fn before_colon(name: &str) -> (&str, &str) {
+    name.split_once(':').unwrap_or(("", name))
+}
+
+fn as_written(name: &str) -> Cow<'_, str> {
+    Cow::Borrowed(name)
+}
+
+fn lower_case(name: &str) -> Cow<'_, str> {
+    if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+/// Lower case, every run of `-`, `_` and `.` one `-` (PEP 503, "Normalized Names").
+fn pep_503(name: &str) -> Cow<'_, str> {
+    let mut out = String::with_capacity(name.len());
+    let mut in_run = false;
+    for c in name.chars() {
+        if matches!(c, '-' | '_' | '.') {
+            if !in_run {
+                out.push('-');
+            }
+            in_run = true;
+        } else {
+            out.push(c.to_ascii_lowercase());
+            in_run = false;
+        }
+    }
+    if out == name { Cow::Borrowed(name) } else { Cow::Owned(out) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_sorted() {
+        assert!(ECOSYSTEMS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    }
+
+    #[test]
+    fn names_are_normalized_as_their_registry_does() {
+        for (row, from, to) in [
+            (&PYPI, "Zope.Interface__x", "zope-interface-x"),
+            (&PYPI, "django", "django"),
+            (&NUGET, "Newtonsoft.Json", "newtonsoft.json"),
+            (&NPM, "JSONStream", "JSONStream"),
+        ] {
+            assert_eq!((row.normalize)(from), to, "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What an image is, once its manifest and config have been read and verified.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::digest::Digest;
+
+/// One image: a manifest with its config and layers. An index is several of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    /// The reference as the user wrote it.
+    pub reference: String,
+    /// Digest of the manifest. A root filesystem has none.
+    pub digest: Option<Digest>,
+    /// Digest of the config.
+    pub config_digest: Option<Digest>,
+    /// What the config says that the image runs on.
+    pub platform: Platform,
+    /// The layers, lowest first.
+    pub layers: Vec<Layer>,
+}
+
+/// One layer: one filesystem diff.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Layer {
+    /// Digest of the blob as it is stored, compressed or not.
+    pub digest: Digest,
+    /// Digest of the uncompressed tar, as the config states it.
+    pub diff_id: Option<Digest>,
+    /// Media type from the manifest.
+    pub media_type: String,
+    /// Size of the blob in bytes, as the manifest states it.
+    pub size: u64,
+    /// The build command that made the layer, from the config's history.
+    pub created_by: Option<String>,
+}
+
+/// Operating system and processor that an image is for (OCI image index, `platform`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Platform {
+    /// `linux`, `windows`.
+    pub os: String,
+    /// Go's name of the processor: `amd64`, `arm64`.
+    pub architecture: String,
+    /// Variant of the processor, such as `v7`.
+    pub variant: Option<String>,
+    /// Version of the operating system, such as `10.0.20348.2527`. Windows images have one.
+    pub os_version: Option<String>,
+}
+
+/// Why a text is not a platform.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`{0}` is not a platform; write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as `linux/arm64`")]
+pub struct BadPlatform(pub String);
+
+impl FromStr for Platform {
+    type Err = BadPlatform;
+
+    fn from_str(text: &str) -> Result<Platform, BadPlatform> {
+        let parts: Vec<&str> = text.split('/').collect();
+        if parts.iter().any(|part| part.is_empty()) {
+            return Err(BadPlatform(text.to_owned()));
+        }
+        let (os, architecture, variant) = match parts[..] {
+            [os, architecture] => (os, architecture, None),
+            [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
+            _ => return Err(BadPlatform(text.to_owned())),
+        };
+        Ok(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant, os_version: None })
+    }
+}
+
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.os, self.architecture)?;
+        match &self.variant {
+            Some(variant) => write!(f, "/{variant}"),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn platforms_round_trip() {
+        for text in ["linux/amd64", "linux/arm/v7"] {
+            assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
+        }
+        for bad in ["", "linux", "linux/", "/amd64", "a/b/c/d"] {
+            assert!(bad.parse::<Platform>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! The words and the decisions of Plimsoll: pure, synchronous, without IO.
+//!
+//! Reading order follows the flow. An [`image`] is opened elsewhere and catalogued into an [`inventory`];
+//! [`advisory`] says what a feed stated and how it is looked up; [`matching::find`] joins the two into
+//! [`finding`]s with their [`coverage`]; [`policy::judge`] turns those into a verdict. What could not be
+//! known on the way is a [`gap`], a value in the result.
+//!
+//! Three registries of rows live here: [`schemes`] (version orderings), [`ecosystems`] (kinds of packages)
+//! and [`distros`] (distributions).
+
+pub mod advisory;
+pub mod assessment;
+pub mod coverage;
+pub mod digest;
+pub mod distros;
+pub mod ecosystems;
+pub mod finding;
+pub mod gap;
+pub mod image;
+pub mod inventory;
+pub mod matching;
+pub mod policy;
+pub mod purl;
+pub mod schemes;

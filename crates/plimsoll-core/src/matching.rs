@@ -1,0 +1,1 @@
+//! Joining what is aboard with what is known.

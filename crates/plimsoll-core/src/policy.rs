@@ -1,0 +1,111 @@
+//! What is demanded of an image, and the verdict.
+
+use crate::advisory::Severity;
+use crate::finding::{Finding, Findings};
+use crate::gap::{Gap, GapKind};
+use crate::inventory::Inventory;
+
+/// What is demanded.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Findings that refuse the image; `None` demands nothing of findings.
+    pub fail_on: Option<Threshold>,
+    /// Whether gaps are accepted.
+    pub allows_gaps: bool,
+}
+
+/// Which findings meet a threshold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Threshold {
+    /// This severity or worse; `None` for any finding, also one whose severity nobody states.
+    pub severity: Option<Severity>,
+    /// Only findings that have a fix.
+    pub only_fixable: bool,
+}
+
+/// The answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing stands against it, and nothing that was asked is unknown.
+    Cleared,
+    /// It may not sail, for these reasons.
+    Refused(Vec<Reason>),
+    /// Nothing refused it, but these gaps could hide something.
+    Undecided(Vec<Gap>),
+}
+
+impl Verdict {
+    /// Name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Verdict::Cleared => "cleared",
+            Verdict::Refused(_) => "refused",
+            Verdict::Undecided(_) => "undecided",
+        }
+    }
+}
+
+/// One reason for a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason {
+    /// Name of the rule, kebab-case.
+    pub rule: &'static str,
+    /// What was found, for people.
+    pub detail: String,
+}
+
+impl Threshold {
+    /// Whether a finding meets it; `None` where its severity is unknown and decides.
+    pub fn is_met_by(&self, finding: &Finding) -> Option<bool> {
+        if self.only_fixable && finding.fixed_in.is_none() {
+            return Some(false);
+        }
+        match (self.severity, finding.severity) {
+            (None, _) => Some(true),
+            (Some(floor), Some(severity)) => Some(severity >= floor),
+            (Some(_), None) => None,
+        }
+    }
+}
+
+/// Judges an image. A refusal needs one finding; a clearance needs that nothing which was asked is unknown.
+///
+/// Without a threshold only gaps that leave a whole part of the image unjudged make it undecided.
+pub fn judge(inventory: &Inventory, findings: &Findings, policy: &Policy) -> Verdict {
+    let mut reasons = Vec::new();
+    let mut gaps: Vec<Gap> = inventory
+        .gaps
+        .iter()
+        .chain(&findings.gaps)
+        .filter(|gap| policy.fail_on.is_some() || gap.kind.leaves_image_unjudged())
+        .cloned()
+        .collect();
+    if let Some(threshold) = policy.fail_on {
+        for finding in &findings.findings {
+            let package = &inventory.packages[finding.package];
+            match threshold.is_met_by(finding) {
+                Some(true) => {
+                    reasons.push(Reason {
+                        rule: "severity",
+                        detail: format!("{} in {} {}", finding.id, package.name, package.version),
+                    });
+                }
+                Some(false) => {}
+                None => gaps.push(Gap::new(
+                    GapKind::SeverityUnknown,
+                    format!("{} in {}", finding.id, package.name),
+                    "no feed states a severity, so the threshold cannot be held against it; `--fail-on any` counts it",
+                )),
+            }
+        }
+    }
+    gaps.sort_unstable();
+    gaps.dedup();
+    if !reasons.is_empty() {
+        Verdict::Refused(reasons)
+    } else if gaps.is_empty() || policy.allows_gaps {
+        Verdict::Cleared
+    } else {
+        Verdict::Undecided(gaps)
+    }
+}

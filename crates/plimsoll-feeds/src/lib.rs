@@ -1,0 +1,3 @@
+//! From upstream advisories to the advisory database.
+
+pub mod feeds;

@@ -1,0 +1,3 @@
+//! From assessments to bytes.
+
+pub mod formats;
