@@ -9,6 +9,10 @@ use std::io::Read;
 use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub mod apk;
+pub mod dpkg;
+pub mod os_release;
+
 /// One kind of evidence.
 #[derive(Debug)]
 pub struct Cataloger {
@@ -27,7 +31,7 @@ pub struct Cataloger {
 }
 
 /// All catalogers, sorted by name. A file goes to the first that wants it.
-pub static CATALOGERS: &[&Cataloger] = &[];
+pub static CATALOGERS: &[&Cataloger] = &[&apk::CATALOGER, &dpkg::CATALOGER, &os_release::CATALOGER];
 
 /// A file's head in a layer.
 #[derive(Clone, Copy, Debug)]
