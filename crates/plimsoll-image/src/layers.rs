@@ -145,13 +145,17 @@ fn check<R: Read>(
     let Hashed { hasher, count, is_cut, .. } = stored.into_inner();
     if is_cut && count >= limits.layer_bytes_max {
         let max = limits.layer_bytes_max;
-        return Some(LayerFailure::Limit(format!("is larger than the limit of {max} bytes (layer_bytes_max)")));
+        return Some(LayerFailure::Limit(format!(
+            "is larger than the limit of {max} bytes (layer_bytes_max)"
+        )));
     }
     if let Some(size) = expected.size
         && (size != count || is_cut)
     {
         let more = if is_cut { "more than " } else { "" };
-        return Some(LayerFailure::Mismatch(format!("the manifest states {size} bytes, there are {more}{count}")));
+        return Some(LayerFailure::Mismatch(format!(
+            "the manifest states {size} bytes, there are {more}{count}"
+        )));
     }
     for (what, expected, hasher) in
         [("", expected.digest, hasher), ("unpacked ", expected.diff_id, unpacked_hasher)]
@@ -179,41 +183,124 @@ fn failure_of(error: &TarError) -> LayerFailure {
     }
 }
 
-/// The walk over one layer's tar.
-struct Walk<'a> {
+/// Hands files to the catalogers and keeps what they find: what a layer's walk and a root filesystem's share.
+pub(crate) struct FileReader<'a> {
     shared: &'a Shared<'a>,
-    /// Set in the second pass: read these files alone, each as the hard links that name it.
-    only: HashMap<String, Vec<String>>,
     files: HashMap<String, FileFacts>,
     /// Files that a cataloger has read, also those in which it found nothing.
     read: HashSet<String>,
+    facts: LayerFacts,
+}
+
+impl<'a> FileReader<'a> {
+    pub(crate) fn new(shared: &'a Shared<'a>) -> FileReader<'a> {
+        FileReader { shared, files: HashMap::new(), read: HashSet::new(), facts: LayerFacts::default() }
+    }
+
+    /// Reads a file of a root filesystem, if a cataloger wants it.
+    pub(crate) fn file(
+        &mut self,
+        path: &str,
+        size: u64,
+        is_executable: bool,
+        open: &mut dyn FnMut() -> io::Result<Box<dyn Read>>,
+    ) -> io::Result<()> {
+        let entry = Entry { path, size, is_executable };
+        if let Some(cataloger) = wanted_by(&entry) {
+            let found = self.catalog(cataloger, entry, &mut open()?)?;
+            self.keep(path, cataloger, found);
+        }
+        Ok(())
+    }
+
+    /// Counts an entry; says whether it is still within the limit.
+    pub(crate) fn count_entry(&mut self, path: &str) -> bool {
+        self.facts.entries += 1;
+        let max = self.shared.limits.entries_max;
+        if self.facts.entries == max + 1 {
+            self.problem(
+                path,
+                Problem::limit(format!("this and what follows is beyond {max} entries (entries_max)")),
+            );
+        }
+        self.facts.entries <= max
+    }
+
+    pub(crate) fn root_link(&mut self, name: &str, target: &str) {
+        self.facts.root_links.push((name.to_owned(), crate::tar::clean_path(target)));
+    }
+
+    pub(crate) fn problem(&mut self, path: &str, problem: Problem) {
+        self.facts.problems.push((path.to_owned(), problem));
+    }
+
+    /// Lets a cataloger read a file. The error is of the content's source: the layer broke, not the file.
+    fn catalog(&self, cataloger: &Cataloger, entry: Entry<'_>, content: &mut dyn Read) -> io::Result<Found> {
+        let limits = self.shared.limits;
+        let _permit = self.shared.held.take(entry.size.min(limits.whole_bytes_max), limits.held_bytes_max);
+        let mut content = Watched { content, failure: None };
+        let mut file = File { entry, content: &mut content, whole_bytes_max: limits.whole_bytes_max };
+        let found = (cataloger.read)(&mut file);
+        content.failure.map_or(Ok(found), Err)
+    }
+
+    fn keep(&mut self, path: &str, cataloger: &Cataloger, mut found: Found) {
+        self.read.insert(path.to_owned());
+        for problem in found.problems.drain(..) {
+            self.problem(path, problem);
+        }
+        for owned in &mut found.owned {
+            owned.paths.retain(|path| could_be_evidence(path));
+        }
+        found.owned.retain(|owned| !owned.paths.is_empty());
+        if found != Found::default() {
+            let facts = FileFacts { path: path.to_owned(), cataloger: cataloger.name.to_owned(), found };
+            self.files.insert(path.to_owned(), facts);
+        }
+    }
+
+    /// Forgets a file that a later entry of the same layer replaces.
+    fn forget(&mut self, path: &str) {
+        if !self.read.is_empty() && self.read.remove(path) {
+            self.files.remove(path);
+        }
+    }
+
+    pub(crate) fn finish(&mut self) -> LayerFacts {
+        let mut facts = std::mem::take(&mut self.facts);
+        facts.files = std::mem::take(&mut self.files).into_values().collect();
+        facts.files.sort_by(|a, b| a.path.cmp(&b.path));
+        let max = self.shared.limits.problems_max;
+        if facts.problems.len() > max {
+            let more = facts.problems.len() - max;
+            facts.problems.truncate(max);
+            let problem = Problem::limit(format!("{more} more problems are not listed (problems_max)"));
+            facts.problems.push((String::new(), problem));
+        }
+        facts
+    }
+}
+
+/// The walk over one layer's tar.
+struct Walk<'a> {
+    reader: FileReader<'a>,
+    /// Set in the second pass: read these files alone, each as the hard links that name it.
+    only: HashMap<String, Vec<String>>,
     unread_links: HashMap<String, Vec<String>>,
     paths: PathSetBuilder,
-    facts: LayerFacts,
 }
 
 impl<'a> Walk<'a> {
     fn new(shared: &'a Shared<'a>, only: HashMap<String, Vec<String>>) -> Walk<'a> {
-        Walk {
-            shared,
-            only,
-            files: HashMap::new(),
-            read: HashSet::new(),
-            unread_links: HashMap::new(),
-            paths: PathSetBuilder::default(),
-            facts: LayerFacts::default(),
-        }
+        let reader = FileReader::new(shared);
+        Walk { reader, only, unread_links: HashMap::new(), paths: PathSetBuilder::default() }
     }
 
     fn run<R: BufRead>(&mut self, archive: &mut Archive<R>) -> Result<(), TarError> {
         while let Some(header) = archive.next_entry()? {
-            self.facts.entries += 1;
-            if self.facts.entries > self.shared.limits.entries_max {
-                return Err(quota(format!(
-                    "has more than {} entries (entries_max)",
-                    self.shared.limits.entries_max
-                ))
-                .into());
+            if !self.reader.count_entry(&header.path) {
+                let max = self.reader.shared.limits.entries_max;
+                return Err(quota(format!("has more than {max} entries (entries_max)")).into());
             }
             if !self.only.is_empty() {
                 self.linked(&header, archive)?;
@@ -230,11 +317,11 @@ impl<'a> Walk<'a> {
         let (directory, name) = header.path.rsplit_once('/').unwrap_or(("", &header.path));
         let Some(removed) = name.strip_prefix(".wh.") else { return false };
         if name == ".wh..wh..opq" {
-            self.facts.opaque.push(directory.to_owned());
+            self.reader.facts.opaque.push(directory.to_owned());
         } else if !removed.is_empty() && !removed.starts_with(".wh.") {
             // Other names with the doubled prefix are AUFS's own files and mean nothing.
             let slash = if directory.is_empty() { "" } else { "/" };
-            self.facts.whiteouts.push(format!("{directory}{slash}{removed}"));
+            self.reader.facts.whiteouts.push(format!("{directory}{slash}{removed}"));
         }
         true
     }
@@ -242,21 +329,17 @@ impl<'a> Walk<'a> {
     fn entry<R: BufRead>(&mut self, header: &Header, archive: &mut Archive<R>) -> Result<(), TarError> {
         let path = header.path.as_str();
         self.paths.add(path, header.kind == Kind::Directory);
-        if !self.read.is_empty() && self.read.remove(path) {
-            self.files.remove(path);
-        }
+        self.reader.forget(path);
         match &header.kind {
             Kind::File => {
                 let entry = Entry { path, size: header.size, is_executable: header.mode & 0o111 != 0 };
                 if let Some(cataloger) = wanted_by(&entry) {
-                    let found = self.catalog(cataloger, entry, archive)?;
-                    self.keep(path, cataloger, found);
+                    let found = self.reader.catalog(cataloger, entry, archive)?;
+                    self.reader.keep(path, cataloger, found);
                 }
             }
             Kind::HardLink(target) => self.hard_link(header, target),
-            Kind::Symlink(target) if !path.contains('/') => {
-                self.facts.root_links.push((path.to_owned(), crate::tar::clean_path(target)));
-            }
+            Kind::Symlink(target) if !path.contains('/') => self.reader.root_link(path, target),
             _ => {}
         }
         Ok(())
@@ -266,12 +349,9 @@ impl<'a> Walk<'a> {
         let path = header.path.as_str();
         let entry = Entry { path, size: u64::MAX, is_executable: header.mode & 0o111 != 0 };
         let Some(cataloger) = wanted_by(&entry) else { return };
-        if self.read.contains(target) {
-            if let Some(facts) = self.files.get(target) {
-                let found = facts.found.clone();
-                self.keep(path, cataloger, found);
-            }
-            self.read.insert(path.to_owned());
+        if self.reader.read.contains(target) {
+            let found = self.reader.files.get(target).map(|facts| facts.found.clone());
+            self.reader.keep(path, cataloger, found.unwrap_or_default());
         } else {
             self.unread_links.entry(target.to_owned()).or_default().push(path.to_owned());
         }
@@ -287,59 +367,17 @@ impl<'a> Walk<'a> {
         let is_executable = header.mode & 0o111 != 0;
         let entry = Entry { path: first, size: header.size, is_executable };
         let Some(cataloger) = wanted_by(&entry) else { return Ok(()) };
-        let found = self.catalog(cataloger, entry, archive)?;
+        let found = self.reader.catalog(cataloger, entry, archive)?;
         for link in &links {
-            self.keep(link, cataloger, found.clone());
+            self.reader.keep(link, cataloger, found.clone());
         }
         Ok(())
     }
 
-    fn catalog<R: BufRead>(
-        &mut self,
-        cataloger: &Cataloger,
-        entry: Entry<'_>,
-        archive: &mut Archive<R>,
-    ) -> Result<Found, TarError> {
-        let limits = self.shared.limits;
-        let _permit = self.shared.held.take(entry.size.min(limits.whole_bytes_max), limits.held_bytes_max);
-        let mut content = Watched { archive, failure: None };
-        let mut file = File { entry, content: &mut content, whole_bytes_max: limits.whole_bytes_max };
-        let found = (cataloger.read)(&mut file);
-        match content.failure {
-            // The layer broke, not the file.
-            Some(error) => Err(error.into()),
-            None => Ok(found),
-        }
-    }
-
-    fn keep(&mut self, path: &str, cataloger: &Cataloger, mut found: Found) {
-        self.read.insert(path.to_owned());
-        for problem in found.problems.drain(..) {
-            self.facts.problems.push((path.to_owned(), problem));
-        }
-        for owned in &mut found.owned {
-            owned.paths.retain(|path| could_be_evidence(path));
-        }
-        found.owned.retain(|owned| !owned.paths.is_empty());
-        if found != Found::default() {
-            let facts = FileFacts { path: path.to_owned(), cataloger: cataloger.name.to_owned(), found };
-            self.files.insert(path.to_owned(), facts);
-        }
-    }
-
     fn finish(&mut self, failure: Option<LayerFailure>, unpacked_bytes: u64) -> LayerPass {
-        let mut facts = std::mem::take(&mut self.facts);
+        let mut facts = self.reader.finish();
         facts.unpacked_bytes = unpacked_bytes;
-        facts.files = std::mem::take(&mut self.files).into_values().collect();
-        facts.files.sort_by(|a, b| a.path.cmp(&b.path));
         facts.paths = std::mem::take(&mut self.paths).build();
-        let max = self.shared.limits.problems_max;
-        if facts.problems.len() > max {
-            let more = facts.problems.len() - max;
-            facts.problems.truncate(max);
-            let problem = Problem::limit(format!("{more} more problems are not listed (problems_max)"));
-            facts.problems.push((String::new(), problem));
-        }
         LayerPass { facts, failure }
     }
 }
@@ -430,7 +468,9 @@ impl<R: Read + Stored> Read for Unpacked<'_, R> {
         }
         if self.shared.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             let seconds = limits.time_max.as_secs();
-            return Err(quota(format!("was not read within {seconds} seconds of the image's start (time_max)")));
+            return Err(quota(format!(
+                "was not read within {seconds} seconds of the image's start (time_max)"
+            )));
         }
         Ok(count)
     }
@@ -494,15 +534,15 @@ impl<R: Read> Stored for Inflated<'_, R> {
     }
 }
 
-/// Passes content on to a cataloger and remembers whether the layer itself broke.
-struct Watched<'a, R> {
-    archive: &'a mut Archive<R>,
+/// Passes content on to a cataloger and remembers whether its source broke.
+struct Watched<'a> {
+    content: &'a mut dyn Read,
     failure: Option<io::Error>,
 }
 
-impl<R: BufRead> Read for Watched<'_, R> {
+impl Read for Watched<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.archive.read(buffer).inspect_err(|error| {
+        self.content.read(buffer).inspect_err(|error| {
             if error.kind() != io::ErrorKind::Interrupted {
                 self.failure = Some(io::Error::new(error.kind(), error.to_string()));
             }

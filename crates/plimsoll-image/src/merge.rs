@@ -200,9 +200,19 @@ fn distro_gap(inventory: &Inventory) -> Option<Gap> {
     }
     let gap = |subject: &str, detail: &str| Some(Gap::new(GapKind::UnknownDistro, subject, detail));
     match &inventory.os_release {
-        None => gap("image", "nothing in the image says which distribution it is, so no system package was judged"),
-        Some(os) if distros::DISTROS.iter().any(|row| row.id == os.id || row.other_ids.contains(&os.id.as_str())) => {
-            gap(&os.id, "os-release does not say which release of the distribution this is, so no system package was judged")
+        None => gap(
+            "image",
+            "nothing in the image says which distribution it is, so no system package was judged",
+        ),
+        Some(os)
+            if distros::DISTROS
+                .iter()
+                .any(|row| row.id == os.id || row.other_ids.contains(&os.id.as_str())) =>
+        {
+            gap(
+                &os.id,
+                "os-release does not say which release of the distribution this is, so no system package was judged",
+            )
         }
         Some(os) => gap(&os.id, "no distribution of this `ID` is known, so no system package was judged"),
     }
@@ -247,9 +257,8 @@ fn purl_of(found: &FoundPackage, release: Option<&Release>) -> String {
         Some((name, _)) if *name != found.name => name.as_str(),
         _ => "",
     };
-    // An rpm's epoch is a qualifier of its purl, a deb's a part of the version.
     let (epoch, version) = match found.version.split_once(':') {
-        Some((epoch, version)) if ecosystem.name == "rpm" => (epoch, version),
+        Some((epoch, version)) if ecosystem.purl_has_epoch => (epoch, version),
         _ => ("", found.version.as_str()),
     };
     let architecture = found.architecture.as_deref().unwrap_or("");

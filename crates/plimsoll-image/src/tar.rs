@@ -135,9 +135,8 @@ impl<R: BufRead> Archive<R> {
     fn entry(&mut self, block: &[u8; BLOCK], size: u64, extensions: Extensions) -> Result<Header, TarError> {
         let Extensions { gnu_path, gnu_link, pax } = extensions;
         let raw_path = gnu_path.or_else(|| pax.path.clone()).unwrap_or_else(|| header_path(block));
-        let raw_link = gnu_link
-            .or_else(|| pax.link.clone())
-            .unwrap_or_else(|| until_nul(&block[157..257]).to_vec());
+        let raw_link =
+            gnu_link.or_else(|| pax.link.clone()).unwrap_or_else(|| until_nul(&block[157..257]).to_vec());
         let mode = u32::try_from(number(&block[100..108])? & 0o7777).unwrap_or(0);
         let kind = match block[156] {
             b'1' => Kind::HardLink(clean(&raw_link)?),
@@ -462,7 +461,11 @@ fn text(bytes: &[u8]) -> String {
 /// Cleans a path as a runtime does that unpacks into a root: `..` never leaves it.
 fn clean(path: &[u8]) -> Result<String, TarError> {
     if path.len() > PATH_BYTES_MAX {
-        return Err(TarError::TooLarge { what: "a path", size: path.len() as u64, max: PATH_BYTES_MAX as u64 });
+        return Err(TarError::TooLarge {
+            what: "a path",
+            size: path.len() as u64,
+            max: PATH_BYTES_MAX as u64,
+        });
     }
     Ok(clean_path(&String::from_utf8_lossy(path)))
 }
@@ -535,4 +538,19 @@ fn decimal(digits: &[u8]) -> Option<u64> {
         return None;
     }
     digits.iter().try_fold(0u64, |value, &byte| value.checked_mul(10)?.checked_add(u64::from(byte - b'0')))
+}
+
+impl<F: Read + io::Seek> Archive<io::BufReader<F>> {
+    /// Where the current entry's content stands in the stream.
+    pub fn content_offset(&mut self) -> io::Result<u64> {
+        io::Seek::stream_position(&mut self.input)
+    }
+
+    /// Moves behind the current entry's content without reading it.
+    pub fn seek_past_content(&mut self) -> io::Result<()> {
+        let bytes = std::mem::take(&mut self.stored_left).saturating_add(std::mem::take(&mut self.padding));
+        self.sparse = None;
+        let bytes = i64::try_from(bytes).map_err(|_| io::ErrorKind::UnexpectedEof)?;
+        self.input.seek_relative(bytes)
+    }
 }

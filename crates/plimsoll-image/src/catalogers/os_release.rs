@@ -113,9 +113,13 @@ mod tests {
 
     #[test]
     fn values_are_unquoted_as_a_shell_would() {
-        for (value, expected) in
-            [("alpine", "alpine"), ("\"3.20\"", "3.20"), ("'a b'", "a b"), (r#""a \"b\"""#, "a \"b\""), ("\"", "\"")]
-        {
+        for (value, expected) in [
+            ("alpine", "alpine"),
+            ("\"3.20\"", "3.20"),
+            ("'a b'", "a b"),
+            (r#""a \"b\"""#, "a \"b\""),
+            ("\"", "\""),
+        ] {
             assert_eq!(unquote(value), expected, "{value}");
         }
     }
