@@ -283,12 +283,9 @@ impl<'a, A: Advisories> Matcher<'a, A> {
         &mut self,
         lookup: &Lookup<'_>,
         silent: &[&Row<'a>],
-        flaws: &mut Vec<(String, BTreeSet<String>, Vec<Hit<'a>>)>,
+        flaws: &mut Vec<Flaw<'a>>,
     ) -> Result<(), LookupError> {
-        let Some(worst) = flaws.iter().filter_map(|(_, _, hits)| hits.first().map(|hit| hit.rank)).max()
-        else {
-            return Ok(());
-        };
+        let Some(worst) = flaws.iter().map(Flaw::rank).max() else { return Ok(()) };
         let mut overruled: Vec<(usize, BTreeSet<String>)> = Vec::new();
         for row in silent {
             let rank = self.rank(lookup, row);
