@@ -167,10 +167,8 @@ impl Client {
     fn check(&self, url: &Url, shown: &str) -> Result<(), NetError> {
         let settings = &self.shared.settings;
         let origin = &url.origin;
-        let may_be_plain = origin.is_https
-            || is_loopback_name(&origin.host)
-            || settings.plain_http_hosts.iter().any(|host| host == "*")
-            || origin.is_listed(&settings.plain_http_hosts);
+        let may_be_plain =
+            origin.is_https || is_loopback_name(&origin.host) || origin.is_listed(&settings.plain_http_hosts);
         if !may_be_plain {
             return Err(NetError::PlainHttp { url: shown.to_owned(), host: origin.host_and_port() });
         }
