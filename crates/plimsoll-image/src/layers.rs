@@ -126,10 +126,23 @@ fn read_once(
     }
     drop(archive);
     let Unpacked { hasher: unpacked_hasher, count, .. } = unpacked;
-    if failure.is_none() {
-        failure = check(stored, expected, unpacked_hasher, limits);
-    }
+    let failure = too_long(stored.get_ref(), expected, limits)
+        .or(failure)
+        .or_else(|| check(stored, expected, unpacked_hasher, limits));
     walk.finish(failure, count)
+}
+
+/// Whether there are more bytes than there may be. To the inflater, which is given no more than those, the
+/// layer seems to end in the middle.
+fn too_long<R>(stored: &Hashed<R>, expected: &Expected<'_>, limits: &Limits) -> Option<LayerFailure> {
+    let max = limits.layer_bytes_max;
+    match expected.size {
+        _ if !stored.is_cut => None,
+        Some(size) if size <= max => {
+            Some(LayerFailure::Mismatch(format!("the manifest states {size} bytes, there are more")))
+        }
+        _ => Some(LayerFailure::Limit(format!("it is larger than {max} bytes (layer_bytes_max)"))),
+    }
 }
 
 /// Whether the bytes are those that the manifest names.
@@ -142,20 +155,12 @@ fn check<R: Read>(
     if let Err(error) = io::copy(&mut stored, &mut io::sink()) {
         return Some(LayerFailure::Unreadable(error.to_string()));
     }
-    let Hashed { hasher, count, is_cut, .. } = stored.into_inner();
-    if is_cut && count >= limits.layer_bytes_max {
-        let max = limits.layer_bytes_max;
-        return Some(LayerFailure::Limit(format!(
-            "is larger than the limit of {max} bytes (layer_bytes_max)"
-        )));
+    if let Some(failure) = too_long(stored.get_ref(), expected, limits) {
+        return Some(failure);
     }
-    if let Some(size) = expected.size
-        && (size != count || is_cut)
-    {
-        let more = if is_cut { "more than " } else { "" };
-        return Some(LayerFailure::Mismatch(format!(
-            "the manifest states {size} bytes, there are {more}{count}"
-        )));
+    let Hashed { hasher, count, .. } = stored.into_inner();
+    if let Some(size) = expected.size.filter(|size| *size != count) {
+        return Some(LayerFailure::Mismatch(format!("the manifest states {size} bytes, there are {count}")));
     }
     for (what, expected, hasher) in
         [("", expected.digest, hasher), ("unpacked ", expected.diff_id, unpacked_hasher)]

@@ -138,6 +138,7 @@ fn paths_never_leave_the_root() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn flipped_bytes_never_panic(
         which in 0usize..8,
