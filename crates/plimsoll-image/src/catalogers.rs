@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub mod apk;
 pub mod dpkg;
 pub mod os_release;
+pub mod rpm;
 
 /// One kind of evidence.
 #[derive(Debug)]
@@ -31,7 +32,12 @@ pub struct Cataloger {
 }
 
 /// All catalogers, sorted by name. A file goes to the first that wants it.
-pub static CATALOGERS: &[&Cataloger] = &[&apk::CATALOGER, &dpkg::CATALOGER, &os_release::CATALOGER];
+pub static CATALOGERS: &[&Cataloger] = &[
+    &apk::CATALOGER,
+    &dpkg::CATALOGER,
+    &os_release::CATALOGER,
+    &rpm::CATALOGER,
+];
 
 /// A file's head in a layer.
 #[derive(Clone, Copy, Debug)]
