@@ -464,7 +464,7 @@ fn read_header(file: &[u8], path: &Path) -> Result<Header, OpenError> {
     for (index, section) in sections.iter_mut().enumerate() {
         let length = u64_at(file, HEADER_BYTES + index * size_of::<u64>()).ok_or_else(cut_off)?;
         let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
-        let end = end.filter(|end| *end <= file.len() && (end - start) % SECTION_WIDTHS[index] == 0);
+        let end = end.filter(|end| *end <= file.len() && (end - start).is_multiple_of(SECTION_WIDTHS[index]));
         let end = end.ok_or_else(|| damaged(&format!("its {} have a wrong length", SECTION_NAMES[index])))?;
         *section = start..end;
         start = end;
