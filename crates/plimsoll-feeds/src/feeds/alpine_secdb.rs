@@ -110,7 +110,7 @@ fn collect(element: &Value, statements: &mut Statements, sink: &mut dyn Sink) {
     let package = element.get("pkg").unwrap_or(&Value::Null);
     let Some(name) = package.get("name").and_then(Value::as_str).filter(|name| text::is_package_name(name))
     else {
-        sink.refuse("an element of `packages`", "the package has no usable name");
+        sink.refuse("an element of packages", "the package has no usable name");
         return;
     };
     let fixes = match package.get("secfixes") {

@@ -12,6 +12,7 @@
 use std::collections::BTreeSet;
 
 use plimsoll_core::advisory::{Advisory, Affected, FixState, Range, RangeEnd, Severity, Status};
+use plimsoll_core::distros::debian::release_of_codename;
 use serde_json::Value;
 
 use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, json, text};
@@ -51,6 +52,9 @@ fn statement(
     codenames: &mut BTreeSet<String>,
     sink: &mut dyn Sink,
 ) -> Result<(), &'static str> {
+    if flaw.is_empty() && record.is_null() {
+        return Err("the flaws of the package are not an object");
+    }
     if !text::is_package_name(package) {
         return Err("the package has no usable name");
     }
@@ -131,19 +135,4 @@ fn fix_state(urgency: &str, nodsa_reason: &str) -> FixState {
         (_, "postponed") => FixState::Deferred,
         _ => FixState::None,
     }
-}
-
-/// Stands in for the distribution's own table of codenames.
-fn release_of_codename(codename: &str) -> Option<&'static str> {
-    [
-        ("sid", "sid"),
-        ("forky", "14"),
-        ("trixie", "13"),
-        ("bookworm", "12"),
-        ("bullseye", "11"),
-        ("buster", "10"),
-    ]
-    .iter()
-    .find(|(name, _)| *name == codename)
-    .map(|(_, release)| *release)
 }

@@ -98,10 +98,12 @@ fn parse(part: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<()
     let ecosystem = part.path.split('/').next().unwrap_or_default().replace("%20", " ");
     let scope = Scope::of(&ecosystem)
         .ok_or_else(|| ParseError(format!("the ecosystem `{ecosystem}` is not known")))?;
+    let mut namespaces = BTreeSet::new();
     if let Scope::Language(row) = scope {
         sink.namespace(row.name);
+        namespaces.insert(row.name.to_owned());
     }
-    let mut reader = Reader { scope, sink, namespaces: BTreeSet::new(), modified: String::new(), bytes: 0 };
+    let mut reader = Reader { scope, sink, namespaces, modified: String::new(), bytes: 0 };
     read_zip(source, &mut reader)?;
     if !reader.modified.is_empty() {
         reader.sink.data_date(&reader.modified);

@@ -64,7 +64,7 @@ pub(super) fn is_cve(text: &str) -> bool {
 }
 
 /// Reads a time as feeds write it and gives it in UTC as RFC 3339. Reads RFC 3339, offsets without a colon
-/// (`+0000`, as EPSS writes them) and plain dates.
+/// (`+0000`, as EPSS writes them) and plain dates. Times before 1970 are fillers (`0001-01-01T00:00:00Z`).
 pub(super) fn instant(text: &str) -> Option<String> {
     let text = text.trim();
     if text.len() > 64 {
@@ -75,7 +75,7 @@ pub(super) fn instant(text: &str) -> Option<String> {
         .or_else(|_| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%z", text))
         .or_else(|_| text.parse::<Date>()?.to_zoned(TimeZone::UTC).map(|day| day.timestamp()))
         .ok()?;
-    Some(time.to_string())
+    (time >= Timestamp::UNIX_EPOCH).then(|| time.to_string())
 }
 
 /// Reads a plain date, `YYYY-MM-DD`.
@@ -96,6 +96,7 @@ mod tests {
             ("2025-08-25T17:04:19.9796Z", Some("2025-08-25T17:04:19.9796Z")),
             ("2025-08-25T19:04:19+02:00", Some("2025-08-25T17:04:19Z")),
             ("2025-02-20", Some("2025-02-20T00:00:00Z")),
+            ("0001-01-01T00:00:00Z", None),
             ("yesterday", None),
             ("", None),
         ] {
