@@ -10,6 +10,7 @@ use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod lenient;
+mod npm;
 mod python;
 
 /// One kind of evidence.
