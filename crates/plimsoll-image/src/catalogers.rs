@@ -9,6 +9,7 @@ use std::io::Read;
 use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+mod composer;
 mod gem;
 mod lenient;
 mod npm;
