@@ -10,6 +10,7 @@ use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 mod composer;
+mod dotnet;
 mod gem;
 mod lenient;
 mod npm;
