@@ -10,8 +10,14 @@ use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub mod apk;
+pub mod composer;
+pub mod dotnet;
 pub mod dpkg;
+pub mod gem;
+pub mod lenient;
+pub mod npm;
 pub mod os_release;
+pub mod python;
 pub mod rpm;
 
 /// One kind of evidence.
@@ -34,8 +40,13 @@ pub struct Cataloger {
 /// All catalogers, sorted by name. A file goes to the first that wants it.
 pub static CATALOGERS: &[&Cataloger] = &[
     &apk::CATALOGER,
+    &composer::CATALOGER,
+    &dotnet::CATALOGER,
     &dpkg::CATALOGER,
+    &gem::CATALOGER,
+    &npm::CATALOGER,
     &os_release::CATALOGER,
+    &python::CATALOGER,
     &rpm::CATALOGER,
 ];
 
