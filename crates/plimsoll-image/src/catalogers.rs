@@ -9,6 +9,9 @@ use std::io::Read;
 use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub mod executable;
+pub mod java;
+
 /// One kind of evidence.
 #[derive(Debug)]
 pub struct Cataloger {
@@ -27,7 +30,7 @@ pub struct Cataloger {
 }
 
 /// All catalogers, sorted by name. A file goes to the first that wants it.
-pub static CATALOGERS: &[&Cataloger] = &[];
+pub static CATALOGERS: &[&Cataloger] = &[&executable::CATALOGER, &java::CATALOGER];
 
 /// A file's head in a layer.
 #[derive(Clone, Copy, Debug)]
