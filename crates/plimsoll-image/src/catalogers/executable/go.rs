@@ -98,7 +98,7 @@ fn report(reading: Reading<'_>, bytes: &[u8], layout: &Layout, found: &mut Found
             Some(info) => add(info, found),
             None if layout.go_section.is_none() => return false,
             None => {
-                let detail = "Go's build information points to nothing; `strip` does not do that";
+                let detail = "Go's build information points outside of the program";
                 found.problems.push(Problem::unreadable(detail));
             }
         },
