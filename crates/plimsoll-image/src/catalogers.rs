@@ -13,7 +13,9 @@ pub mod apk;
 pub mod composer;
 pub mod dotnet;
 pub mod dpkg;
+pub mod executable;
 pub mod gem;
+pub mod java;
 pub mod lenient;
 pub mod npm;
 pub mod os_release;
@@ -43,7 +45,9 @@ pub static CATALOGERS: &[&Cataloger] = &[
     &composer::CATALOGER,
     &dotnet::CATALOGER,
     &dpkg::CATALOGER,
+    &executable::CATALOGER,
     &gem::CATALOGER,
+    &java::CATALOGER,
     &npm::CATALOGER,
     &os_release::CATALOGER,
     &python::CATALOGER,
