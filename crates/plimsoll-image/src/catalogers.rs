@@ -16,7 +16,7 @@ pub mod dpkg;
 pub mod executable;
 pub mod gem;
 pub mod java;
-pub mod lenient;
+mod lenient;
 pub mod npm;
 pub mod os_release;
 pub mod python;

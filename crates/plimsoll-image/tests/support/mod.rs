@@ -9,28 +9,24 @@ use sha2::{Digest as _, Sha256};
 
 /// A tar under construction.
 #[derive(Clone, Default)]
-pub struct Layer {
+pub(crate) struct Layer {
     bytes: Vec<u8>,
 }
 
 impl Layer {
-    pub fn file(self, path: &str, content: impl AsRef<[u8]>) -> Layer {
+    pub(crate) fn file(self, path: &str, content: impl AsRef<[u8]>) -> Layer {
         self.entry(path, b'0', "", 0o644, content.as_ref())
     }
 
-    pub fn executable(self, path: &str, content: impl AsRef<[u8]>) -> Layer {
-        self.entry(path, b'0', "", 0o755, content.as_ref())
-    }
-
-    pub fn directory(self, path: &str) -> Layer {
+    pub(crate) fn directory(self, path: &str) -> Layer {
         self.entry(path, b'5', "", 0o755, b"")
     }
 
-    pub fn symlink(self, path: &str, target: &str) -> Layer {
+    pub(crate) fn symlink(self, path: &str, target: &str) -> Layer {
         self.entry(path, b'2', target, 0o777, b"")
     }
 
-    pub fn hard_link(self, path: &str, target: &str) -> Layer {
+    pub(crate) fn hard_link(self, path: &str, target: &str) -> Layer {
         self.entry(path, b'1', target, 0o644, b"")
     }
 
@@ -51,22 +47,22 @@ impl Layer {
         self
     }
 
-    pub fn tar(mut self) -> Vec<u8> {
+    pub(crate) fn tar(mut self) -> Vec<u8> {
         self.bytes.extend_from_slice(&[0; 1024]);
         self.bytes
     }
 
-    pub fn gzip(self) -> Vec<u8> {
+    pub(crate) fn gzip(self) -> Vec<u8> {
         gzip(&self.tar())
     }
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
 
-pub fn digest(bytes: &[u8]) -> Digest {
+pub(crate) fn digest(bytes: &[u8]) -> Digest {
     Digest::sha256(&Sha256::digest(bytes).into())
 }
