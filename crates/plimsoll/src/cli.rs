@@ -146,4 +146,14 @@ impl Session {
         let config = Config::read(global.config.as_deref()).map_err(misused)?;
         Ok(Session { data_dir, config, ca_files: global.ca_file, is_quiet: global.quiet })
     }
+
+    /// How the network is used; registries that speak plain HTTP are those named here and configured so.
+    fn net_settings(&self, plain_http: &[String]) -> plimsoll_net::Settings {
+        let configured = self.config.registries.iter().filter(|(_, registry)| registry.plain_http);
+        plimsoll_net::Settings {
+            ca_files: self.ca_files.clone(),
+            plain_http_hosts: configured.map(|(host, _)| host).chain(plain_http).cloned().collect(),
+            ..plimsoll_net::Settings::default()
+        }
+    }
 }

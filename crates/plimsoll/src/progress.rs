@@ -23,6 +23,13 @@ impl Bar {
         Bar(bar)
     }
 
+    /// A spinner with a message, or nothing where standard error is not a terminal.
+    pub(crate) fn spinner(message: &str, is_quiet: bool) -> Bar {
+        let bar = Bar::new(message, is_quiet);
+        bar.0.set_style(ProgressStyle::default_spinner());
+        bar
+    }
+
     /// Shows how far the layers are.
     pub(crate) fn layers(&self, progress: Progress) {
         match progress {
