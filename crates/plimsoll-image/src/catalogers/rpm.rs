@@ -35,14 +35,17 @@ pub static CATALOGER: Cataloger = Cataloger {
     read,
 };
 
-/// Packages that one database may hold. A large workstation has 5,000.
+/// Packages that one database may hold. Images have hundreds.
 pub const PACKAGES_MAX: usize = 100_000;
 
-/// Paths that the packages of one database may own together. A large workstation has 800,000.
-pub const PATHS_MAX: usize = 2_000_000;
+/// Bytes that the texts of all packages of a database may have together, paths aside.
+pub const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Paths that the packages of one database may own together. An image of 129 packages has 7,000.
+pub const PATHS_MAX: usize = 1_000_000;
 
 /// Bytes of those paths together.
-pub const PATH_BYTES_MAX: usize = 256 << 20;
+pub const PATH_BYTES_MAX: usize = 64 << 20;
 
 /// Problems that are told one by one; of the rest only the number is.
 pub const PROBLEMS_MAX: usize = 50;
@@ -64,7 +67,7 @@ fn read(file: &mut File<'_>) -> Found {
     if file.entry.file_name() == WRITE_AHEAD_LOG {
         return Found::problem(Problem::unreadable(
             "the rpm database was saved with writes that are still in its write-ahead log; packages may be \
-             missing or out of date. Run `rpm -qa` in the image and save it again",
+             missing or out of date; run `rpm -qa` in the image and save it again",
         ));
     }
     let bytes = match file.bytes() {
@@ -110,6 +113,7 @@ struct Reading {
     found: Found,
     problems_untold: usize,
     packages_left_out: usize,
+    text_bytes: usize,
     paths: usize,
     path_bytes: usize,
 }
@@ -117,7 +121,9 @@ struct Reading {
 impl Reading {
     fn take(&mut self, next: Result<Blob<'_>, Problem>) {
         match next {
-            Ok(_) if self.found.packages.len() >= PACKAGES_MAX => self.packages_left_out += 1,
+            Ok(_) if self.found.packages.len() >= PACKAGES_MAX || self.text_bytes >= TEXT_BYTES_MAX => {
+                self.packages_left_out += 1;
+            }
             Ok(blob) => self.package(blob),
             Err(problem) => self.problem(problem),
         }
@@ -134,6 +140,7 @@ impl Reading {
             let mut package = FoundPackage::new(&ecosystems::RPM, name, version(&header)?);
             self.describe(number, &header, &mut package);
             self.own(number, &header, &package.name);
+            self.text_bytes += text_bytes(&package);
             self.found.packages.push(package);
             Ok(())
         });
@@ -202,7 +209,7 @@ impl Reading {
         }
         if self.packages_left_out > 0 {
             problems.push(Problem::limit(format!(
-                "{} package records beyond the limit of {PACKAGES_MAX} are left out",
+                "{} package records beyond {PACKAGES_MAX} or beyond {TEXT_BYTES_MAX} bytes of text are left out",
                 self.packages_left_out
             )));
         }
@@ -214,6 +221,14 @@ impl Reading {
         }
         self.found
     }
+}
+
+/// About how much memory a package takes.
+fn text_bytes(package: &FoundPackage) -> usize {
+    let source = package.source.as_ref().map_or(0, |(name, version)| name.len() + version.len());
+    let licenses: usize = package.licenses.iter().map(String::len).sum();
+    let optional = [&package.architecture, &package.module].into_iter().flatten().map(String::len);
+    package.name.len() + package.version.len() + source + licenses + optional.sum::<usize>()
 }
 
 /// `[epoch:]version-release`, without an epoch of 0.

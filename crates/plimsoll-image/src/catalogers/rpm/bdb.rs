@@ -84,7 +84,8 @@ impl<'a> Pages<'a> {
         }
         let last = u32_at(database, 32, order).map_or(0, index);
         let count = database.len() / page_bytes;
-        if last.saturating_add(1) != count || !database.len().is_multiple_of(page_bytes) {
+        // A file that is longer than stated is no loss: all of its pages are read.
+        if last >= count || !database.len().is_multiple_of(page_bytes) {
             each(Err(Problem::unreadable(format!(
                 "the database states {} pages of {page_bytes} bytes and has {} bytes",
                 last.saturating_add(1),

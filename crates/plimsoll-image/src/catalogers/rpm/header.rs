@@ -15,6 +15,9 @@ use super::{ByteOrder, index, u32_at};
 /// Index entries that a header may have; the limit is rpm's own.
 pub const ENTRIES_MAX: usize = 0xffff;
 
+/// Longest text, in bytes. The longest are licences, of which packages of many parts state dozens.
+pub const TEXT_LENGTH_MAX: usize = 16 << 10;
+
 /// Longest path of a file, in bytes; Linux's `PATH_MAX`.
 pub const PATH_LENGTH_MAX: usize = 4096;
 
@@ -106,6 +109,14 @@ pub enum BadHeader {
     /// The lists that make up the paths of files do not fit together.
     #[error("its header has file names that do not fit its directories")]
     Mismatch,
+    /// A text is longer than any that a package has.
+    #[error("its header has a {name} of {length} bytes, more than the limit of {TEXT_LENGTH_MAX}")]
+    LongText {
+        /// Name of the tag.
+        name: &'static str,
+        /// Bytes of the text.
+        length: usize,
+    },
     /// A path is longer than a file system allows.
     #[error("its header has a path of {0} bytes, more than the limit of {PATH_LENGTH_MAX}")]
     LongPath(usize),
@@ -174,7 +185,11 @@ impl<'a> Header<'a> {
             return Err(BadHeader::Unreadable(tag.name));
         }
         let bytes = self.data.get(place.offset..).and_then(|rest| rest.get(..memchr::memchr(0, rest)?));
-        bytes.map(|bytes| Some(String::from_utf8_lossy(bytes))).ok_or(BadHeader::Unreadable(tag.name))
+        let bytes = bytes.ok_or(BadHeader::Unreadable(tag.name))?;
+        if bytes.len() > TEXT_LENGTH_MAX {
+            return Err(BadHeader::LongText { name: tag.name, length: bytes.len() });
+        }
+        Ok(Some(String::from_utf8_lossy(bytes)))
     }
 
     /// A number, the first where there are several.

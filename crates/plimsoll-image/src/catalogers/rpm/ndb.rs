@@ -7,6 +7,8 @@
 //!
 //! What surprises: a slot of a deleted package is all zeros but for its magic; the blob itself stays.
 
+use std::collections::BTreeSet;
+
 use super::{Blob, ByteOrder, Each, Problem, index, u32_at};
 
 const MAGIC: &[u8] = b"RpmP";
@@ -43,16 +45,31 @@ pub fn read(database: &[u8], each: Each<'_>) {
             database.len()
         ))));
     }
-    // Blobs do not overlap. This keeps a thousand slots with the same blob from being a thousand readings.
-    let mut bytes_left = database.len();
+    let mut space = Space { starts: BTreeSet::new(), bytes_left: database.len() };
     for (number, slot) in slots.chunks_exact(SLOT_BYTES).enumerate() {
-        if let Err(detail) = read_slot(database, slot, &mut bytes_left, each) {
+        if let Err(detail) = read_slot(database, slot, &mut space, each) {
             each(Err(Problem::unreadable(format!("slot {number}: {detail}"))));
         }
     }
 }
 
-fn read_slot(database: &[u8], slot: &[u8], bytes_left: &mut usize, each: Each<'_>) -> Result<(), String> {
+/// Which of the file the blobs so far take. Blobs do not overlap; this keeps a thousand slots that share one
+/// from being a thousand readings, and tells of a slot that was overwritten with another.
+struct Space {
+    /// The block where each starts.
+    starts: BTreeSet<u32>,
+    bytes_left: usize,
+}
+
+impl Space {
+    fn take(&mut self, block: u32, bytes: usize) -> bool {
+        let bytes_left = self.bytes_left.checked_sub(bytes);
+        self.bytes_left = bytes_left.unwrap_or(0);
+        bytes_left.is_some() && self.starts.insert(block)
+    }
+}
+
+fn read_slot(database: &[u8], slot: &[u8], space: &mut Space, each: Each<'_>) -> Result<(), String> {
     if !slot.starts_with(SLOT_MAGIC) {
         return Err("it is not a slot".to_owned());
     }
@@ -68,9 +85,9 @@ fn read_slot(database: &[u8], slot: &[u8], bytes_left: &mut usize, each: Each<'_
     if !blob.starts_with(BLOB_MAGIC) || field(blob, 4) != Some(package) {
         return Err(format!("package record {package} is not at its place"));
     }
-    *bytes_left = bytes_left
-        .checked_sub(bytes)
-        .ok_or_else(|| format!("package record {package} shares its place with others"))?;
+    if !space.take(block, bytes) {
+        return Err(format!("package record {package} shares its place with others"));
+    }
     let length = field(blob, 12).map_or(0, index);
     let tail_start = blob.len().checked_sub(TAIL_BYTES);
     let header = HEAD_BYTES.checked_add(length).and_then(|end| blob.get(HEAD_BYTES..end));
