@@ -34,16 +34,16 @@ fn wants(entry: &Entry<'_>) -> bool {
 }
 
 fn read(file: &mut File<'_>) -> Found {
-    let bytes = match lenient::bytes(file, BYTES_MAX) {
-        Ok(bytes) => bytes,
+    let text = match lenient::read_text(file, BYTES_MAX) {
+        Ok(text) => text,
         Err(problem) => return Found::problem(problem),
     };
     let mut found = Found::default();
     let mut count = 0_u64;
-    let outcome = lenient::items(&lenient::text(&bytes), "packages", |raw| {
+    let outcome = lenient::items(&text, "packages", |raw| {
         count = count.saturating_add(1);
         match read_package(raw, &mut found) {
-            Ok(package) => lenient::add_package(&mut found, package),
+            Ok(package) => found.packages.push(package),
             Err(problem) => {
                 let detail = format!("package {count}: {}", problem.detail);
                 lenient::add_problem(&mut found, Problem { detail, ..problem });

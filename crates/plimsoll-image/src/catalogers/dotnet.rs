@@ -37,17 +37,15 @@ fn wants(entry: &Entry<'_>) -> bool {
 }
 
 fn read(file: &mut File<'_>) -> Found {
-    let bytes = match lenient::bytes(file, BYTES_MAX) {
-        Ok(bytes) => bytes,
+    let text = match lenient::read_text(file, BYTES_MAX) {
+        Ok(text) => text,
         Err(problem) => return Found::problem(problem),
     };
     let mut found = Found::default();
-    let outcome = lenient::fields(&lenient::text(&bytes), Some("libraries"), |key, raw| {
-        match read_library(&key, raw) {
-            Ok(Some(package)) => lenient::add_package(&mut found, package),
-            Ok(None) => {}
-            Err(problem) => lenient::add_problem(&mut found, problem),
-        }
+    let outcome = lenient::fields(&text, Some("libraries"), |key, raw| match read_library(&key, raw) {
+        Ok(Some(package)) => found.packages.push(package),
+        Ok(None) => {}
+        Err(problem) => lenient::add_problem(&mut found, problem),
     });
     match outcome {
         Ok(true) => {}

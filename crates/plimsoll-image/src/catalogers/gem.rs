@@ -33,8 +33,8 @@ fn read(file: &mut File<'_>) -> Found {
     let stem = file.entry.file_name();
     let stem = stem.strip_suffix(".gemspec").unwrap_or(stem);
     let mut found = Found::default();
-    let specification = match lenient::bytes(file, BYTES_MAX) {
-        Ok(bytes) => read_specification(&lenient::text(&bytes)),
+    let specification = match lenient::read_text(file, BYTES_MAX) {
+        Ok(text) => read_specification(&text),
         Err(problem) => return Found::problem(problem),
     };
     let from_file_name = split_file_name(stem);
@@ -45,7 +45,7 @@ fn read(file: &mut File<'_>) -> Found {
             let mut package = FoundPackage::new(&ecosystems::GEM, name, version);
             package.architecture = specification.platform.filter(|platform| platform != "ruby");
             package.licenses = specification.licenses.finish(&mut found);
-            lenient::add_package(&mut found, package);
+            found.packages.push(package);
         }
         _ => lenient::add_problem(
             &mut found,

@@ -14,7 +14,7 @@ use serde::de::{
 };
 use serde_json::value::RawValue;
 
-use super::{File, Found, FoundPackage, Problem};
+use super::{File, Found, Problem};
 
 /// Longest name or version that is taken, in bytes. npm and NuGet end at 214 and 100 characters.
 pub(super) const TEXT_BYTES_MAX: usize = 1024;
@@ -25,21 +25,33 @@ const LICENSE_BYTES_MAX: usize = 256;
 /// Most licences of one package.
 const LICENSES_MAX: usize = 64;
 
-/// Most packages of one file. The largest known `installed.json` and `*.deps.json` have some hundreds.
-const PACKAGES_MAX: usize = 50_000;
+/// Most fields or items of one file that are handed out. Large `installed.json` and `*.deps.json` have hundreds.
+const MEMBERS_MAX: usize = 50_000;
 
 /// Most problems of one file.
 const PROBLEMS_MAX: usize = 100;
 
-/// Reads the whole file, or fails if it is larger than `bytes_max`.
-pub(super) fn bytes(file: &mut File<'_>, bytes_max: u64) -> Result<Vec<u8>, Problem> {
+/// Reads the whole file as [`text`], or fails if it is larger than `bytes_max`.
+pub(super) fn read_text(file: &mut File<'_>, bytes_max: u64) -> Result<String, Problem> {
     file.whole_bytes_max = file.whole_bytes_max.min(bytes_max);
-    file.bytes()
+    file.bytes().map(text)
 }
 
-/// The bytes as text: without a byte order mark, what is not UTF-8 replaced by U+FFFD.
-pub(super) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes))
+/// The bytes as text: without a byte order mark, what is not UTF-8 replaced by `?`. That happens in place, so
+/// that a file full of such bytes takes no more memory than another.
+pub(super) fn text(mut bytes: Vec<u8>) -> String {
+    if bytes.starts_with(b"\xef\xbb\xbf") {
+        bytes.drain(..3);
+    }
+    let mut rest = bytes.as_mut_slice();
+    while let Err(error) = std::str::from_utf8(rest) {
+        let (_, wrong) = rest.split_at_mut(error.valid_up_to());
+        let length = error.error_len().unwrap_or(wrong.len());
+        let (wrong, behind) = wrong.split_at_mut(length);
+        wrong.fill(b'?');
+        rest = behind;
+    }
+    String::from_utf8(bytes).expect("all that was not UTF-8 has been replaced")
 }
 
 /// Adds a problem, up to [`PROBLEMS_MAX`] of them.
@@ -49,18 +61,6 @@ pub(super) fn add_problem(found: &mut Found, problem: Problem) {
         found.problems.push(problem);
     } else if count == PROBLEMS_MAX {
         found.problems.push(Problem::limit(format!("has more than {PROBLEMS_MAX} problems")));
-    }
-}
-
-/// Adds a package, up to [`PACKAGES_MAX`] of them.
-pub(super) fn add_package(found: &mut Found, package: FoundPackage) {
-    if found.packages.len() < PACKAGES_MAX {
-        found.packages.push(package);
-    } else {
-        let problem = Problem::limit(format!("states more than {PACKAGES_MAX} packages"));
-        if !found.problems.contains(&problem) {
-            found.problems.push(problem);
-        }
     }
 }
 
@@ -116,13 +116,14 @@ struct Borrowed<'a>(#[serde(borrow)] Cow<'a, str>);
 /// handed out instead. Says whether there was an object whose fields could be handed out.
 ///
 /// # Errors
-/// The text is no such JSON from some place on. What stands before it has been handed out.
+/// The text is no such JSON from some place on, or more than [`MEMBERS_MAX`] would be handed out. What stands
+/// before that place has been handed out.
 pub(super) fn fields<'a>(
     text: &'a str,
     under: Option<&str>,
     each: impl FnMut(Cow<'a, str>, &'a RawValue),
 ) -> Result<bool, Problem> {
-    walk(text, under, false, each).map_err(not_json)
+    walk(text, under, false, each)
 }
 
 /// Hands every field of an object inside a file to `each`.
@@ -133,9 +134,11 @@ pub(super) fn fields_of<'a>(
     raw: &'a RawValue,
     each: impl FnMut(Cow<'a, str>, &'a RawValue),
 ) -> Result<(), Problem> {
-    // The file's parser has been over it, and the position in an error would be counted from its start.
-    let outcome = walk(raw.get(), None, false, each);
-    outcome.map(drop).map_err(|_| Problem::unreadable("is not an object with readable keys"))
+    // The file's parser has been over it, so that only its type can be wrong; a position in it says nothing.
+    walk(raw.get(), None, false, each).map(drop).map_err(|problem| match problem.is_limit {
+        true => problem,
+        false => Problem::unreadable("is not an object with readable keys"),
+    })
 }
 
 /// Hands every item of a JSON array to `each`: of the outermost or, if that is an object, of that under the
@@ -146,11 +149,7 @@ pub(super) fn items<'a>(
     under: &str,
     mut each: impl FnMut(&'a RawValue),
 ) -> Result<bool, Problem> {
-    walk(text, Some(under), true, |_, raw| each(raw)).map_err(not_json)
-}
-
-fn not_json(error: serde_json::Error) -> Problem {
-    Problem::unreadable(format!("is not the JSON that it should be: {error}"))
+    walk(text, Some(under), true, |_, raw| each(raw))
 }
 
 fn walk<'a>(
@@ -158,22 +157,48 @@ fn walk<'a>(
     under: Option<&str>,
     takes_arrays: bool,
     mut each: impl FnMut(Cow<'a, str>, &'a RawValue),
-) -> Result<bool, serde_json::Error> {
-    let mut is_found = false;
+) -> Result<bool, Problem> {
+    let mut state = WalkState { is_found: false, count: 0, each: &mut each };
     let mut json = serde_json::Deserializer::from_str(text);
-    Walk { under, takes_arrays, is_found: &mut is_found, each: &mut each }.deserialize(&mut json)?;
-    json.end()?;
-    Ok(is_found)
+    let outcome = Walk { under, takes_arrays, state: &mut state }.deserialize(&mut json);
+    match outcome.and_then(|()| json.end()) {
+        Ok(()) => Ok(state.is_found),
+        Err(_) if state.count > MEMBERS_MAX => Err(Problem::limit(format!(
+            "has more than {MEMBERS_MAX} records, of which the rest was not read"
+        ))),
+        Err(error) => Err(Problem::unreadable(format!("is not the JSON that it should be: {error}"))),
+    }
 }
 
-struct Walk<'w, F> {
-    under: Option<&'w str>,
-    takes_arrays: bool,
-    is_found: &'w mut bool,
+struct WalkState<'w, F> {
+    is_found: bool,
+    count: usize,
     each: &'w mut F,
 }
 
-impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> DeserializeSeed<'de> for Walk<'_, F> {
+impl<F> WalkState<'_, F> {
+    /// Hands out one member, or fails at the limit.
+    fn hand_out<'de, E: serde::de::Error>(&mut self, key: Cow<'de, str>, raw: &'de RawValue) -> Result<(), E>
+    where
+        F: FnMut(Cow<'de, str>, &'de RawValue),
+    {
+        self.count = self.count.saturating_add(1);
+        if self.count > MEMBERS_MAX {
+            return Err(E::custom("too many members"));
+        }
+        (self.each)(key, raw);
+        Ok(())
+    }
+}
+
+/// Walks an object or array; both levels of a walk share one state.
+struct Walk<'w, 's, F> {
+    under: Option<&'w str>,
+    takes_arrays: bool,
+    state: &'w mut WalkState<'s, F>,
+}
+
+impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> DeserializeSeed<'de> for Walk<'_, '_, F> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -181,7 +206,7 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> DeserializeSeed<'de> for Walk<
     }
 }
 
-impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Walk<'_, F> {
+impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Walk<'_, '_, F> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -189,15 +214,14 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Walk<'_, F> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        *self.is_found |= self.under.is_none();
+        self.state.is_found |= self.under.is_none();
         while let Some(Borrowed(key)) = map.next_key()? {
             match self.under {
-                None => (self.each)(key, map.next_value()?),
+                None => self.state.hand_out(key, map.next_value()?)?,
                 Some(under) if under == key => map.next_value_seed(Walk {
                     under: None,
                     takes_arrays: self.takes_arrays,
-                    is_found: &mut *self.is_found,
-                    each: &mut *self.each,
+                    state: &mut *self.state,
                 })?,
                 Some(_) => {
                     map.next_value::<IgnoredAny>()?;
@@ -211,9 +235,9 @@ impl<'de, F: FnMut(Cow<'de, str>, &'de RawValue)> Visitor<'de> for Walk<'_, F> {
         if !self.takes_arrays {
             return Err(A::Error::invalid_type(Unexpected::Seq, &self));
         }
-        *self.is_found = true;
+        self.state.is_found = true;
         while let Some(raw) = seq.next_element()? {
-            (self.each)(Cow::Borrowed(""), raw);
+            self.state.hand_out(Cow::Borrowed(""), raw)?;
         }
         Ok(())
     }
@@ -244,8 +268,8 @@ impl Licenses {
     /// What has another shape names no licence.
     pub(super) fn add_json(&mut self, raw: &RawValue) {
         if raw.get().starts_with('[') {
-            // The file's parser has been over it; what is no array of licences states none.
-            let _ = walk(raw.get(), None, true, |_, item| self.add_one_json(item));
+            // The file's parser has been over it, so that only the limit can be in the way.
+            self.is_over |= walk(raw.get(), None, true, |_, item| self.add_one_json(item)).is_err();
         } else {
             self.add_one_json(raw);
         }
@@ -285,14 +309,12 @@ impl Licenses {
 
 #[cfg(test)]
 mod tests {
-    use plimsoll_core::ecosystems;
-
     use super::*;
 
     #[test]
     fn a_file_larger_than_the_limit_is_not_read() {
         for (size, is_read) in [(10, true), (11, false), (u64::MAX, false)] {
-            let outcome = bytes(&mut File::new("x", size, &mut [b'x'; 10].as_slice()), 10);
+            let outcome = read_text(&mut File::new("x", size, &mut [b'x'; 10].as_slice()), 10);
             assert_eq!(outcome.is_ok(), is_read, "{size}");
             assert!(outcome.is_ok() || outcome.is_err_and(|problem| problem.is_limit), "{size}");
         }
@@ -309,14 +331,28 @@ mod tests {
     }
 
     #[test]
-    fn packages_end_with_one_problem() {
-        let mut found = Found::default();
-        for _ in 0..PACKAGES_MAX + 10 {
-            add_package(&mut found, FoundPackage::new(&ecosystems::NPM, "x", "1"));
+    fn members_end_with_the_limit() {
+        for (extra, is_whole) in [(0, true), (1, false)] {
+            let text = format!("[{}1]", "1,".repeat(MEMBERS_MAX - 1 + extra));
+            let mut count = 0;
+            let outcome = items(&text, "x", |_| count += 1);
+            assert_eq!(count, MEMBERS_MAX);
+            assert_eq!(outcome.is_ok(), is_whole);
+            assert!(outcome.is_ok() || outcome.is_err_and(|problem| problem.is_limit));
         }
-        assert_eq!(found.packages.len(), PACKAGES_MAX);
-        assert_eq!(found.problems.len(), 1);
-        assert!(found.problems.iter().all(|problem| problem.is_limit));
+    }
+
+    #[test]
+    fn text_replaces_what_is_not_utf_8() {
+        for (bytes, expected) in [
+            (&b"plain"[..], "plain"),
+            (b"\xef\xbb\xbfmarked", "marked"),
+            (b"J\xf6rg \xc3\xb6 \xff\xfe", "J?rg \u{f6} ??"),
+            (b"cut \xe2\x82", "cut ??"),
+            (b"", ""),
+        ] {
+            assert_eq!(text(bytes.to_vec()), expected);
+        }
     }
 
     #[test]

@@ -32,8 +32,8 @@ fn wants(entry: &Entry<'_>) -> bool {
 
 fn read(file: &mut File<'_>) -> Found {
     let is_module_root = is_module_root(file.entry.path);
-    match lenient::bytes(file, BYTES_MAX) {
-        Ok(bytes) => read_manifest(&lenient::text(&bytes), is_module_root),
+    match lenient::read_text(file, BYTES_MAX) {
+        Ok(text) => read_manifest(&text, is_module_root),
         Err(problem) => Found::problem(problem),
     }
 }

@@ -47,12 +47,12 @@ fn wants(entry: &Entry<'_>) -> bool {
 fn read(file: &mut File<'_>) -> Found {
     let mut found = Found::default();
     let headers = read_headers(file.content, &mut found);
-    let fields = Fields::read(&lenient::text(&headers));
+    let fields = Fields::read(&lenient::text(headers));
     match (fields.name, fields.version) {
         (Some(name), version) => {
             let mut package = FoundPackage::new(&ecosystems::PYPI, name, version.unwrap_or_default());
             package.licenses = fields.licenses.finish(&mut found);
-            lenient::add_package(&mut found, package);
+            found.packages.push(package);
         }
         (None, _) => {
             let detail = format!("has no header `Name` of at most {} bytes", lenient::TEXT_BYTES_MAX);
