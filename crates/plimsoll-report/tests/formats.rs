@@ -205,6 +205,62 @@ fn our_report_follows_its_schema() {
 }
 
 #[test]
+fn sarif_says_what_code_scanning_goes_by() {
+    let read = |assessments: &[_]| -> Value {
+        let text = samples::written(by_name("sarif").unwrap(), assessments, &samples::context(80));
+        serde_json::from_str(&text).unwrap()
+    };
+    let log = read(&[samples::rich()]);
+    let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap();
+    for (id, level, score) in [
+        ("CVE-2030-0001", "error", Some("10.0")),
+        // The vendor says high and the highest vector critical: the middle of high.
+        ("CVE-2030-0002", "error", Some("8.0")),
+        ("CVE-2030-0003", "note", Some("2.0")),
+        ("CVE-2030-0004", "note", Some("0.1")),
+        ("GO-2030-0005", "warning", None),
+    ] {
+        let rule = rules.iter().find(|rule| rule["id"] == id).unwrap();
+        assert_eq!(rule["defaultConfiguration"]["level"], level, "{id}");
+        assert_eq!(rule["properties"].get("security-severity").and_then(Value::as_str), score, "{id}");
+    }
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    let mut hashes = Vec::new();
+    results.iter().for_each(|result| strings_of("primaryLocationLineHash", result, &mut hashes));
+    assert!(hashes.len() == 7 && is_unique(&hashes), "{hashes:?}");
+
+    for (assessments, expected) in [
+        (vec![samples::rich()], vec![true]),
+        (vec![samples::undecided()], vec![false]),
+        (samples::platforms(), vec![true, false]),
+    ] {
+        let log = read(&assessments);
+        let runs = log["runs"].as_array().unwrap();
+        let successful: Vec<_> =
+            runs.iter().map(|run| run["invocations"][0]["executionSuccessful"].as_bool().unwrap()).collect();
+        assert_eq!(successful, expected);
+        let categories: Vec<&str> =
+            runs.iter().filter_map(|run| run["automationDetails"]["id"].as_str()).collect();
+        assert!(is_unique(&categories) && (runs.len() == 1 || categories.len() == runs.len()));
+    }
+}
+
+#[test]
+fn cyclonedx_keeps_the_words_of_vendor_and_cvss_apart() {
+    let text = samples::written(by_name("cyclonedx").unwrap(), &[samples::rich()], &samples::context(80));
+    let bom: Value = serde_json::from_str(&text).unwrap();
+    let ratings = bom["vulnerabilities"][1]["ratings"].as_array().unwrap();
+    let words: Vec<_> = ratings
+        .iter()
+        .map(|rating| (rating["method"].as_str().unwrap(), rating["severity"].as_str().unwrap()))
+        .collect();
+    assert_eq!(
+        words,
+        [("other", "high"), ("CVSSv3", "critical"), ("CVSSv4", "critical"), ("CVSSv2", "high")]
+    );
+}
+
+#[test]
 fn references_inside_documents_resolve() {
     for (name, assessments) in samples::all() {
         let read = |format: &str| -> Value {

@@ -124,9 +124,11 @@ fn image<'a>(assessment: &'a Assessment, refs: &mut Refs) -> Component<'a> {
         component.hashes.push(wire::Hash { alg, content: digest.hex() });
     }
     let properties = &mut component.properties;
-    properties.push(Property::new("platform", image.platform.to_string()));
-    properties.extend(image.platform.os_version.as_deref().map(|os| Property::new("os_version", os)));
-    properties.extend(image.config_digest.as_ref().map(|config| Property::new("config", config.as_str())));
+    properties.push(Property::new("plimsoll:platform", image.platform.to_string()));
+    properties
+        .extend(image.platform.os_version.as_deref().map(|os| Property::new("plimsoll:os_version", os)));
+    properties
+        .extend(image.config_digest.as_ref().map(|config| Property::new("plimsoll:config", config.as_str())));
     for (at, layer) in image.layers.iter().enumerate() {
         let mut add = |name: &str, value: Cow<'a, str>| {
             properties.push(Property { name: format!("plimsoll:layer:{at}:{name}").into(), value });
@@ -145,7 +147,7 @@ fn image<'a>(assessment: &'a Assessment, refs: &mut Refs) -> Component<'a> {
 
 /// What the scan says of the image as a whole.
 fn facts(assessment: &Assessment) -> Vec<Property<'_>> {
-    let mut out = vec![Property::new("verdict", assessment.verdict.name())];
+    let mut out = vec![Property::new("plimsoll:verdict", assessment.verdict.name())];
     if let Verdict::Refused(reasons) = &assessment.verdict {
         out.extend(reasons.iter().map(|reason| Property {
             name: format!("plimsoll:reason:{}", reason.rule).into(),
@@ -154,10 +156,10 @@ fn facts(assessment: &Assessment) -> Vec<Property<'_>> {
     }
     match &assessment.database {
         Some(database) => {
-            out.push(Property::new("database:id", database.id.as_str()));
-            out.push(Property::new("database:built_at", database.built_at.as_str()));
+            out.push(Property::new("plimsoll:database:id", database.id.as_str()));
+            out.push(Property::new("plimsoll:database:built_at", database.built_at.as_str()));
         }
-        None => out.push(Property::new("database:id", "none")),
+        None => out.push(Property::new("plimsoll:database:id", "none")),
     }
     out.extend(assessment.findings.coverage.iter().map(|need| {
         let date = need.data_date.as_deref().unwrap_or("unknown");
@@ -206,8 +208,8 @@ fn distro<'a>(assessment: &'a Assessment, refs: &mut Refs) -> Option<Component<'
     component.version = version(release.unwrap_or_default());
     component.description = os.and_then(|os| os.pretty_name.as_deref());
     component.properties.push(match namespace {
-        Some(namespace) => Property::new("namespace", namespace),
-        None => Property::new("namespace", "unknown"),
+        Some(namespace) => Property::new("plimsoll:namespace", namespace),
+        None => Property::new("plimsoll:namespace", "unknown"),
     });
     Some(component)
 }
@@ -226,15 +228,16 @@ fn component<'a>(package: &'a Package, refs: &mut Refs) -> Component<'a> {
     component.purl = (!package.purl.is_empty()).then_some(&package.purl);
     component.licenses = licenses(&package.licenses);
     let properties = &mut component.properties;
-    properties.push(Property::new("evidence_path", package.evidence_path.as_str()));
-    properties.extend(package.layer.as_ref().map(|layer| Property::new("layer", layer.as_str())));
+    properties.push(Property::new("plimsoll:evidence_path", package.evidence_path.as_str()));
+    properties.extend(package.layer.as_ref().map(|layer| Property::new("plimsoll:layer", layer.as_str())));
     if let Some(source) = &package.source {
-        properties.push(Property::new("source:name", source.name.as_str()));
-        properties.push(Property::new("source:version", source.version.as_str()));
+        properties.push(Property::new("plimsoll:source:name", source.name.as_str()));
+        properties.push(Property::new("plimsoll:source:version", source.version.as_str()));
     }
-    properties.extend(package.architecture.as_deref().map(|text| Property::new("architecture", text)));
-    properties.extend(package.module.as_deref().map(|text| Property::new("module", text)));
-    properties.extend(package.owned_by.as_deref().map(|text| Property::new("owned_by", text)));
+    properties
+        .extend(package.architecture.as_deref().map(|text| Property::new("plimsoll:architecture", text)));
+    properties.extend(package.module.as_deref().map(|text| Property::new("plimsoll:module", text)));
+    properties.extend(package.owned_by.as_deref().map(|text| Property::new("plimsoll:owned_by", text)));
     component
 }
 
@@ -360,28 +363,28 @@ fn analysis(finding: &Finding) -> Option<wire::Analysis> {
 fn finding_properties(finding: &Finding) -> Vec<Property<'_>> {
     let evidence = &finding.evidence;
     let mut out = vec![
-        Property::new("advisory", finding.advisory.as_str()),
-        Property::new("status", finding.status.name()),
-        Property::new("fix_state", finding.fix.name()),
-        Property::new("severity_source", finding.severity_source.name()),
-        Property::new("evidence:namespace", evidence.namespace.as_str()),
-        Property::new("evidence:name", evidence.name.as_str()),
-        Property::new("evidence:version", evidence.version.as_str()),
-        Property::new("evidence:scheme", evidence.scheme),
-        Property::new("evidence:range", evidence.range.as_str()),
+        Property::new("plimsoll:advisory", finding.advisory.as_str()),
+        Property::new("plimsoll:status", finding.status.name()),
+        Property::new("plimsoll:fix_state", finding.fix.name()),
+        Property::new("plimsoll:severity_source", finding.severity_source.name()),
+        Property::new("plimsoll:evidence:namespace", evidence.namespace.as_str()),
+        Property::new("plimsoll:evidence:name", evidence.name.as_str()),
+        Property::new("plimsoll:evidence:version", evidence.version.as_str()),
+        Property::new("plimsoll:evidence:scheme", evidence.scheme),
+        Property::new("plimsoll:evidence:range", evidence.range.as_str()),
     ];
-    out.extend(finding.fixed_in.as_deref().map(|version| Property::new("fixed_in", version)));
+    out.extend(finding.fixed_in.as_deref().map(|version| Property::new("plimsoll:fixed_in", version)));
     if let Some(kev) = &finding.kev {
-        out.push(Property::new("kev:date_added", kev.date_added.as_str()));
-        out.push(Property::new("kev:due_date", kev.due_date.as_str()));
+        out.push(Property::new("plimsoll:kev:date_added", kev.date_added.as_str()));
+        out.push(Property::new("plimsoll:kev:due_date", kev.due_date.as_str()));
         out.push(Property::new(
-            "kev:ransomware",
+            "plimsoll:kev:ransomware",
             if kev.is_used_by_ransomware { "known" } else { "unknown" },
         ));
     }
     if let Some(epss) = finding.epss {
-        out.push(Property::new("epss:score", epss.score.to_string()));
-        out.push(Property::new("epss:percentile", epss.percentile.to_string()));
+        out.push(Property::new("plimsoll:epss:score", epss.score.to_string()));
+        out.push(Property::new("plimsoll:epss:percentile", epss.percentile.to_string()));
     }
     out
 }

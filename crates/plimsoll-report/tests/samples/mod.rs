@@ -52,6 +52,27 @@ pub(crate) fn written(format: &Format, assessments: &[Assessment], context: &Con
 
 /// A refused image with findings of every kind, an epoch, CVSS of four versions, KEV, EPSS and a small gap.
 pub(crate) fn rich() -> Assessment {
+    assessment(
+        Inventory {
+            distro: Some(Release { distro: &MARINER, release: "9".to_owned() }),
+            os_release: Some(os_release("mariner", "9", "Mariner Linux 9 (Deep Sea)")),
+            packages: rich_packages(),
+            gaps: vec![Gap::new(GapKind::VersionUnknown, "requests", "no file states its version")],
+        },
+        Findings {
+            findings: rich_findings(),
+            coverage: vec![
+                need("golang", "osv-go", CoverageState::Stale, 1),
+                need("mariner:9", "mariner-oval", CoverageState::Loaded, 2),
+                need("maven", "osv-maven", CoverageState::Loaded, 1),
+                need("npm", "osv-npm", CoverageState::Loaded, 2),
+            ],
+            gaps: vec![Gap::new(GapKind::FeedStale, "golang", "the data of `osv-go` is 12 days old")],
+        },
+    )
+}
+
+fn rich_packages() -> Vec<Package> {
     let mut openssl =
         package(&ecosystems::RPM, "openssl-libs", "1:3.0.7-24.el9", "/var/lib/rpm/rpmdb.sqlite");
     openssl.purl = "pkg:rpm/mariner/openssl-libs@3.0.7-24.el9?arch=x86_64&epoch=1".to_owned();
@@ -76,7 +97,10 @@ pub(crate) fn rich() -> Assessment {
     let mut requests = package(&ecosystems::PYPI, "requests", "", "/usr/lib/requests/METADATA");
     requests.owned_by = Some("python3-requests".to_owned());
     requests.licenses = vec!["Apache 2.0, see the file".to_owned()];
+    vec![openssl, node, babel, twin, log, stdlib, requests]
+}
 
+fn rich_findings() -> Vec<Finding> {
     let mut worst = finding("CVE-2030-0001", 4, Some(Severity::Critical));
     worst.aliases = vec!["GHSA-aaaa-bbbb-cccc".to_owned()];
     worst.feed = "osv-maven".to_owned();
@@ -113,25 +137,7 @@ pub(crate) fn rich() -> Assessment {
     open.status = Status::UnderInvestigation;
     open.summary = String::new();
     open.description = String::new();
-
-    assessment(
-        Inventory {
-            distro: Some(Release { distro: &MARINER, release: "9".to_owned() }),
-            os_release: Some(os_release("mariner", "9", "Mariner Linux 9 (Deep Sea)")),
-            packages: vec![openssl, node, babel, twin, log, stdlib, requests],
-            gaps: vec![Gap::new(GapKind::VersionUnknown, "requests", "no file states its version")],
-        },
-        Findings {
-            findings: vec![worst, vendor, by_score, twins, unfixed, negligible, open],
-            coverage: vec![
-                need("golang", "osv-go", CoverageState::Stale, 1),
-                need("mariner:9", "mariner-oval", CoverageState::Loaded, 2),
-                need("maven", "osv-maven", CoverageState::Loaded, 1),
-                need("npm", "osv-npm", CoverageState::Loaded, 2),
-            ],
-            gaps: vec![Gap::new(GapKind::FeedStale, "golang", "the data of `osv-go` is 12 days old")],
-        },
-    )
+    vec![worst, vendor, by_score, twins, unfixed, negligible, open]
 }
 
 /// No database: nothing was compared, so there are no findings.

@@ -113,9 +113,9 @@ pub(super) struct Property<'a> {
 }
 
 impl<'a> Property<'a> {
-    /// A property of ours, `plimsoll:` before its name.
+    /// A property with a fixed name. Names of ours begin with `plimsoll:`.
     pub(super) fn new(name: &'static str, value: impl Into<Cow<'a, str>>) -> Property<'a> {
-        Property { name: Cow::Owned(format!("plimsoll:{name}")), value: value.into() }
+        Property { name: Cow::Borrowed(name), value: value.into() }
     }
 }
 
