@@ -1,3 +1,4 @@
 //! From a reference to an inventory: opens an image and catalogues its layers.
 
 pub mod catalogers;
+pub mod open;

@@ -113,7 +113,9 @@ impl Client {
                 301 | 302 | 303 | 307 | 308 => response.header("location").map(str::to_owned),
                 _ => None,
             };
-            let Some(location) = location else { return Ok(response) };
+            let Some(location) = location else {
+                return Ok(Response { is_foreign: url.origin != first.origin, ..response });
+            };
             let target = redirect_target(request.method, &url, &location)?;
             if target.origin != first.origin {
                 headers.retain(|(name, _)| {
@@ -158,6 +160,7 @@ impl Client {
         Ok(Response {
             status: head.status.as_u16(),
             url: text,
+            is_foreign: false,
             headers: Headers::from_map(&head.headers),
             body: WireBody::new(body, shown, Arc::clone(settings)),
         })
@@ -167,10 +170,8 @@ impl Client {
     fn check(&self, url: &Url, shown: &str) -> Result<(), NetError> {
         let settings = &self.shared.settings;
         let origin = &url.origin;
-        let may_be_plain = origin.is_https
-            || is_loopback_name(&origin.host)
-            || settings.plain_http_hosts.iter().any(|host| host == "*")
-            || origin.is_listed(&settings.plain_http_hosts);
+        let may_be_plain =
+            origin.is_https || is_loopback_name(&origin.host) || origin.is_listed(&settings.plain_http_hosts);
         if !may_be_plain {
             return Err(NetError::PlainHttp { url: shown.to_owned(), host: origin.host_and_port() });
         }

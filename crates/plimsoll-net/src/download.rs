@@ -12,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::body::WireBody;
 use crate::client::Client;
-use crate::error::{NetError, TOTAL_TIMEOUT};
+use crate::error::{NetError, StatusError, TOTAL_TIMEOUT};
 use crate::fetch::Validators;
 use crate::message::{Request, Response};
 use crate::retry::wait_before;
@@ -40,7 +40,11 @@ struct Transfer {
     body: WireBody,
     attempts: u32,
     begun: Instant,
+    renew: Option<Renew>,
 }
+
+/// See [`Download::renewing`].
+type Renew = Box<dyn FnMut(&StatusError) -> Option<String> + Send>;
 
 impl Client {
     /// Fetches a body of any size. Any status but 2xx is an error.
@@ -66,6 +70,7 @@ impl Download {
             request: request.clone(),
             attempts,
             begun: Instant::now(),
+            renew: None,
             body: response.body,
         };
         Download {
@@ -102,6 +107,19 @@ impl Download {
     #[must_use]
     pub fn limit(self, bytes_max: u64) -> Download {
         Download { bytes_max, ..self }
+    }
+
+    /// Sets what finds new credentials when, while going on after a break, the old ones are refused with 401:
+    /// a value for `Authorization`. Registry tokens live for minutes, large layers may take longer.
+    #[must_use]
+    pub fn renewing(
+        mut self,
+        renew: impl FnMut(&StatusError) -> Option<String> + Send + 'static,
+    ) -> Download {
+        if let Source::Http(transfer) = &mut self.source {
+            transfer.renew = Some(Box::new(renew));
+        }
+        self
     }
 
     /// Length of the whole body in bytes, where the server says it.
@@ -223,17 +241,32 @@ impl Transfer {
     }
 
     fn ask_from(&mut self, offset: u64, known: &Known<'_>) -> Result<(), NetError> {
-        let mut request = self.request.clone().header("Range", format!("bytes={offset}-"));
-        if let Some(validator) = known.validators.if_range() {
-            request = request.header("If-Range", validator);
+        let mut response = self.send_from(offset, known)?;
+        if response.status == 401
+            && let Some(renew) = &mut self.renew
+        {
+            let refusal = response.into_status_error();
+            let Some(authorization) = renew(&refusal) else {
+                return Err(NetError::Status(Box::new(refusal)));
+            };
+            self.request.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("authorization"));
+            self.request.headers.push(("Authorization".to_owned(), authorization));
+            response = self.send_from(offset, known)?;
         }
-        let response = self.client.send_counted(&request, &mut self.attempts)?;
         let skip = known.bytes_to_skip(&response, offset)?;
         if !response.is_success() {
             return Err(NetError::Status(Box::new(response.into_status_error())));
         }
         self.body = response.body;
         self.skip(skip, known)
+    }
+
+    fn send_from(&mut self, offset: u64, known: &Known<'_>) -> Result<Response, NetError> {
+        let mut request = self.request.clone().header("Range", format!("bytes={offset}-"));
+        if let Some(validator) = known.validators.if_range() {
+            request = request.header("If-Range", validator);
+        }
+        self.client.send_counted(&request, &mut self.attempts)
     }
 
     /// Reads bytes that the reader already has.

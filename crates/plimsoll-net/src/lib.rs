@@ -30,4 +30,4 @@ pub use fetch::{Fetched, Validators};
 pub use message::{Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
 pub use settings::Settings;
-pub use url::{is_loopback_name, redacted};
+pub use url::{is_listed, is_loopback_name, redacted};

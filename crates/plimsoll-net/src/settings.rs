@@ -44,7 +44,7 @@ pub struct Settings {
     /// A proxy looks names up itself, so names asked through one are not covered; address literals are.
     pub denies_private_addresses: bool,
     /// Hosts that are exempt from [`denies_private_addresses`](Self::denies_private_addresses):
-    /// `HOST` or `HOST:PORT`.
+    /// `HOST` or `HOST:PORT`, an IPv6 address in brackets.
     pub private_hosts_allowed: Vec<String>,
     /// Proxies; the default is what the environment says.
     pub proxies: Proxies,

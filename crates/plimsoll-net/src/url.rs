@@ -31,12 +31,9 @@ impl Origin {
         }
     }
 
-    /// Whether a list of `HOST` and `HOST:PORT` has this one.
+    /// Whether a list has this one; see [`is_listed`].
     pub(crate) fn is_listed(&self, list: &[String]) -> bool {
-        list.iter().any(|entry| {
-            let bare = entry.trim_start_matches('[').trim_end_matches(']');
-            bare.eq_ignore_ascii_case(&self.host) || entry.eq_ignore_ascii_case(&self.host_and_port())
-        })
+        is_listed(list, &self.host_and_port())
     }
 
     /// The address, where the host is one.
@@ -149,6 +146,18 @@ fn without_dots(path: &str) -> String {
     format!("/{}{slash}", kept.join("/"))
 }
 
+/// Whether a list of hosts, each `HOST`, `HOST:PORT` or `*` for all, has the host of `authority`, which is
+/// `HOST` or `HOST:PORT`. An IPv6 address is in brackets.
+pub fn is_listed(list: &[String], authority: &str) -> bool {
+    let host = match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => host,
+        _ => authority,
+    };
+    list.iter().any(|entry| {
+        entry == "*" || entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(authority)
+    })
+}
+
 /// Whether a host is this machine by its very name: `localhost`, `127.0.0.0/8`, `::1`.
 pub fn is_loopback_name(host: &str) -> bool {
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -232,6 +241,22 @@ mod tests {
             ("u:p@h", "h"),
         ] {
             assert_eq!(redacted(url), shown);
+        }
+    }
+
+    #[test]
+    fn hosts_are_listed_with_and_without_port() {
+        for (entry, authority, is_in) in [
+            ("h.example", "h.example:5000", true),
+            ("H.example:5000", "h.example:5000", true),
+            ("h.example:5001", "h.example:5000", false),
+            ("h.example", "h.example", true),
+            ("[::1]", "[::1]:5000", true),
+            ("[::1]", "[::1]", true),
+            ("*", "h.example", true),
+            ("", "h.example", false),
+        ] {
+            assert_eq!(is_listed(&[entry.to_owned()], authority), is_in, "{entry} has {authority}");
         }
     }
 

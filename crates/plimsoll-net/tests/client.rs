@@ -265,6 +265,23 @@ fn only_the_same_body_is_resumed() {
 }
 
 #[test]
+fn credentials_are_renewed_when_they_run_out_in_a_body() {
+    let server = Server::start();
+    let whole = Reply::new(200).body("0123456789").cut_after(4);
+    let rest = Reply::new(206).header("Content-Range", "bytes 4-9/10").body("456789");
+    server.on("/", [whole, Reply::new(401).header("WWW-Authenticate", "Basic"), rest]);
+    let request = Request::get(server.url("/")).header("authorization", "old");
+    let download = client().download(&request).unwrap().renewing(|refusal| {
+        assert_eq!(refusal.headers.get("www-authenticate"), Some("Basic"));
+        Some("new".to_owned())
+    });
+    assert_eq!(download.bytes(10).unwrap(), b"0123456789");
+    let sent: Vec<_> =
+        server.seen().iter().map(|seen| seen.header("authorization").map(str::to_owned)).collect();
+    assert_eq!(sent, ["old", "old", "new"].map(|value| Some(value.to_owned())));
+}
+
+#[test]
 fn a_body_that_breaks_again_and_again_ends() {
     let server = Server::start();
     server.on("/", [Reply::new(200).body("0123456789").cut_after(0)]);

@@ -14,7 +14,7 @@ use plimsoll_core::schemes::Scheme;
 use plimsoll_core::{distros, ecosystems};
 use sha2::{Digest, Sha256};
 
-use super::format::{self, Body, EndKind, put_text, shorten};
+use super::format::{self, Body, EndKind, KEY_BYTES_MAX, TEXT_BYTES_MAX, put_text, shorten};
 use super::intern::Interner;
 use super::rows::Head;
 use super::write::{self, BuildError, Built};
@@ -23,8 +23,6 @@ use crate::feeds::Sink;
 /// Longest description that is kept; longer ones are cut and end in an ellipsis.
 pub const DESCRIPTION_CHARS_MAX: usize = 4_000;
 
-/// Longest name, version, module or list of architectures. Versions end at 512 in every scheme.
-const TEXT_BYTES_MAX: usize = 2_048;
 /// Most rows of a database: fifty times what the public feeds have.
 const ROWS_MAX: usize = 50_000_000;
 /// Most entries of EPSS and of KEV, before later ones for the same CVE have replaced earlier ones.
@@ -252,6 +250,9 @@ impl Builder {
     fn version(&mut self, text: &str, key: &[u8]) -> Result<u32, &'static str> {
         if text.len() > TEXT_BYTES_MAX {
             return Err(TEXT_TOO_LONG);
+        }
+        if key.len() > KEY_BYTES_MAX {
+            return Err("a sort key is longer than 8192 bytes");
         }
         self.scratch.clear();
         put_text(&mut self.scratch, text.as_bytes());

@@ -91,6 +91,10 @@ pub(super) const FRAME_TARGET_BYTES: usize = 64 << 10;
 pub(super) const BODY_BYTES_MAX: usize = 512 << 10;
 /// Largest inflated frame: an advisory of the largest size and its length.
 pub(super) const FRAME_INFLATED_BYTES_MAX: usize = BODY_BYTES_MAX + 16;
+/// Longest name, version, module or list of architectures. Versions end at 512 in every scheme.
+pub(super) const TEXT_BYTES_MAX: usize = 2_048;
+/// Longest sort key.
+pub(super) const KEY_BYTES_MAX: usize = 8_192;
 /// Largest `meta` section. It is decoded on opening, so this bounds the time and memory of that.
 pub(super) const META_BYTES_MAX: usize = 4 << 20;
 
@@ -139,8 +143,9 @@ impl<'a> Reader<'a> {
         u32::try_from(self.varint()?).ok()
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a [u8]> {
-        let length = usize::try_from(self.varint()?).ok()?;
+    /// A text that is no longer than allowed.
+    pub(super) fn text(&mut self, bytes_max: usize) -> Option<&'a [u8]> {
+        let length = usize::try_from(self.varint()?).ok().filter(|length| *length <= bytes_max)?;
         let (text, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(text)

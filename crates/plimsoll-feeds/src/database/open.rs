@@ -18,9 +18,10 @@ use plimsoll_core::advisory::{
 };
 
 use super::format::{
-    self, BUILT_AT_BYTES_MAX, Body, EPSS_BYTES, EndKind, FORMAT_VERSION, FRAME_BYTES,
-    FRAME_INFLATED_BYTES_MAX, HEADER_BYTES, KEV_BYTES, MAGIC, META_BYTES_MAX, Meta, NAMESPACE_BYTES,
-    PACKAGE_BYTES, Reader, SECTION_NAMES, SECTION_WIDTHS, SECTIONS, record, u32_at, u64_at,
+    self, BODY_BYTES_MAX, BUILT_AT_BYTES_MAX, Body, EPSS_BYTES, EndKind, FORMAT_VERSION, FRAME_BYTES,
+    FRAME_INFLATED_BYTES_MAX, HEADER_BYTES, KEV_BYTES, KEY_BYTES_MAX, MAGIC, META_BYTES_MAX, Meta,
+    NAMESPACE_BYTES, PACKAGE_BYTES, Reader, SECTION_NAMES, SECTION_WIDTHS, SECTIONS, TEXT_BYTES_MAX, record,
+    u32_at, u64_at,
 };
 use super::map;
 use super::rows::{Base, StoredRow};
@@ -185,7 +186,10 @@ impl Database {
     }
 
     pub(super) fn string(&self, offset: u32) -> Result<&str, LookupError> {
-        let text = self.section(format::STRINGS).get(offset as usize..).and_then(|at| Reader(at).text());
+        let text = self
+            .section(format::STRINGS)
+            .get(offset as usize..)
+            .and_then(|at| Reader(at).text(TEXT_BYTES_MAX));
         text.and_then(|text| std::str::from_utf8(text).ok())
             .ok_or_else(|| self.damaged(&format!("there is no text at {offset}")))
     }
@@ -194,7 +198,8 @@ impl Database {
     fn version(&self, offset: u32) -> Result<(&str, &[u8]), LookupError> {
         let entry = || {
             let mut reader = Reader(self.section(format::VERSIONS).get(offset as usize..)?);
-            Some((std::str::from_utf8(reader.text()?).ok()?, reader.text()?))
+            let text = std::str::from_utf8(reader.text(TEXT_BYTES_MAX)?).ok()?;
+            Some((text, reader.text(KEY_BYTES_MAX)?))
         };
         entry().ok_or_else(|| self.damaged(&format!("there is no version at {offset}")))
     }
@@ -413,9 +418,9 @@ impl Advisories for Database {
         let inflated = self.frame(frame)?;
         let mut reader = Reader(&inflated);
         for _ in 0..before {
-            reader.text().ok_or_else(damaged)?;
+            reader.text(BODY_BYTES_MAX).ok_or_else(damaged)?;
         }
-        let body = reader.text().and_then(Body::read).and_then(Body::into_advisory);
+        let body = reader.text(BODY_BYTES_MAX).and_then(Body::read).and_then(Body::into_advisory);
         body.ok_or_else(damaged)
     }
 
@@ -464,7 +469,7 @@ fn read_header(file: &[u8], path: &Path) -> Result<Header, OpenError> {
     for (index, section) in sections.iter_mut().enumerate() {
         let length = u64_at(file, HEADER_BYTES + index * size_of::<u64>()).ok_or_else(cut_off)?;
         let end = usize::try_from(length).ok().and_then(|length| start.checked_add(length));
-        let end = end.filter(|end| *end <= file.len() && (end - start) % SECTION_WIDTHS[index] == 0);
+        let end = end.filter(|end| *end <= file.len() && (end - start).is_multiple_of(SECTION_WIDTHS[index]));
         let end = end.ok_or_else(|| damaged(&format!("its {} have a wrong length", SECTION_NAMES[index])))?;
         *section = start..end;
         start = end;

@@ -7,7 +7,7 @@
 use plimsoll_core::advisory::LookupError;
 use sha2::{Digest, Sha256};
 
-use super::format::{self, Body, EPSS_BYTES, KEV_BYTES, Reader, record, u64_at};
+use super::format::{self, BODY_BYTES_MAX, Body, EPSS_BYTES, KEV_BYTES, Reader, record, u64_at};
 use super::open::{Database, OpenError};
 
 impl Database {
@@ -112,7 +112,7 @@ impl Database {
             let inflated = self.inflate(frame)?;
             let mut reader = Reader(&inflated);
             while !reader.is_empty() {
-                let body = reader.text().filter(|_| number < self.advisories);
+                let body = reader.text(BODY_BYTES_MAX).filter(|_| number < self.advisories);
                 each(number, body.ok_or_else(|| self.damaged("a frame makes no sense"))?)?;
                 number += 1;
             }

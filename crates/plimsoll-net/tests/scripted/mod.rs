@@ -64,8 +64,10 @@ impl Reply {
 
     fn write(&self, mut stream: &TcpStream, is_head: bool) -> std::io::Result<bool> {
         write!(stream, "HTTP/1.1 {} Scripted\r\n", self.status)?;
-        while self.is_endless {
-            write!(stream, "X-More: {}\r\n", "x".repeat(1000))?;
+        if self.is_endless {
+            loop {
+                write!(stream, "X-More: {}\r\n", "x".repeat(1000))?;
+            }
         }
         for (name, value) in &self.headers {
             write!(stream, "{name}: {value}\r\n")?;

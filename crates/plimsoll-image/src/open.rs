@@ -1,0 +1,3 @@
+//! From a reference to the bytes of an image.
+
+pub mod registry;
