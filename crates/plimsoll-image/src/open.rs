@@ -18,6 +18,7 @@ use crate::open::documents::{Config, Descriptor, Document, Manifest};
 pub mod docker_archive;
 pub mod documents;
 pub mod layout;
+pub mod registry;
 pub mod rootfs;
 mod tar_file;
 
