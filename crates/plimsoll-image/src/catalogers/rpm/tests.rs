@@ -1,3 +1,7 @@
+//! Fixtures of all three databases against what rpm says of them; headers tag by tag; damage.
+//!
+//! `testdata/rpm/README.md` says how the fixtures were made.
+
 use std::fmt::Write;
 use std::path::PathBuf;
 
