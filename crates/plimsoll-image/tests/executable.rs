@@ -2,6 +2,8 @@
 //!
 //! The programs are built here: headers, one writable segment, and in it what the linkers write.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::io::{self, Read};
 
 use libdeflater::{CompressionLvl, Compressor};

@@ -1,5 +1,7 @@
 //! What the `java` cataloger says of archives: honest ones, odd ones and hostile ones.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use plimsoll_image::catalogers::{CATALOGERS, Cataloger, Entry, File, Found};
 use proptest::prelude::*;
 
