@@ -82,7 +82,7 @@ pub struct Database {
     identity: DatabaseIdentity,
     pub(super) digest: [u8; 32],
     /// The frames inflated last, the latest at the end.
-    cache: Mutex<Vec<(usize, Arc<[u8]>)>>,
+    cache: Mutex<Vec<(usize, Arc<Vec<u8>>)>>,
 }
 
 /// What a header says.
@@ -310,7 +310,7 @@ impl Database {
     }
 
     /// A frame from the cache, or inflated into it. No lock is held while inflating.
-    fn frame(&self, frame: usize) -> Result<Arc<[u8]>, LookupError> {
+    fn frame(&self, frame: usize) -> Result<Arc<Vec<u8>>, LookupError> {
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         {
             let mut cache = lock();
@@ -321,7 +321,7 @@ impl Database {
                 }
             }
         }
-        let inflated: Arc<[u8]> = self.inflate(frame)?.into();
+        let inflated: Arc<Vec<u8>> = Arc::new(self.inflate(frame)?);
         let mut cache = lock();
         if cache.len() >= CACHED_FRAMES_MAX {
             cache.remove(0);
