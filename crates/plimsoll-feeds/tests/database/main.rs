@@ -76,8 +76,8 @@ fn fixed(introduced: &str, end: &str) -> Range {
     range(introduced, RangeEnd::Fixed(end.to_owned()))
 }
 
-fn key(namespace: &str, version: &str) -> Vec<u8> {
-    (ecosystems::by_name(namespace).unwrap().scheme.key)(version).unwrap()
+fn key(ecosystem: &str, version: &str) -> Vec<u8> {
+    (ecosystems::by_name(ecosystem).unwrap().scheme.key)(version).unwrap()
 }
 
 /// A directory with a database in it.
@@ -169,7 +169,15 @@ fn every_kind_of_range_reads_back_as_keys_and_as_written() {
         (range("1", RangeEnd::Last(version())), Some("1"), "last"),
         (range("3", RangeEnd::Last(version())), Some("3"), "last"),
     ];
-    for namespace in ["pypi", "npm", "deb", "maven", "golang"] {
+    for (namespace, ecosystem) in [
+        ("pypi", "pypi"),
+        ("npm", "npm"),
+        ("maven", "maven"),
+        ("golang", "golang"),
+        ("debian:12", "deb"),
+        ("alpine:3.20", "apk"),
+        ("wolfi", "apk"),
+    ] {
         let stored = store(|builder| {
             let mut sink = builder.begin_feed(feed("one"));
             for (n, (range, ..)) in cases.iter().enumerate() {
@@ -179,10 +187,10 @@ fn every_kind_of_range_reads_back_as_keys_and_as_written() {
         });
         let database = stored.open();
         let mut expected = cases.iter();
-        let end_key = key(namespace, "3");
+        let end_key = key(ecosystem, "3");
         let mut each = |row: Row<'_>| {
             let (_, introduced, end) = expected.next().unwrap();
-            let low = introduced.map(|version| key(namespace, version)).unwrap_or_default();
+            let low = introduced.map(|version| key(ecosystem, version)).unwrap_or_default();
             let high = match *end {
                 "open" => High::Open,
                 "last" => High::Through(&end_key),
