@@ -57,9 +57,7 @@ fn open(
         ImageRef::LayoutArchive(path, selection) => {
             layout::open_archive(reference, path, selection, choice, limits)?
         }
-        ImageRef::DockerArchive(path, selection) => {
-            docker_archive::open(reference, path, selection, limits)?
-        }
+        ImageRef::DockerArchive(path, selection) => docker_archive::open(reference, path, selection, limits)?,
         ImageRef::Registry(_) | ImageRef::Rootfs(_) => {
             let _ = registries.client;
             anyhow::bail!("registries are not read yet")

@@ -80,8 +80,10 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let cache = (!args.no_cache).then(|| LayerCache::new(&session.data_dir.join("layers"), &limits));
     let bar = Bar::new(&format!("reading {}", args.image), session.is_quiet);
     let progress = |progress| bar.layers(progress);
-    let options = Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
-    let registries = Registries { client: &|| Ok(Arc::new(Client::new(session.net_settings(&args.insecure_registry))?)) };
+    let options =
+        Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
+    let registries =
+        Registries { client: &|| Ok(Arc::new(Client::new(session.net_settings(&args.insecure_registry))?)) };
     // Opened first: a scan during an update keeps the database that it started with.
     let path = args.database.clone().unwrap_or_else(|| pipeline::database_path(&session.data_dir));
     let database = open_database(&path, args.database.is_some())?;
