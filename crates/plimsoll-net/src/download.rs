@@ -20,6 +20,8 @@ use crate::retry::wait_before;
 use crate::url::redacted;
 
 /// A body that is being fetched. Ends with an error rather than too early.
+///
+/// The `io::Error`s of reading carry a [`NetError`]. After one of them every further read fails too.
 pub struct Download {
     source: Source,
     length: Option<u64>,

@@ -265,6 +265,21 @@ fn only_the_same_body_is_resumed() {
 }
 
 #[test]
+fn a_body_that_failed_does_not_go_on() {
+    let server = Server::start();
+    let other = Reply::new(200).header("ETag", "\"two\"").body("9876543210");
+    let rest = Reply::new(206).header("Content-Range", "bytes 4-9/10").body("456789");
+    let first = Reply::new(200).header("ETag", "\"one\"").body("0123456789").cut_after(4);
+    server.on("/", [first, other, rest]);
+    let mut download = client().download(&Request::get(server.url("/"))).unwrap();
+    let error = download.read_to_end(&mut Vec::new()).unwrap_err();
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<NetError>());
+    assert!(matches!(cause, Some(NetError::Changed { .. })), "{error}");
+    assert!(download.read(&mut [0; 10]).is_err());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
 fn credentials_are_renewed_when_they_run_out_in_a_body() {
     let server = Server::start();
     let whole = Reply::new(200).body("0123456789").cut_after(4);
