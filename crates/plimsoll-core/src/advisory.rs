@@ -337,8 +337,13 @@ pub struct FeedRecord {
     pub namespaces: Vec<String>,
     /// Records read.
     pub records: u64,
-    /// Records left out because they could not be understood: reason and how many.
+    /// Records left out because they could not be understood: reason and how many, sorted by reason.
     pub refused: Vec<(String, u64)>,
+    /// Records that do not belong in the database, such as withdrawn ones: reason and how many, sorted by
+    /// reason.
+    pub skipped: Vec<(String, u64)>,
+    /// The first refused records, each with its reason, for people.
+    pub examples: Vec<String>,
 }
 
 /// Asking the database failed.

@@ -17,6 +17,8 @@ pub struct Ecosystem {
     /// Its name in OSV (<https://ossf.github.io/osv-schema/#affectedpackage-field>); empty for
     /// operating-system packages, whose OSV ecosystem is the distribution's.
     pub osv: &'static str,
+    /// Feeds that state its advisories; empty for operating-system packages, whose distribution says.
+    pub feeds: &'static [&'static str],
     /// Whether a distribution judges its packages.
     pub is_os: bool,
     /// How its versions are ordered.
@@ -25,6 +27,8 @@ pub struct Ecosystem {
     pub normalize: for<'a> fn(&'a str) -> Cow<'a, str>,
     /// Splits a name into a purl's namespace and name; the namespace may be empty.
     pub purl_name: fn(&str) -> (&str, &str),
+    /// Whether a purl has the version's epoch as a qualifier instead of in the version.
+    pub purl_has_epoch: bool,
 }
 
 impl PartialEq for Ecosystem {
@@ -54,10 +58,12 @@ pub static APK: Ecosystem = Ecosystem {
     name: "apk",
     title: "apk",
     osv: "",
+    feeds: &[],
     is_os: true,
     scheme: &schemes::apk::SCHEME,
     normalize: as_written,
     purl_name: whole,
+    purl_has_epoch: false,
 };
 
 /// Rust crates.
@@ -65,10 +71,12 @@ pub static CARGO: Ecosystem = Ecosystem {
     name: "cargo",
     title: "Rust",
     osv: "crates.io",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::semver::SCHEME,
     normalize: as_written,
     purl_name: whole,
+    purl_has_epoch: false,
 };
 
 /// PHP packages.
@@ -76,10 +84,12 @@ pub static COMPOSER: Ecosystem = Ecosystem {
     name: "composer",
     title: "PHP",
     osv: "Packagist",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::packagist::SCHEME,
     normalize: lower_case,
     purl_name: before_slash,
+    purl_has_epoch: false,
 };
 
 /// Debian packages, also of Ubuntu.
@@ -87,10 +97,12 @@ pub static DEB: Ecosystem = Ecosystem {
     name: "deb",
     title: "deb",
     osv: "",
+    feeds: &[],
     is_os: true,
     scheme: &schemes::deb::SCHEME,
     normalize: as_written,
     purl_name: whole,
+    purl_has_epoch: false,
 };
 
 /// Ruby gems.
@@ -98,10 +110,12 @@ pub static GEM: Ecosystem = Ecosystem {
     name: "gem",
     title: "Ruby",
     osv: "RubyGems",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::rubygems::SCHEME,
     normalize: as_written,
     purl_name: whole,
+    purl_has_epoch: false,
 };
 
 /// Go modules. The standard library is the module `stdlib`.
@@ -109,10 +123,12 @@ pub static GOLANG: Ecosystem = Ecosystem {
     name: "golang",
     title: "Go",
     osv: "Go",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::go::SCHEME,
     normalize: as_written,
     purl_name: before_last_slash,
+    purl_has_epoch: false,
 };
 
 /// Java artifacts, `group:artifact`.
@@ -120,10 +136,12 @@ pub static MAVEN: Ecosystem = Ecosystem {
     name: "maven",
     title: "Java",
     osv: "Maven",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::maven::SCHEME,
     normalize: as_written,
     purl_name: before_colon,
+    purl_has_epoch: false,
 };
 
 /// Node packages.
@@ -131,10 +149,12 @@ pub static NPM: Ecosystem = Ecosystem {
     name: "npm",
     title: "Node.js",
     osv: "npm",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::npm::SCHEME,
     normalize: as_written,
     purl_name: before_slash,
+    purl_has_epoch: false,
 };
 
 /// .NET packages.
@@ -142,10 +162,12 @@ pub static NUGET: Ecosystem = Ecosystem {
     name: "nuget",
     title: ".NET",
     osv: "NuGet",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::nuget::SCHEME,
     normalize: lower_case,
     purl_name: whole,
+    purl_has_epoch: false,
 };
 
 /// Python distributions.
@@ -153,10 +175,12 @@ pub static PYPI: Ecosystem = Ecosystem {
     name: "pypi",
     title: "Python",
     osv: "PyPI",
+    feeds: &["osv"],
     is_os: false,
     scheme: &schemes::pep440::SCHEME,
     normalize: pep_503,
     purl_name: whole,
+    purl_has_epoch: false,
 };
 
 /// Packages of the Red Hat, SUSE and other rpm families.
@@ -164,10 +188,12 @@ pub static RPM: Ecosystem = Ecosystem {
     name: "rpm",
     title: "rpm",
     osv: "",
+    feeds: &[],
     is_os: true,
     scheme: &schemes::rpm::SCHEME,
     normalize: as_written,
     purl_name: whole,
+    purl_has_epoch: true,
 };
 
 fn whole(name: &str) -> (&str, &str) {

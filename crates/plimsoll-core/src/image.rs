@@ -48,6 +48,16 @@ pub struct Platform {
     pub os_version: Option<String>,
 }
 
+impl Platform {
+    /// Whether an image for this platform is one for the platform that is wanted. Without a variant wanted,
+    /// any will do.
+    pub fn serves(&self, wanted: &Platform) -> bool {
+        self.os == wanted.os
+            && self.architecture == wanted.architecture
+            && (wanted.variant.is_none() || self.variant == wanted.variant)
+    }
+}
+
 /// Why a text is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{0}` is not a platform; write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as `linux/arm64`")]

@@ -8,6 +8,17 @@ use std::io::{BufRead, Seek};
 
 use plimsoll_core::advisory::{Advisory, Affected, Epss, Kev};
 
+mod alpine_secdb;
+mod debian_tracker;
+mod epss;
+mod json;
+mod kev;
+mod osv;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
 /// One upstream source.
 #[derive(Debug)]
 pub struct Feed {
@@ -36,7 +47,13 @@ pub struct Feed {
 }
 
 /// All feeds, sorted by name.
-pub static FEEDS: &[&Feed] = &[];
+pub static FEEDS: &[&Feed] =
+    &[&alpine_secdb::FEED, &debian_tracker::FEED, &epss::FEED, &kev::FEED, &osv::FEED];
+
+/// The feed with a name.
+pub fn by_name(name: &str) -> Option<&'static Feed> {
+    FEEDS.iter().copied().find(|row| row.name == name)
+}
 
 /// One file of a feed.
 #[derive(Clone, Debug, PartialEq, Eq)]

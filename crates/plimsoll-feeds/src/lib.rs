@@ -1,3 +1,10 @@
 //! From upstream advisories to the advisory database.
 
+pub mod database;
 pub mod feeds;
+mod fetch;
+mod snapshots;
+pub mod status;
+pub mod update;
+
+pub use snapshots::DirectoryError;

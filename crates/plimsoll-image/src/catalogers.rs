@@ -9,6 +9,19 @@ use std::io::Read;
 use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+pub mod apk;
+pub mod composer;
+pub mod dotnet;
+pub mod dpkg;
+pub mod executable;
+pub mod gem;
+pub mod java;
+mod lenient;
+pub mod npm;
+pub mod os_release;
+pub mod python;
+pub mod rpm;
+
 /// One kind of evidence.
 #[derive(Debug)]
 pub struct Cataloger {
@@ -27,7 +40,19 @@ pub struct Cataloger {
 }
 
 /// All catalogers, sorted by name. A file goes to the first that wants it.
-pub static CATALOGERS: &[&Cataloger] = &[];
+pub static CATALOGERS: &[&Cataloger] = &[
+    &apk::CATALOGER,
+    &composer::CATALOGER,
+    &dotnet::CATALOGER,
+    &dpkg::CATALOGER,
+    &executable::CATALOGER,
+    &gem::CATALOGER,
+    &java::CATALOGER,
+    &npm::CATALOGER,
+    &os_release::CATALOGER,
+    &python::CATALOGER,
+    &rpm::CATALOGER,
+];
 
 /// A file's head in a layer.
 #[derive(Clone, Copy, Debug)]

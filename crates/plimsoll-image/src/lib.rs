@@ -1,3 +1,15 @@
 //! From a reference to an inventory: opens an image and catalogues its layers.
+//!
+//! [`open`] finds an image's manifest, config and layers wherever they are and verifies them; [`catalog`] has
+//! each layer read once by [`layers`], which hands evidence to the [`catalogers`], and has [`merge`] join what
+//! the layers state.
 
+pub mod cache;
+pub mod catalog;
 pub mod catalogers;
+pub mod facts;
+pub mod layers;
+pub mod limits;
+pub mod merge;
+pub mod open;
+pub mod tar;

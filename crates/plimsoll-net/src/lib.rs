@@ -2,3 +2,32 @@
 //! opens a socket outwards.
 //!
 //! Synchronous on purpose: layers and feeds are streamed through `Read` on threads of their own.
+//!
+//! Three verbs: [`Client::send`] for one exchange, [`Client::download`] for a body that may be large, and
+//! [`Client::get_if_changed`] for a document that is fetched again and again. What surprises:
+//!
+//! - `http://` is refused unless the host is a loopback address or listed in [`Settings::plain_http_hosts`].
+//! - A status that is not a success is a [`Response`] from `send` and an error from the other two.
+//! - Only requests that may be repeated are repeated; a POST gets one attempt.
+
+mod body;
+mod client;
+mod download;
+mod error;
+mod fetch;
+mod guard;
+mod message;
+mod proxy;
+mod retry;
+mod settings;
+mod trust;
+mod url;
+
+pub use client::Client;
+pub use download::Download;
+pub use error::{NetError, StatusError};
+pub use fetch::{Fetched, Validators};
+pub use message::{Body, Headers, Method, Request, Response};
+pub use proxy::Proxies;
+pub use settings::Settings;
+pub use url::{is_listed, is_loopback_name, redacted};

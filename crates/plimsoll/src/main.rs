@@ -1,3 +1,15 @@
-//! The binary.
+//! The binary: reads the command line, runs one command, turns its outcome into an exit code.
+//!
+//! Exit codes: 0 the job is done; 1 a threshold is met; 2 the job could not be done, or was done with gaps
+//! that could hide something; 3 the command line or the configuration is wrong.
 
-fn main() {}
+mod cli;
+mod config;
+mod pipeline;
+mod progress;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::run(std::env::args_os()).into()
+}

@@ -1,0 +1,18 @@
+//! Fedora. OSV does not have it.
+
+use super::{Distro, KeyedBy};
+use crate::ecosystems;
+
+/// Fedora.
+pub static DISTRO: Distro = Distro {
+    id: "fedora",
+    other_ids: &[],
+    title: "Fedora",
+    ecosystem: &ecosystems::RPM,
+    purl_namespace: "fedora",
+    keyed_by: KeyedBy::Binary,
+    release: super::major,
+    osv: "",
+    osv_release: super::no_osv,
+    feeds: &[],
+};

@@ -1,0 +1,25 @@
+//! openSUSE Leap. Advisories name source packages (OSV schema, *Defined ecosystems*).
+//!
+//! OSV has Leap and Tumbleweed under one name and tells them apart in the suffix.
+
+use super::{Distro, KeyedBy};
+use crate::ecosystems;
+
+/// openSUSE Leap.
+pub static DISTRO: Distro = Distro {
+    id: "opensuse-leap",
+    other_ids: &[],
+    title: "openSUSE Leap",
+    ecosystem: &ecosystems::RPM,
+    purl_namespace: "opensuse",
+    keyed_by: KeyedBy::Source,
+    release: super::as_stated,
+    osv: "openSUSE",
+    osv_release,
+    feeds: &["osv"],
+};
+
+/// `Leap 15.5`; not `Leap Micro 5.5`, which is another product.
+fn osv_release(suffix: &str) -> Option<String> {
+    suffix.strip_prefix("Leap ").and_then(super::dotted)
+}

@@ -1,0 +1,18 @@
+//! Oracle Linux. OSV does not have it.
+
+use super::{Distro, KeyedBy};
+use crate::ecosystems;
+
+/// Oracle Linux.
+pub static DISTRO: Distro = Distro {
+    id: "ol",
+    other_ids: &[],
+    title: "Oracle Linux",
+    ecosystem: &ecosystems::RPM,
+    purl_namespace: "oracle",
+    keyed_by: KeyedBy::Binary,
+    release: super::major,
+    osv: "",
+    osv_release: super::no_osv,
+    feeds: &[],
+};

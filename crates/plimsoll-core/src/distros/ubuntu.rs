@@ -1,0 +1,24 @@
+//! Ubuntu. What only Ubuntu Pro fixes (`Ubuntu:Pro:..`) is another place than the release that everybody
+//! has.
+
+use super::{Distro, KeyedBy};
+use crate::ecosystems;
+
+/// Ubuntu.
+pub static DISTRO: Distro = Distro {
+    id: "ubuntu",
+    other_ids: &[],
+    title: "Ubuntu",
+    ecosystem: &ecosystems::DEB,
+    purl_namespace: "ubuntu",
+    keyed_by: KeyedBy::Source,
+    release: super::as_stated,
+    osv: "Ubuntu",
+    osv_release,
+    feeds: &["osv"],
+};
+
+/// `22.04:LTS` or `24.10`.
+fn osv_release(suffix: &str) -> Option<String> {
+    super::dotted(suffix.strip_suffix(":LTS").unwrap_or(suffix))
+}

@@ -1,0 +1,194 @@
+//! OSV: one zip of JSON records for each ecosystem, `PyPI/all.zip`.
+//!
+//! `ecosystems.txt` lists which there are. It lists releases as well (`AlmaLinux:8` beside `AlmaLinux`);
+//! their zips repeat what the base name's zip holds, so only base names are read. A record may speak of several
+//! ecosystems and then stands in the zip of each: from a zip only what speaks of its ecosystem is taken.
+//! Formats: <https://google.github.io/osv.dev/data/>, <https://ossf.github.io/osv-schema/>.
+
+use std::collections::BTreeSet;
+use std::io::{Read, Seek};
+
+use plimsoll_core::distros::{DISTROS, Distro};
+use plimsoll_core::ecosystems::{self, Ecosystem};
+use zip::read::Config;
+// Walks the directory without holding it: the npm zip has some 200,000 entries. Its place in the crate is
+// marked as one that may move.
+use zip::unstable::read::ZipIterable;
+
+use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, text};
+
+mod ranges;
+mod record;
+mod statement;
+
+use statement::Reading;
+
+/// The row.
+pub(super) static FEED: Feed = Feed {
+    name: "osv",
+    title: "OSV",
+    url: "https://osv-vulnerabilities.storage.googleapis.com",
+    format: "OSV JSON in zip files",
+    licence: "per source: CC-BY-4.0, CC0-1.0, Apache-2.0, MIT",
+    cadence_hours: 6,
+    max_age_days: 7,
+    covers: "language packages (GHSA, Go, PyPA, RustSec, malicious packages) and distributions",
+    plan,
+    parse,
+};
+
+/// Most bytes of one record. The largest real ones, of the kernel, stay below 4 MiB.
+const ENTRY_BYTES_MAX: u64 = 16 << 20;
+
+/// Most entries of one zip.
+const ENTRIES_MAX: usize = 2_000_000;
+
+/// Most bytes of all records of one zip.
+const RECORDS_BYTES_MAX: u64 = 32 << 30;
+
+/// What the records of one zip are about.
+#[derive(Clone, Copy)]
+enum Scope {
+    Language(&'static Ecosystem),
+    Distribution(&'static Distro),
+}
+
+impl Scope {
+    fn of(ecosystem: &str) -> Option<Scope> {
+        ecosystems::by_osv(ecosystem).map(Scope::Language).or_else(|| {
+            let mut rows = DISTROS.iter().copied();
+            rows.find(|row| !row.osv.is_empty() && row.osv == ecosystem).map(Scope::Distribution)
+        })
+    }
+
+    /// The name that OSV gives it.
+    fn osv(self) -> &'static str {
+        match self {
+            Scope::Language(row) => row.osv,
+            Scope::Distribution(row) => row.osv,
+        }
+    }
+
+    fn ecosystem(self) -> &'static Ecosystem {
+        match self {
+            Scope::Language(row) => row,
+            Scope::Distribution(row) => row.ecosystem,
+        }
+    }
+}
+
+fn plan(index: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
+    let list =
+        index.get("ecosystems.txt")?.ok_or_else(|| PlanError("there is no `ecosystems.txt`".to_owned()))?;
+    let list = String::from_utf8(list).map_err(|_| PlanError("`ecosystems.txt` is not UTF-8".to_owned()))?;
+    let names: BTreeSet<&str> =
+        list.lines().map(str::trim).filter(|name| Scope::of(name).is_some()).collect();
+    if names.is_empty() {
+        return Err(PlanError("`ecosystems.txt` names no ecosystem that is known".to_owned()));
+    }
+    let part = |name: &str| Part {
+        name: format!("{}.zip", name.replace(' ', "-")),
+        path: format!("{}/all.zip", name.replace(' ', "%20")),
+        may_be_absent: false,
+    };
+    Ok(names.into_iter().map(part).collect())
+}
+
+fn parse(part: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+    let ecosystem = part.path.split('/').next().unwrap_or_default().replace("%20", " ");
+    let scope = Scope::of(&ecosystem)
+        .ok_or_else(|| ParseError(format!("the ecosystem `{ecosystem}` is not known")))?;
+    let mut namespaces = BTreeSet::new();
+    if let Scope::Language(row) = scope {
+        sink.namespace(row.name);
+        namespaces.insert(row.name.to_owned());
+    }
+    let mut reader = Reader { scope, sink, namespaces, modified: String::new(), bytes: 0 };
+    read_zip(source, &mut reader)?;
+    if !reader.modified.is_empty() {
+        reader.sink.data_date(&reader.modified);
+    }
+    Ok(())
+}
+
+fn read_zip<S: Read + Seek>(source: S, reader: &mut Reader<'_>) -> Result<(), ParseError> {
+    let broken = |error: zip::result::ZipError| ParseError(format!("cannot read the zip: {error}"));
+    let mut zip = ZipIterable::try_new(source, Config::default()).map_err(broken)?;
+    if zip.len() > ENTRIES_MAX {
+        return Err(ParseError(format!("the zip has more than {ENTRIES_MAX} entries")));
+    }
+    let mut bytes = Vec::new();
+    let entries = zip.files().map_err(broken)?;
+    while let Some(entry) = entries.next() {
+        let entry = entry.map_err(broken)?;
+        if !entry.is_file() {
+            continue;
+        }
+        let name = entry.name().map(|name| text::shortened(&name, 120)).unwrap_or_default();
+        bytes.clear();
+        let length = match entry.with_reader(entries.reader_mut(), zip::read::ZipReadOptions::new()) {
+            Ok(file) => file.take(ENTRY_BYTES_MAX + 1).read_to_end(&mut bytes).ok(),
+            Err(_) => None,
+        };
+        match length {
+            None => reader.sink.refuse(&name, "the entry is damaged"),
+            Some(_) if bytes.len() as u64 > ENTRY_BYTES_MAX => {
+                reader.sink.refuse(&name, "the entry is larger than 16 MiB");
+            }
+            Some(_) => reader.record(&name, &bytes),
+        }
+        reader.bytes = reader.bytes.saturating_add(bytes.len() as u64);
+        if reader.bytes > RECORDS_BYTES_MAX {
+            return Err(ParseError("the records are larger than 32 GiB together".to_owned()));
+        }
+    }
+    Ok(())
+}
+
+/// Reads records one after the other.
+struct Reader<'a> {
+    scope: Scope,
+    sink: &'a mut dyn Sink,
+    /// Those that the sink knows already.
+    namespaces: BTreeSet<String>,
+    /// The latest time of a change.
+    modified: String,
+    /// Bytes of all records so far.
+    bytes: u64,
+}
+
+impl Reader<'_> {
+    fn record(&mut self, name: &str, bytes: &[u8]) {
+        let record: record::Record = match serde_json::from_slice(bytes) {
+            Ok(record) => record,
+            Err(error) => {
+                let reason = if error.is_data() { "it is not an OSV record" } else { "it is not JSON" };
+                self.sink.refuse(name, reason);
+                return;
+            }
+        };
+        let id = if record.id.is_empty() { name.to_owned() } else { text::shortened(&record.id, 120) };
+        let mut problems = BTreeSet::new();
+        match statement::read(record, self.scope, &mut problems) {
+            Reading::Skipped(reason) => self.sink.skip(reason),
+            Reading::Refused(reason) => {
+                problems.insert(reason);
+            }
+            Reading::Kept(advisory, affected) => {
+                if let Some(modified) = advisory.modified.as_ref().filter(|time| **time > self.modified) {
+                    self.modified.clone_from(modified);
+                }
+                for one in &affected {
+                    if !self.namespaces.contains(&one.namespace) {
+                        self.sink.namespace(&one.namespace);
+                        self.namespaces.insert(one.namespace.clone());
+                    }
+                }
+                self.sink.advisory(&advisory, &affected);
+            }
+        }
+        for reason in problems {
+            self.sink.refuse(&id, reason);
+        }
+    }
+}

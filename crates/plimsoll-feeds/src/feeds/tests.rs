@@ -1,0 +1,376 @@
+//! Every feed over its fixtures: `testdata/feeds/FEED/CASE/` holds the upstream's files under their paths, and
+//! `received.snap` what a sink received of them. A feed's only file is called `document`. A zip may be a
+//! folder of its entries instead, so that people can read it.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+
+use plimsoll_core::advisory::{RangeEnd, Status};
+
+use super::*;
+
+/// Writes down what it receives.
+#[derive(Default)]
+struct Received(String);
+
+macro_rules! line {
+    ($to:expr, $($arg:tt)*) => { writeln!($to.0, $($arg)*).expect("a String takes all") };
+}
+
+impl Received {
+    fn list(&mut self, name: &str, values: &[String]) {
+        if !values.is_empty() {
+            line!(self, "  {name}: {}", values.join(" "));
+        }
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        if !value.is_empty() {
+            line!(self, "  {name}: {}", value.replace('\n', " / "));
+        }
+    }
+
+    fn affected(&mut self, one: &Affected) {
+        let mut line = format!("  - {} {} {}", one.namespace, one.package, one.status.name());
+        for range in &one.ranges {
+            let low = range.introduced.as_deref().unwrap_or("");
+            let high = match &range.end {
+                RangeEnd::Open => "..)".to_owned(),
+                RangeEnd::Fixed(version) => format!("{version} fixed)"),
+                RangeEnd::Before(version) => format!("{version})"),
+                RangeEnd::Last(version) => format!("{version}]"),
+            };
+            write!(line, " [{low}, {high}").expect("a String takes all");
+        }
+        assert!(one.status == Status::NotAffected || !one.ranges.is_empty(), "{one:?}");
+        if one.fix.name() != "unstated" {
+            write!(line, " fix {}", one.fix.name()).expect("a String takes all");
+        }
+        if let Some(module) = &one.module {
+            write!(line, " module {module}").expect("a String takes all");
+        }
+        if let Some(severity) = one.severity {
+            write!(line, " severity {severity}").expect("a String takes all");
+        }
+        line!(self, "{line}");
+    }
+}
+
+impl Sink for Received {
+    fn advisory(&mut self, advisory: &Advisory, affected: &[Affected]) {
+        line!(self, "advisory {}", advisory.id);
+        self.list("aliases", &advisory.aliases);
+        self.list("flaws", &advisory.flaws);
+        self.text("summary", &advisory.summary);
+        self.text("description", &advisory.description);
+        self.text("severity", advisory.severity.map_or("", |severity| severity.name()));
+        for cvss in &advisory.cvss {
+            line!(self, "  cvss: {} {} {:.1} by {}", cvss.version, cvss.vector, cvss.score, cvss.source);
+        }
+        self.list("references", &advisory.references);
+        self.text("published", advisory.published.as_deref().unwrap_or_default());
+        self.text("modified", advisory.modified.as_deref().unwrap_or_default());
+        affected.iter().for_each(|one| self.affected(one));
+    }
+
+    fn kev(&mut self, cve: &str, kev: Kev) {
+        line!(self, "kev {cve} {kev:?}");
+    }
+
+    fn epss(&mut self, cve: &str, epss: Epss) {
+        line!(self, "epss {cve} {epss:?}");
+    }
+
+    fn refuse(&mut self, record: &str, reason: &str) {
+        assert!(record.len() < 400, "the record is not shortened: {} bytes", record.len());
+        line!(self, "refused `{record}`: {reason}");
+    }
+
+    fn skip(&mut self, reason: &str) {
+        line!(self, "skipped: {reason}");
+    }
+
+    fn data_date(&mut self, date: &str) {
+        line!(self, "data date {date}");
+    }
+
+    fn namespace(&mut self, namespace: &str) {
+        line!(self, "namespace {namespace}");
+    }
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/feeds")
+}
+
+/// Folders in a folder, sorted.
+fn folders(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mut folders: Vec<_> =
+        entries.map(|entry| entry.unwrap().path()).filter(|path| path.is_dir()).collect();
+    folders.sort();
+    folders
+}
+
+/// A case's file, zipped from a folder where it is one.
+fn file(case: &Path, path: &str) -> Option<Vec<u8>> {
+    let path = if path.is_empty() { "document" } else { path };
+    let folder = case.join(path.strip_suffix("/all.zip").unwrap_or("-").replace("%20", " "));
+    if folder.is_dir() {
+        let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        entries.sort();
+        let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
+        return Some(zipped(entries.iter().map(|path| (named(path), fs::read(path).unwrap()))));
+    }
+    fs::read(case.join(path)).ok()
+}
+
+fn zipped(entries: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, bytes) in entries {
+        zip.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The index files of a case.
+struct CaseIndex<'a>(&'a Path);
+
+impl Index for CaseIndex<'_> {
+    fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>, PlanError> {
+        Ok(file(self.0, path))
+    }
+}
+
+/// Reads bytes as a part of a feed.
+fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
+    let feed = by_name(feed).expect("the feed is listed");
+    let mut received = Received::default();
+    let part = Part { name: "part".to_owned(), path: path.to_owned(), may_be_absent: false };
+    let result = (feed.parse)(&part, &mut Cursor::new(bytes), &mut received);
+    (result, received.0)
+}
+
+fn received(feed: &Feed, case: &Path) -> String {
+    let mut received = Received::default();
+    let parts = match (feed.plan)(&mut CaseIndex(case)) {
+        Ok(parts) => parts,
+        Err(error) => return format!("no plan: {error}\n"),
+    };
+    for part in &parts {
+        let Some(bytes) = file(case, &part.path) else {
+            assert!(part.may_be_absent, "{} has no {}", case.display(), part.path);
+            continue;
+        };
+        line!(received, "part {}", part.name);
+        if let Err(error) = (feed.parse)(part, &mut Cursor::new(bytes), &mut received) {
+            line!(received, "failed: {error}");
+        }
+    }
+    received.0
+}
+
+#[test]
+fn every_feed_reads_its_fixtures() {
+    for feed in FEEDS {
+        let cases = folders(&fixtures().join(feed.name));
+        assert!(!cases.is_empty(), "{} has no case", feed.name);
+        for case in cases {
+            let received = received(feed, &case);
+            insta::with_settings!({
+                snapshot_path => &case,
+                prepend_module_to_snapshot => false,
+                omit_expression => true,
+            }, {
+                insta::assert_snapshot!("received", received);
+            });
+        }
+    }
+}
+
+#[test]
+fn every_fixture_belongs_to_a_feed() {
+    for folder in folders(&fixtures()) {
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        assert!(by_name(name).is_some(), "{name}");
+    }
+}
+
+#[test]
+fn rows_are_sorted_and_complete() {
+    assert!(FEEDS.windows(2).all(|pair| pair[0].name < pair[1].name));
+    for feed in FEEDS {
+        let is_kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(feed.name.chars().all(is_kebab), "{}", feed.name);
+        assert!(feed.url.starts_with("https://") && !feed.url.ends_with('/'), "{}", feed.name);
+        assert!(feed.cadence_hours > 0 && feed.max_age_days * 24 > feed.cadence_hours, "{}", feed.name);
+        for text in [feed.title, feed.format, feed.licence, feed.covers] {
+            assert!(!text.is_empty(), "{}", feed.name);
+        }
+    }
+}
+
+#[test]
+fn part_names_are_unique_and_safe_as_file_names() {
+    for feed in FEEDS {
+        for case in folders(&fixtures().join(feed.name)) {
+            let Ok(parts) = (feed.plan)(&mut CaseIndex(&case)) else { continue };
+            let names: std::collections::BTreeSet<_> = parts.iter().map(|part| &part.name).collect();
+            assert_eq!(names.len(), parts.len(), "{}", feed.name);
+            for name in names {
+                let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+                assert!(!name.starts_with('.') && name.chars().all(is_safe), "{name}");
+            }
+        }
+    }
+}
+
+/// Where a part of each feed lies that holds JSON.
+const JSON_PARTS: &[(&str, &str)] =
+    &[("alpine-secdb", "v3.20/main.json"), ("debian-tracker", ""), ("kev", "")];
+
+#[test]
+fn a_document_that_is_cut_short_is_no_part() {
+    for (feed, path) in JSON_PARTS {
+        let cases = folders(&fixtures().join(feed));
+        let whole = cases.iter().find_map(|case| file(case, path)).expect("a case has the part");
+        for length in [0, 1, whole.len() / 3, whole.len() / 2, whole.trim_ascii_end().len() - 1] {
+            let (result, _) = parsed(feed, path, &whole[..length]);
+            assert!(result.is_err(), "{feed} cut to {length}");
+        }
+    }
+}
+
+#[test]
+fn a_document_of_another_shape_is_no_part() {
+    for (feed, path) in JSON_PARTS {
+        for document in ["null", "[]", "3", "\"text\"", "<html></html>", "{} {}"] {
+            assert!(parsed(feed, path, document.as_bytes()).0.is_err(), "{feed} {document}");
+        }
+    }
+    assert!(parsed("alpine-secdb", "v3.20/main.json", br#"{"packages": {}}"#).0.is_err());
+    assert!(parsed("kev", "", br#"{"vulnerabilities": 3}"#).0.is_err());
+}
+
+#[test]
+fn depth_does_not_exhaust_the_stack() {
+    let deep = "[".repeat(1_000_000);
+    for (feed, path, document) in [
+        ("alpine-secdb", "v3.20/main.json", format!("{{\"packages\": [{deep}")),
+        ("debian-tracker", "", format!("{{\"zlib\": {{\"CVE-2024-0001\": {deep}")),
+        ("debian-tracker", "", format!("{{\"zlib\": {deep}")),
+        ("kev", "", format!("{{\"vulnerabilities\": [{deep}")),
+        ("kev", "", format!("{{\"notes\": {deep}")),
+    ] {
+        assert!(parsed(feed, path, document.as_bytes()).0.is_err(), "{feed}");
+    }
+    let bytes = zipped([("GO-1.json".to_owned(), format!("{{\"database_specific\": {deep}").into_bytes())]);
+    let (result, received) = parsed("osv", "Go/all.zip", &bytes);
+    assert!(result.is_ok());
+    assert_eq!(received, "namespace golang\nrefused `GO-1.json`: it is not JSON\n");
+}
+
+#[test]
+fn a_record_of_many_megabytes_is_no_part() {
+    let huge = "x".repeat(17 << 20);
+    for (feed, path, document) in [
+        ("alpine-secdb", "v3.20/main.json", format!(r#"{{"packages": [{{"pkg": {{"name": "{huge}"}}}}]}}"#)),
+        ("debian-tracker", "", format!(r#"{{"zlib": {{"{huge}": {{}}}}}}"#)),
+        ("kev", "", format!(r#"{{"vulnerabilities": [{{"cveID": "{huge}"}}]}}"#)),
+        ("epss", "", format!("cve,epss,percentile\n{huge}")),
+    ] {
+        let (result, _) = parsed(feed, path, document.as_bytes());
+        let error = result.expect_err(feed).to_string();
+        assert!(error.contains("larger than 16 MiB") || error.contains("longer than"), "{feed}: {error}");
+    }
+}
+
+#[test]
+fn many_records_together_may_be_large() {
+    let entry = format!(r#"{{"cveID": "{}"}}"#, "x".repeat(1 << 20));
+    let document = format!(r#"{{"vulnerabilities": [{}]}}"#, vec![entry; 40].join(","));
+    let (result, received) = parsed("kev", "", document.as_bytes());
+    assert!(result.is_ok());
+    assert_eq!(received.lines().count(), 40);
+}
+
+#[test]
+fn long_texts_are_cut() {
+    let record = format!(
+        r#"{{"id": "GO-1", "details": "{}", "affected": [{{"package": {{"ecosystem": "Go", "name": "m"}},
+            "versions": ["1.0.0"]}}]}}"#,
+        "long ".repeat(100_000)
+    );
+    let (result, received) =
+        parsed("osv", "Go/all.zip", &zipped([("GO-1.json".to_owned(), record.into_bytes())]));
+    assert!(result.is_ok());
+    assert!(received.contains("advisory GO-1") && received.len() < 6000, "{} bytes", received.len());
+}
+
+#[test]
+fn a_zip_that_is_cut_short_is_no_part() {
+    let whole = zipped((0..20).map(|n| (format!("GO-{n}.json"), b"{}".to_vec())));
+    for length in [0, 4, 22, whole.len() / 2, whole.len() - 30, whole.len() - 1] {
+        assert!(
+            parsed("osv", "Go/all.zip", &whole[..length]).0.is_err(),
+            "cut to {length} of {}",
+            whole.len()
+        );
+    }
+    assert!(parsed("osv", "Atlantis/all.zip", &whole).0.is_err());
+}
+
+#[test]
+fn an_entry_that_inflates_too_far_is_refused_alone() {
+    let bomb = vec![b' '; (16 << 20) + 1];
+    let good = br#"{"id": "GO-2", "affected": [{"package": {"ecosystem": "Go", "name": "m"}, "versions": ["1.0.0"]}]}"#;
+    let mut bytes = zipped([("GO-1.json".to_owned(), bomb), ("GO-2.json".to_owned(), good.to_vec())]);
+    let expected = "namespace golang\nrefused `GO-1.json`: the entry is larger than 16 MiB\nadvisory GO-2\n  \
+                    - golang m affected [1.0.0, 1.0.0]\n";
+    assert_eq!(parsed("osv", "Go/all.zip", &bytes).1, expected);
+    // The size that the entry claims is made small; what counts is what comes out.
+    let size = u32::try_from((16 << 20) + 1).unwrap().to_le_bytes();
+    let claims: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == size).collect();
+    assert!(!claims.is_empty());
+    for at in claims {
+        bytes[at..at + 4].copy_from_slice(&100_u32.to_le_bytes());
+    }
+    let (result, received) = parsed("osv", "Go/all.zip", &bytes);
+    assert!(result.is_ok());
+    assert!(received.starts_with("namespace golang\nrefused `GO-1.json`: "), "{received}");
+    assert!(received.contains("advisory GO-2"), "{received}");
+}
+
+#[test]
+fn a_damaged_entry_is_refused_alone() {
+    let record = |n: u32| {
+        format!(
+            r#"{{"id": "GO-{n}", "details": "{n}", "affected": [{{"package": {{"ecosystem": "Go", "name": "m"}}, "versions": ["1.0.0"]}}]}}"#
+        )
+    };
+    let mut bytes = zipped((1..4).map(|n| (format!("GO-{n}.json"), record(n).into_bytes())));
+    let name = b"GO-2.json";
+    let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 20;
+    bytes[at] ^= 0xff;
+    let (result, received) = parsed("osv", "Go/all.zip", &bytes);
+    assert!(result.is_ok());
+    assert!(received.contains("advisory GO-1") && received.contains("advisory GO-3"), "{received}");
+    assert!(received.contains("refused `GO-2.json`: the entry is damaged"), "{received}");
+}
+
+#[test]
+fn compressed_scores_are_told_by_their_first_bytes() {
+    let plain = file(&fixtures().join("epss/plain"), "").unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    gzip.write_all(&plain).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let (result, received) = parsed("epss", "", &gzip);
+    assert!(result.is_ok());
+    assert_eq!(received, parsed("epss", "", &plain).1);
+    assert!(parsed("epss", "", &gzip[..gzip.len() - 9]).0.is_err(), "cut short");
+    assert!(parsed("epss", "", b"").0.is_err(), "empty");
+    assert!(parsed("epss", "", b"<html>\n</html>\n").0.is_err(), "another document");
+}

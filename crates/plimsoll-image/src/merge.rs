@@ -1,0 +1,267 @@
+//! Joining what the layers state into one inventory.
+//!
+//! Layers are laid over each other as a runtime does: a whiteout removes, an opaque directory hides, an entry
+//! replaces what stood at its path. What is still visible at the top counts. A package in a database that
+//! several layers rewrote belongs to the layer in which it first appeared.
+
+use std::collections::{BTreeMap, HashMap};
+
+use plimsoll_core::digest::Digest;
+use plimsoll_core::distros;
+use plimsoll_core::ecosystems::Ecosystem;
+use plimsoll_core::gap::{Gap, GapKind};
+use plimsoll_core::inventory::{Inventory, OsRelease, Package, Release, SourcePackage};
+use plimsoll_core::purl;
+
+use crate::catalogers::{FoundOsRelease, FoundPackage};
+use crate::facts::{FileFacts, LayerFacts, PathMark};
+
+/// One layer's facts and its digest; a root filesystem has none.
+pub type LayerInput<'a> = (Option<&'a Digest>, &'a LayerFacts);
+
+/// Joins layers, lowest first.
+pub fn merge(layers: &[LayerInput<'_>]) -> Inventory {
+    let mut inventory = Inventory::default();
+    let mut visible = Visible::default();
+    for (index, (digest, facts)) in layers.iter().enumerate() {
+        visible.lay_over(index, facts);
+        for (path, problem) in &facts.problems {
+            let kind = if problem.is_limit { GapKind::LimitReached } else { GapKind::EvidenceUnreadable };
+            let layer = digest.map_or_else(String::new, |digest| format!(" (layer {})", digest.short()));
+            inventory.gaps.push(Gap::new(kind, format!("/{path}"), format!("{}{layer}", problem.detail)));
+        }
+    }
+    inventory.os_release = visible.os_release();
+    inventory.distro = inventory.os_release.as_ref().and_then(distros::recognise);
+    if let Some(gap) = distro_gap(&inventory) {
+        inventory.gaps.push(gap);
+    }
+    let owners = visible.owners();
+    for (path, (index, facts)) in &visible.files {
+        for found in &facts.found.packages {
+            let layer = visible.origin(path, *index, found);
+            let mut package = package_of(found, path, inventory.distro.as_ref());
+            package.layer = layers.get(layer).and_then(|(digest, _)| digest.cloned());
+            if !found.ecosystem.is_os {
+                package.owned_by = owners.get(visible.canonical(path).as_str()).cloned();
+            }
+            inventory.packages.push(package);
+        }
+    }
+    inventory.packages.sort_by(|a, b| order(a).cmp(&order(b)));
+    inventory.packages.dedup();
+    inventory.gaps.sort_unstable();
+    inventory.gaps.dedup();
+    inventory
+}
+
+fn order(package: &Package) -> (&str, &str, &str, &str, Option<&str>) {
+    (
+        package.ecosystem.name,
+        &package.name,
+        &package.version,
+        &package.evidence_path,
+        package.architecture.as_deref(),
+    )
+}
+
+/// A package in a database file, for remembering which layer brought it.
+type DatabaseKey = (String, &'static str, String, String, Option<String>);
+
+/// What is visible at the top of the layers laid so far.
+#[derive(Default)]
+struct Visible<'a> {
+    files: BTreeMap<&'a str, (usize, &'a FileFacts)>,
+    origins: HashMap<DatabaseKey, usize>,
+    root_links: BTreeMap<&'a str, &'a str>,
+    marks: HashMap<String, PathMark>,
+}
+
+impl<'a> Visible<'a> {
+    fn lay_over(&mut self, index: usize, facts: &'a LayerFacts) {
+        self.remove_hidden(facts);
+        for (name, target) in &facts.root_links {
+            self.root_links.insert(name, target);
+        }
+        for file in &facts.files {
+            if file.found.packages.iter().any(|package| package.ecosystem.is_os) {
+                self.remember_origins(index, file);
+            }
+            self.files.insert(&file.path, (index, file));
+        }
+    }
+
+    fn remove_hidden(&mut self, facts: &LayerFacts) {
+        if self.files.is_empty() && self.root_links.is_empty() {
+            return;
+        }
+        let marks = &mut self.marks;
+        let mut is_hidden = |path: &str| {
+            is_removed(path, facts) || {
+                let mut mark = |path: &str| match marks.get(path) {
+                    Some(mark) => *mark,
+                    None => *marks.entry(path.to_owned()).or_insert_with(|| PathMark::of(path)),
+                };
+                !facts.paths.is_empty()
+                    && (facts.paths.has(mark(path))
+                        || ancestors(path).any(|path| facts.paths.has_other_than_directory(mark(path))))
+            }
+        };
+        self.root_links.retain(|path, _| !is_hidden(path));
+        // A database's old packages are needed to know which of the new ones the layer brought.
+        self.files.retain(|path, _| !is_hidden(path));
+    }
+
+    /// Notes the layer of packages that the database did not have before, and forgets those that it has no
+    /// longer: what comes back later came with that later layer.
+    fn remember_origins(&mut self, index: usize, file: &FileFacts) {
+        let before: HashMap<DatabaseKey, usize> =
+            self.origins.extract_if(|(path, ..), _| *path == file.path).collect();
+        for package in &file.found.packages {
+            let key = database_key(&file.path, package);
+            let origin = before.get(&key).copied().unwrap_or(index);
+            self.origins.insert(key, origin);
+        }
+    }
+
+    fn origin(&self, path: &str, index: usize, package: &FoundPackage) -> usize {
+        if !package.ecosystem.is_os {
+            return index;
+        }
+        self.origins.get(&database_key(path, package)).copied().unwrap_or(index)
+    }
+
+    /// `/etc/os-release` wins over `/usr/lib/os-release` wins over the older files.
+    fn os_release(&self) -> Option<OsRelease> {
+        const ORDER: [&str; 6] = [
+            "etc/os-release",
+            "usr/lib/os-release",
+            "etc/alpine-release",
+            "etc/centos-release",
+            "etc/redhat-release",
+            "etc/system-release",
+        ];
+        let found = ORDER.iter().find_map(|path| self.files.get(path)?.1.found.os_release.as_ref())?;
+        let FoundOsRelease { id, id_like, version_id, codename, pretty_name, cpe } = found.clone();
+        Some(OsRelease { id, id_like, version_id, codename, pretty_name, cpe })
+    }
+
+    /// Which operating-system package owns a path, paths canonical.
+    fn owners(&self) -> HashMap<String, String> {
+        let mut owners = HashMap::new();
+        for (_, facts) in self.files.values() {
+            for owned in &facts.found.owned {
+                for path in &owned.paths {
+                    owners.insert(self.canonical(path), owned.package.clone());
+                }
+            }
+        }
+        owners
+    }
+
+    /// Resolves a link in the root directory, such as the merged `/lib`: package databases and layers write
+    /// the same file now one way, now the other.
+    fn canonical(&self, path: &str) -> String {
+        let (first, rest) = path.split_once('/').unwrap_or((path, ""));
+        match self.root_links.get(first) {
+            Some(target) if !rest.is_empty() => format!("{target}/{rest}"),
+            _ => path.to_owned(),
+        }
+    }
+}
+
+fn database_key(path: &str, package: &FoundPackage) -> DatabaseKey {
+    let FoundPackage { ecosystem, name, version, architecture, .. } = package;
+    (path.to_owned(), ecosystem.name, name.clone(), version.clone(), architecture.clone())
+}
+
+/// Whether a layer's whiteouts or opaque directories hide a path of the layers below.
+fn is_removed(path: &str, facts: &LayerFacts) -> bool {
+    facts.whiteouts.iter().any(|removed| is_at_or_below(path, removed))
+        || facts.opaque.iter().any(|directory| directory.is_empty() || is_below(path, directory))
+}
+
+fn is_at_or_below(path: &str, top: &str) -> bool {
+    path == top || is_below(path, top)
+}
+
+fn is_below(path: &str, top: &str) -> bool {
+    path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+}
+
+fn ancestors(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(slash, _)| &path[..slash])
+}
+
+/// An image whose distribution is not known never looks clean.
+fn distro_gap(inventory: &Inventory) -> Option<Gap> {
+    if inventory.distro.is_some() {
+        return None;
+    }
+    let gap = |subject: &str, detail: &str| Some(Gap::new(GapKind::UnknownDistro, subject, detail));
+    match &inventory.os_release {
+        None => gap(
+            "image",
+            "nothing in the image says which distribution it is, so no system package was judged",
+        ),
+        Some(os)
+            if distros::DISTROS
+                .iter()
+                .any(|row| row.id == os.id || row.other_ids.contains(&os.id.as_str())) =>
+        {
+            gap(
+                &os.id,
+                "os-release does not say which release of the distribution this is, so no system package was judged",
+            )
+        }
+        Some(os) => gap(&os.id, "no distribution of this `ID` is known, so no system package was judged"),
+    }
+}
+
+fn package_of(found: &FoundPackage, path: &str, release: Option<&Release>) -> Package {
+    let evidence_path = match &found.inner_path {
+        Some(inner) => format!("/{path}!/{inner}"),
+        None => format!("/{path}"),
+    };
+    Package {
+        ecosystem: found.ecosystem,
+        name: found.name.clone(),
+        version: found.version.clone(),
+        purl: purl_of(found, release),
+        source: found
+            .source
+            .as_ref()
+            .map(|(name, version)| SourcePackage { name: name.clone(), version: version.clone() }),
+        architecture: found.architecture.clone(),
+        module: found.module.clone(),
+        licenses: found.licenses.clone(),
+        evidence_path,
+        layer: None,
+        owned_by: None,
+    }
+}
+
+fn purl_of(found: &FoundPackage, release: Option<&Release>) -> String {
+    let ecosystem: &Ecosystem = found.ecosystem;
+    if !ecosystem.is_os {
+        let name = (ecosystem.normalize)(&found.name);
+        let (namespace, name) = (ecosystem.purl_name)(&name);
+        return purl::write(ecosystem.name, namespace, name, &found.version, &[]);
+    }
+    let namespace = release.map_or("", |release| release.distro.purl_namespace);
+    let distro = release.map_or_else(String::new, |release| match release.release.as_str() {
+        "" => release.distro.id.to_owned(),
+        version => format!("{}-{version}", release.distro.id),
+    });
+    let upstream = match &found.source {
+        Some((name, _)) if *name != found.name => name.as_str(),
+        _ => "",
+    };
+    let (epoch, version) = match found.version.split_once(':') {
+        Some((epoch, version)) if ecosystem.purl_has_epoch => (epoch, version),
+        _ => ("", found.version.as_str()),
+    };
+    let architecture = found.architecture.as_deref().unwrap_or("");
+    let qualifiers = [("arch", architecture), ("distro", &distro), ("epoch", epoch), ("upstream", upstream)];
+    purl::write(ecosystem.name, namespace, &found.name, version, &qualifiers)
+}

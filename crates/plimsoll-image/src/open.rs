@@ -1,0 +1,418 @@
+//! Finding an image's manifest, config and layers, wherever it is.
+//!
+//! Every place is a [`Store`]: it hands out bytes by descriptor. What a manifest or an index means is decided
+//! here, once for all places. Every document is held against its digest and size before it is believed.
+
+use std::fmt;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use plimsoll_core::digest::Digest;
+use plimsoll_core::gap::{Gap, GapKind};
+use plimsoll_core::image::{Image, Layer, Platform};
+
+use crate::layers::Hasher;
+use crate::limits::Limits;
+use crate::open::documents::{Config, Descriptor, Document, Manifest};
+
+pub mod docker_archive;
+pub mod documents;
+pub mod layout;
+pub mod registry;
+pub mod rootfs;
+mod tar_file;
+
+/// Where an image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ImageRef {
+    /// `oci:DIR[:TAG|@DIGEST]`: an OCI image layout.
+    Layout(PathBuf, Selection),
+    /// `oci-archive:FILE[:TAG|@DIGEST]`: a tar of an OCI image layout.
+    LayoutArchive(PathBuf, Selection),
+    /// `docker-archive:FILE[:TAG]`: what `docker save` writes.
+    DockerArchive(PathBuf, Selection),
+    /// `dir:ROOT`: an unpacked root filesystem.
+    Rootfs(PathBuf),
+    /// `HOST/REPO[:TAG][@DIGEST]`: a registry. The text is parsed by the registry client.
+    Registry(String),
+}
+
+/// Which of a place's images is meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// The only one.
+    Only,
+    /// The one with this name.
+    Tag(String),
+    /// The one with this digest.
+    Digest(Digest),
+}
+
+/// Which of an index's platforms are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PlatformChoice {
+    /// This one; where the index has only one image, that one.
+    Default(Platform),
+    /// This one and no other.
+    Exactly(Platform),
+    /// All of them.
+    All,
+}
+
+/// Bytes by descriptor.
+pub trait Store: Send + Sync {
+    /// Opens a manifest or an index, which registries keep apart from blobs.
+    fn manifest(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, OpenError>;
+
+    /// Opens any other blob.
+    fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, OpenError>;
+
+    /// Whether layers are addressed by the digest of what they unpack to.
+    fn layers_are_by_diff_id(&self) -> bool {
+        false
+    }
+}
+
+/// Images that are open: their documents are read and verified, their layers are not yet.
+pub struct Opened {
+    /// The images, in the index's order.
+    pub images: Vec<OpenedImage>,
+    /// Where their layers are.
+    pub store: Box<dyn Store>,
+}
+
+/// One image that is open.
+#[derive(Clone, Debug)]
+pub struct OpenedImage {
+    /// The image.
+    pub image: Image,
+    /// The layers' descriptors, lowest first.
+    pub layers: Vec<Descriptor>,
+    /// What is wrong with its documents.
+    pub gaps: Vec<Gap>,
+}
+
+/// Why an image could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The reference is not one.
+    #[error("`{reference}` is not an image reference: {reason}")]
+    BadReference {
+        /// The reference.
+        reference: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// There is no such image.
+    #[error("{what} is not there: {detail}")]
+    NotFound {
+        /// What was looked for.
+        what: String,
+        /// Where, and what there is instead.
+        detail: String,
+    },
+    /// Something there is not what it claims to be.
+    #[error("{what} is not what it should be: {detail}")]
+    Mismatch {
+        /// What was read.
+        what: String,
+        /// How it differs.
+        detail: String,
+    },
+    /// It is not a container image, or not one that Plimsoll reads.
+    #[error("{what} is not supported: {detail}")]
+    Unsupported {
+        /// What was read.
+        what: String,
+        /// What it is.
+        detail: String,
+    },
+    /// A file or directory could not be read.
+    #[error("cannot read `{path}`: {source}")]
+    Io {
+        /// The path.
+        path: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The registry did not give it.
+    #[error("{0}")]
+    Registry(String),
+}
+
+impl From<OpenError> for io::Error {
+    fn from(error: OpenError) -> io::Error {
+        match error {
+            OpenError::Io { source, path } => io::Error::new(source.kind(), format!("`{path}`: {source}")),
+            other => io::Error::other(other.to_string()),
+        }
+    }
+}
+
+impl ImageRef {
+    /// Reads a reference. Looks at the file system to tell a path's colon from a tag's.
+    pub fn parse(text: &str) -> Result<ImageRef, OpenError> {
+        let (scheme, rest) = text.split_once(':').unwrap_or(("", text));
+        let with_selection = |make: fn(PathBuf, Selection) -> ImageRef| {
+            let (path, selection) = split_selection(text, rest)?;
+            Ok(make(path, selection))
+        };
+        match scheme {
+            "oci" => with_selection(ImageRef::Layout),
+            "oci-archive" => with_selection(ImageRef::LayoutArchive),
+            "docker-archive" => with_selection(ImageRef::DockerArchive),
+            "dir" if rest.is_empty() => Err(bad_reference(text, "it names no directory")),
+            "dir" => Ok(ImageRef::Rootfs(PathBuf::from(rest))),
+            _ if text.is_empty() => Err(bad_reference(text, "it is empty")),
+            _ => Ok(ImageRef::Registry(text.strip_prefix("docker://").unwrap_or(text).to_owned())),
+        }
+    }
+}
+
+fn bad_reference(reference: &str, reason: &str) -> OpenError {
+    OpenError::BadReference { reference: reference.to_owned(), reason: reason.to_owned() }
+}
+
+/// Splits `PATH[:TAG|@DIGEST]`. A path may hold colons: the longest one that exists is the path.
+fn split_selection(reference: &str, rest: &str) -> Result<(PathBuf, Selection), OpenError> {
+    if rest.is_empty() {
+        return Err(bad_reference(reference, "it names no path"));
+    }
+    if let Some((path, digest)) = rest.rsplit_once('@')
+        && let Ok(digest) = digest.parse()
+    {
+        return Ok((PathBuf::from(path), Selection::Digest(digest)));
+    }
+    if PathBuf::from(rest).exists() {
+        return Ok((PathBuf::from(rest), Selection::Only));
+    }
+    for (colon, _) in rest.rmatch_indices(':') {
+        let (path, tag) = (&rest[..colon], &rest[colon + 1..]);
+        if !tag.is_empty() && PathBuf::from(path).exists() {
+            return Ok((PathBuf::from(path), Selection::Tag(tag.to_owned())));
+        }
+    }
+    Ok((PathBuf::from(rest), Selection::Only))
+}
+
+impl fmt::Display for Selection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Selection::Only => Ok(()),
+            Selection::Tag(tag) => write!(f, ":{tag}"),
+            Selection::Digest(digest) => write!(f, "@{digest}"),
+        }
+    }
+}
+
+/// Reads a document and holds it against its descriptor.
+pub fn read_document(
+    input: Box<dyn Read + Send>,
+    what: &str,
+    descriptor: &Descriptor,
+    limits: &Limits,
+) -> Result<Vec<u8>, OpenError> {
+    let mismatch = |detail: String| OpenError::Mismatch { what: what.to_owned(), detail };
+    let max = limits.document_bytes_max;
+    let mut bytes = Vec::new();
+    input
+        .take(max + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| OpenError::Io { path: what.to_owned(), source })?;
+    if bytes.len() as u64 > max {
+        return Err(mismatch(format!("it is larger than {max} bytes (document_bytes_max)")));
+    }
+    if descriptor.size != bytes.len() as u64 {
+        return Err(mismatch(format!(
+            "its descriptor states {} bytes, there are {}",
+            descriptor.size,
+            bytes.len()
+        )));
+    }
+    let actual = digest_of(&bytes, &descriptor.digest);
+    if actual != descriptor.digest {
+        return Err(mismatch(format!("its bytes are {actual}, not {}", descriptor.digest)));
+    }
+    Ok(bytes)
+}
+
+fn digest_of(bytes: &[u8], like: &Digest) -> Digest {
+    let mut hasher = Hasher::new(like.algorithm());
+    hasher.update(bytes);
+    hasher.digest()
+}
+
+/// Follows descriptors to images: through indexes to the platforms that are asked for.
+pub fn resolve(
+    store: Box<dyn Store>,
+    reference: &str,
+    top: &[Descriptor],
+    choice: &PlatformChoice,
+    limits: &Limits,
+) -> Result<Opened, OpenError> {
+    let mut walk = IndexWalk { store: store.as_ref(), limits, seen: Vec::new(), leaves: Vec::new() };
+    for descriptor in top {
+        walk.visit(descriptor, 0)?;
+    }
+    let leaves = choose(reference, walk.leaves, choice)?;
+    let mut images = Vec::new();
+    for leaf in leaves {
+        let opened = open_manifest(store.as_ref(), reference, leaf, limits)?;
+        if let PlatformChoice::Exactly(wanted) = choice
+            && !opened.image.platform.serves(wanted)
+        {
+            return Err(no_such_platform(reference, wanted, &[opened.image.platform.to_string()]));
+        }
+        images.push(opened);
+    }
+    Ok(Opened { images, store })
+}
+
+/// What an index names that is not an index itself. Its manifest is there if it had to be read to know.
+struct Leaf {
+    descriptor: Descriptor,
+    manifest: Option<Manifest>,
+}
+
+struct IndexWalk<'a> {
+    store: &'a dyn Store,
+    limits: &'a Limits,
+    seen: Vec<Digest>,
+    leaves: Vec<Leaf>,
+}
+
+impl IndexWalk<'_> {
+    fn visit(&mut self, descriptor: &Descriptor, depth: usize) -> Result<(), OpenError> {
+        if self.seen.contains(&descriptor.digest) {
+            return Ok(());
+        }
+        self.seen.push(descriptor.digest.clone());
+        if depth > self.limits.index_depth_max || self.seen.len() > self.limits.manifests_max {
+            return Err(OpenError::Unsupported {
+                what: format!("index {}", descriptor.digest),
+                detail: format!(
+                    "it is nested deeper than {} indexes (index_depth_max) or names more than {} manifests (manifests_max)",
+                    self.limits.index_depth_max, self.limits.manifests_max
+                ),
+            });
+        }
+        if depth > 0 && !descriptor.is_index() {
+            self.leaves.push(Leaf { descriptor: descriptor.clone(), manifest: None });
+            return Ok(());
+        }
+        match read_manifest(self.store, descriptor, self.limits)? {
+            Document::Manifest(manifest) => {
+                self.leaves.push(Leaf { descriptor: descriptor.clone(), manifest: Some(manifest) });
+            }
+            Document::Index(index) => {
+                for child in index.manifests.iter().filter(|child| !child.is_attestation()) {
+                    self.visit(child, depth + 1)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn read_manifest(store: &dyn Store, descriptor: &Descriptor, limits: &Limits) -> Result<Document, OpenError> {
+    let what = format!("manifest {}", descriptor.digest);
+    let bytes = read_document(store.manifest(descriptor)?, &what, descriptor, limits)?;
+    Document::parse(&bytes, &descriptor.media_type).map_err(|detail| OpenError::Mismatch { what, detail })
+}
+
+/// Picks the platform that is asked for.
+fn choose(reference: &str, leaves: Vec<Leaf>, choice: &PlatformChoice) -> Result<Vec<Leaf>, OpenError> {
+    if leaves.is_empty() {
+        let what = format!("an image in `{reference}`");
+        return Err(OpenError::NotFound { what, detail: "its index names none".to_owned() });
+    }
+    let (wanted, is_exact) = match choice {
+        PlatformChoice::All => return Ok(leaves),
+        PlatformChoice::Default(platform) => (platform, false),
+        PlatformChoice::Exactly(platform) => (platform, true),
+    };
+    let is_only = leaves.len() == 1;
+    let mut there: Vec<String> = leaves
+        .iter()
+        .map(|leaf| leaf.descriptor.platform.as_ref().map_or("unstated".to_owned(), Platform::to_string))
+        .collect();
+    let chosen = leaves.into_iter().find(|leaf| match &leaf.descriptor.platform {
+        Some(platform) => platform.serves(wanted) || (is_only && !is_exact),
+        // What it runs on is in its config, which is looked at when it is opened.
+        None => is_only,
+    });
+    there.sort_unstable();
+    there.dedup();
+    chosen.map(|leaf| vec![leaf]).ok_or_else(|| no_such_platform(reference, wanted, &there))
+}
+
+fn no_such_platform(reference: &str, wanted: &Platform, there: &[String]) -> OpenError {
+    OpenError::NotFound {
+        what: format!("platform {wanted} of `{reference}`"),
+        detail: format!("it has {}; choose one with `--platform`, or `--platform all`", there.join(", ")),
+    }
+}
+
+fn open_manifest(
+    store: &dyn Store,
+    reference: &str,
+    leaf: Leaf,
+    limits: &Limits,
+) -> Result<OpenedImage, OpenError> {
+    let Leaf { descriptor, manifest } = leaf;
+    let what = format!("`{reference}` ({})", descriptor.digest);
+    let manifest = match manifest {
+        Some(manifest) => manifest,
+        None => match read_manifest(store, &descriptor, limits)? {
+            Document::Manifest(manifest) => manifest,
+            Document::Index(_) => {
+                let detail = "its index calls it a manifest, and it is an index".to_owned();
+                return Err(OpenError::Mismatch { what, detail });
+            }
+        },
+    };
+    if let Some(kind) = manifest.artifact_kind() {
+        let detail = format!("it is an artifact of type `{kind}`, not a container image");
+        return Err(OpenError::Unsupported { what, detail });
+    }
+    if manifest.layers.len() > limits.layers_max {
+        let detail = format!("it has more than {} layers (layers_max)", limits.layers_max);
+        return Err(OpenError::Unsupported { what, detail });
+    }
+    let config_name = format!("config {}", manifest.config.digest);
+    let bytes = read_document(store.blob(&manifest.config)?, &config_name, &manifest.config, limits)?;
+    let config: Config = serde_json::from_slice(&bytes)
+        .map_err(|error| OpenError::Mismatch { what: config_name, detail: error.to_string() })?;
+    let mut gaps = Vec::new();
+    if config.rootfs.diff_ids.len() != manifest.layers.len() {
+        let detail = format!(
+            "the config lists {} layers, the manifest {}",
+            config.rootfs.diff_ids.len(),
+            manifest.layers.len()
+        );
+        gaps.push(Gap::new(GapKind::LayerMismatch, descriptor.digest.as_str(), detail));
+    }
+    let platform = config.platform();
+    if let Some(claimed) = &descriptor.platform
+        && (claimed.os != platform.os || claimed.architecture != platform.architecture)
+    {
+        let detail = format!("the index calls it {claimed}, its config {platform}");
+        gaps.push(Gap::new(GapKind::LayerMismatch, descriptor.digest.as_str(), detail));
+    }
+    let commands = config.commands();
+    let layers = manifest.layers.iter().enumerate().map(|(index, layer)| Layer {
+        digest: layer.digest.clone(),
+        diff_id: config.rootfs.diff_ids.get(index).cloned(),
+        media_type: layer.media_type.clone(),
+        size: layer.size,
+        created_by: commands.get(index).cloned().flatten(),
+    });
+    let image = Image {
+        reference: reference.to_owned(),
+        digest: Some(descriptor.digest),
+        config_digest: Some(manifest.config.digest.clone()),
+        platform,
+        layers: layers.collect(),
+    };
+    Ok(OpenedImage { image, layers: manifest.layers, gaps })
+}

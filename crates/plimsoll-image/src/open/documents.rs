@@ -1,0 +1,241 @@
+//! The JSON documents of an image, read leniently: unknown fields are passed over, unknown types are kept.
+//!
+//! Formats: OCI image specification 1.1 (`manifest.md`, `image-index.md`, `config.md`, `descriptor.md`) and
+//! Docker's image manifest version 2, schema 2.
+
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+use plimsoll_core::digest::Digest;
+use plimsoll_core::image::Platform;
+use serde::{Deserialize, Deserializer};
+
+/// A pointer to bytes.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Descriptor {
+    /// What the bytes are.
+    #[serde(rename = "mediaType", default)]
+    pub media_type: String,
+    /// Their digest.
+    #[serde(deserialize_with = "digest")]
+    pub digest: Digest,
+    /// How many there are.
+    pub size: u64,
+    /// What the image runs on; in an index only.
+    #[serde(default, deserialize_with = "platform")]
+    pub platform: Option<Platform>,
+    /// Free text.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub annotations: BTreeMap<String, String>,
+}
+
+/// Media types of an index.
+const INDEX_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.index.v1+json", "application/vnd.docker.distribution.manifest.list.v2+json"];
+
+/// Media types of an image's config.
+const CONFIG_TYPES: [&str; 2] =
+    ["application/vnd.oci.image.config.v1+json", "application/vnd.docker.container.image.v1+json"];
+
+impl Descriptor {
+    /// A descriptor of bytes whose digest and size are known.
+    pub fn new(media_type: &str, digest: Digest, size: u64) -> Descriptor {
+        Descriptor {
+            media_type: media_type.to_owned(),
+            digest,
+            size,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+
+    /// Whether it points to an index.
+    pub fn is_index(&self) -> bool {
+        INDEX_TYPES.contains(&self.media_type.as_str())
+    }
+
+    /// Whether it points to something about an image instead of an image, as BuildKit puts it into indexes.
+    pub fn is_attestation(&self) -> bool {
+        self.annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest")
+            || self.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
+    }
+}
+
+/// An image manifest.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Manifest {
+    /// The config.
+    pub config: Descriptor,
+    /// The layers, lowest first.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub layers: Vec<Descriptor>,
+    /// What an artifact is that is not an image.
+    #[serde(rename = "artifactType", default)]
+    pub artifact_type: Option<String>,
+}
+
+impl Manifest {
+    /// What kind of artifact this is, if it is not a container image.
+    pub fn artifact_kind(&self) -> Option<&str> {
+        if CONFIG_TYPES.contains(&self.config.media_type.as_str()) {
+            return None;
+        }
+        Some(self.artifact_type.as_deref().unwrap_or(&self.config.media_type))
+    }
+}
+
+/// An image index.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Index {
+    /// What it names.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub manifests: Vec<Descriptor>,
+}
+
+/// A manifest or an index.
+#[derive(Clone, Debug)]
+pub enum Document {
+    /// One image or artifact.
+    Manifest(Manifest),
+    /// Several.
+    Index(Index),
+}
+
+#[derive(Deserialize)]
+struct Shape {
+    #[serde(rename = "schemaVersion", default)]
+    schema_version: Option<u64>,
+    #[serde(rename = "mediaType", default)]
+    media_type: Option<String>,
+    #[serde(default)]
+    manifests: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    config: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    layers: Option<serde::de::IgnoredAny>,
+}
+
+impl Document {
+    /// Reads a document. What could be taken for a manifest by one reader and for an index by another is
+    /// refused.
+    pub fn parse(bytes: &[u8], media_type: &str) -> Result<Document, String> {
+        let shape: Shape = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+        if shape.schema_version != Some(2) {
+            return Err("`schemaVersion` is not 2; images of schema 1 must be pushed anew".to_owned());
+        }
+        if let Some(stated) = shape.media_type.as_deref().filter(|_| !media_type.is_empty())
+            && stated != media_type
+        {
+            return Err(format!("it calls itself `{stated}`, its descriptor `{media_type}`"));
+        }
+        match (shape.manifests.is_some(), shape.config.is_some() || shape.layers.is_some()) {
+            (true, true) => Err("it could be read as a manifest and as an index".to_owned()),
+            (true, false) => {
+                serde_json::from_slice(bytes).map(Document::Index).map_err(|error| error.to_string())
+            }
+            (false, _) => {
+                serde_json::from_slice(bytes).map(Document::Manifest).map_err(|error| error.to_string())
+            }
+        }
+    }
+}
+
+/// An image's config.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct Config {
+    /// Processor.
+    #[serde(default)]
+    pub architecture: String,
+    /// Operating system.
+    #[serde(default)]
+    pub os: String,
+    /// Variant of the processor.
+    #[serde(default)]
+    pub variant: Option<String>,
+    /// Version of the operating system.
+    #[serde(rename = "os.version", default)]
+    pub os_version: Option<String>,
+    /// The layers' unpacked digests.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub rootfs: ConfigRootfs,
+    /// How the layers were made.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub history: Vec<History>,
+}
+
+/// `rootfs` of a config.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ConfigRootfs {
+    /// Digests of the unpacked layers, lowest first.
+    #[serde(default, deserialize_with = "digests")]
+    pub diff_ids: Vec<Digest>,
+}
+
+/// One step of the build.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct History {
+    /// The command.
+    #[serde(default)]
+    pub created_by: Option<String>,
+    /// Whether it made no layer.
+    #[serde(default)]
+    pub empty_layer: Option<bool>,
+}
+
+impl Config {
+    /// What the image runs on.
+    pub fn platform(&self) -> Platform {
+        Platform {
+            os: self.os.clone(),
+            architecture: self.architecture.clone(),
+            variant: self.variant.clone().filter(|text| !text.is_empty()),
+            os_version: self.os_version.clone().filter(|text| !text.is_empty()),
+        }
+    }
+
+    /// The command of each layer.
+    pub fn commands(&self) -> Vec<Option<String>> {
+        self.history
+            .iter()
+            .filter(|step| step.empty_layer != Some(true))
+            .map(|step| step.created_by.clone().filter(|text| !text.is_empty()))
+            .collect()
+    }
+}
+
+fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Digest::from_str(&text).map_err(serde::de::Error::custom)
+}
+
+fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Digest>, D::Error> {
+    let texts: Vec<String> = null_is_default(deserializer)?;
+    texts.iter().map(|text| Digest::from_str(text).map_err(serde::de::Error::custom)).collect()
+}
+
+fn platform<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platform>, D::Error> {
+    #[derive(Deserialize)]
+    struct Wire {
+        #[serde(default)]
+        os: String,
+        #[serde(default)]
+        architecture: String,
+        #[serde(default)]
+        variant: Option<String>,
+        #[serde(rename = "os.version", default)]
+        os_version: Option<String>,
+    }
+    Ok(Option::<Wire>::deserialize(deserializer)?.map(|wire| Platform {
+        os: wire.os,
+        architecture: wire.architecture,
+        variant: wire.variant.filter(|text| !text.is_empty()),
+        os_version: wire.os_version.filter(|text| !text.is_empty()),
+    }))
+}
+
+/// Go writes an empty list as `null`.
+fn null_is_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Ok(Option::<T>::deserialize(deserializer)?.unwrap_or_default())
+}

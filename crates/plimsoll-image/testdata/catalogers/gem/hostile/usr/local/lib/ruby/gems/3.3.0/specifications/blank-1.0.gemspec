@@ -1,0 +1,3 @@
+s.name = ""
+s.version = "1.0 beta"
+s.licenses = [""]

@@ -1,0 +1,2 @@
+s.name = ["a", "b"].join
+s.version = "1.#{minor}"

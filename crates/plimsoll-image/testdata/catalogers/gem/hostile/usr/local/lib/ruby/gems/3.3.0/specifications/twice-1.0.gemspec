@@ -1,0 +1,5 @@
+s.name = "twice"
+s.name = "second"
+s.version == "3"
+s.version = "1.0"
+s.version = "2.0"

@@ -1,0 +1,129 @@
+//! What a report for people says: its first lines, and the words that the table and the comment share.
+//!
+//! The rule that holds everything together: where a part of the image was not judged, that is said before
+//! anything else, and nothing reads as clean.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+use plimsoll_core::advisory::{FixState, Severity, Status};
+use plimsoll_core::assessment::Assessment;
+use plimsoll_core::coverage::CoverageState;
+use plimsoll_core::finding::Finding;
+use plimsoll_core::gap::{Gap, GapKind};
+use plimsoll_core::policy::Verdict;
+
+use crate::printable::{one_line, printable};
+
+/// Gaps of one kind that are shown; the rest is counted.
+pub(crate) const GAPS_OF_KIND_MAX: usize = 20;
+
+/// Reasons of a refusal, or parts that were not judged, that the first lines show; the rest is counted.
+pub(crate) const FIRST_LINES_MAX: usize = 5;
+
+/// The distribution in words.
+pub(crate) fn distro(assessment: &Assessment) -> String {
+    let os = assessment.inventory.os_release.as_ref();
+    if let Some(release) = &assessment.inventory.distro {
+        let title = match os.and_then(|os| os.pretty_name.as_deref()) {
+            Some(pretty) => one_line(pretty).into_owned(),
+            None => format!("{} {}", release.distro.title, printable(&release.release)),
+        };
+        return format!("{} ({})", title.trim_end(), printable(&release.namespace()));
+    }
+    match os {
+        Some(os) => {
+            let version = os.version_id.as_deref().unwrap_or_default();
+            let name = format!("{} {version}", os.id);
+            format!("unknown: os-release says `{}`", one_line(&name))
+        }
+        None => "unknown: the image has no os-release".to_owned(),
+    }
+}
+
+/// Everything that left a whole part of the image unjudged. Not only what is a gap: a missing database or
+/// feed is told here even where nobody made a gap of it.
+pub(crate) fn unjudged(assessment: &Assessment) -> Vec<Cow<'_, Gap>> {
+    let mut out: Vec<Cow<'_, Gap>> = assessment
+        .gaps()
+        .into_iter()
+        .filter(|gap| gap.kind.leaves_image_unjudged())
+        .map(Cow::Borrowed)
+        .collect();
+    let has = |out: &[Cow<'_, Gap>], kind| out.iter().any(|gap| gap.kind == kind);
+    if assessment.database.is_none() && !has(&out, GapKind::DatabaseMissing) {
+        let detail = "there is no advisory database, so nothing was compared";
+        out.push(Cow::Owned(Gap::new(GapKind::DatabaseMissing, "database", detail)));
+    }
+    let inventory = &assessment.inventory;
+    let has_os_packages = inventory.packages.iter().any(|package| package.ecosystem.is_os);
+    if inventory.distro.is_none() && has_os_packages && !has(&out, GapKind::UnknownDistro) {
+        let detail = "the distribution is unknown, so no package of it was compared";
+        out.push(Cow::Owned(Gap::new(GapKind::UnknownDistro, "distribution", detail)));
+    }
+    for need in &assessment.findings.coverage {
+        let is_absent = matches!(need.state, CoverageState::Missing | CoverageState::Unsupported);
+        let is_told =
+            out.iter().any(|gap| gap.kind == GapKind::DatabaseMissing || gap.subject.contains(&need.needs));
+        if is_absent && need.packages > 0 && !is_told {
+            let packages = count(need.packages, "package");
+            let detail = format!("{packages} not compared: its feed is {}", need.state.name());
+            out.push(Cow::Owned(Gap::new(GapKind::FeedMissing, need.needs.as_str(), detail)));
+        }
+    }
+    out.sort_unstable();
+    out
+}
+
+/// The verdict in one line. `is_judged` is false where [`unjudged`] has something to say.
+pub(crate) fn verdict(assessment: &Assessment, is_judged: bool) -> String {
+    match &assessment.verdict {
+        Verdict::Cleared if is_judged && assessment.gaps().is_empty() => "cleared".to_owned(),
+        Verdict::Cleared if is_judged => "cleared, with gaps".to_owned(),
+        Verdict::Cleared => "cleared only because gaps are allowed: parts were not judged".to_owned(),
+        Verdict::Refused(reasons) => format!("refused: {}", count(reasons.len(), "reason")),
+        Verdict::Undecided(gaps) => format!("undecided: {} could hide something", count(gaps.len(), "gap")),
+    }
+}
+
+/// A number and what it counts.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// The word for a severity.
+pub(crate) fn severity(severity: Option<Severity>) -> &'static str {
+    severity.map_or("unknown", Severity::name)
+}
+
+/// Where the fix of a finding is, or what the vendor says about it.
+pub(crate) fn fix(finding: &Finding) -> &str {
+    match (&finding.fixed_in, finding.status, finding.fix) {
+        (Some(version), _, _) => version,
+        (None, Status::UnderInvestigation, FixState::Unstated) => "investigated",
+        (None, _, FixState::Unstated) => "-",
+        (None, _, state) => state.name(),
+    }
+}
+
+/// Marks of a finding: whether it is known to be exploited, and how likely it is to be.
+pub(crate) fn marks(finding: &Finding) -> String {
+    let kev = if finding.kev.is_some() { "KEV" } else { "" };
+    match finding.epss {
+        Some(epss) if kev.is_empty() => format!("{:.1}%", epss.score * 100.0),
+        Some(epss) => format!("{kev} {:.1}%", epss.score * 100.0),
+        None => kev.to_owned(),
+    }
+}
+
+/// The findings, those of one package side by side, the package with the worst one first.
+pub(crate) fn by_package(findings: &[Finding]) -> Vec<&Finding> {
+    let mut first_of: HashMap<usize, usize> = HashMap::new();
+    for (place, finding) in findings.iter().enumerate() {
+        first_of.entry(finding.package).or_insert(place);
+    }
+    let mut out: Vec<&Finding> = findings.iter().collect();
+    out.sort_by_key(|finding| first_of.get(&finding.package).copied());
+    out
+}

@@ -1,0 +1,230 @@
+//! `plimsoll scan`: one image, or the platforms of one index, through all five verbs.
+
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Write};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, anyhow, bail};
+use clap::Args;
+use jiff::Timestamp;
+use plimsoll_core::advisory::{FeedRecord, Severity};
+use plimsoll_core::assessment::Assessment;
+use plimsoll_core::image::Platform;
+use plimsoll_core::policy::{Policy, Threshold, Verdict};
+use plimsoll_feeds::database::Database;
+use plimsoll_image::cache::LayerCache;
+use plimsoll_image::catalog::Options;
+use plimsoll_image::limits::Limits;
+use plimsoll_image::open::PlatformChoice;
+use plimsoll_net::Client;
+use plimsoll_report::formats::{Context, FORMATS, Format};
+
+use super::{Outcome, Session, misused};
+use crate::config::Config;
+use crate::pipeline::{self, Registries};
+use crate::progress::Bar;
+
+/// Scan an image: what is installed, what is known to be wrong with it, what could not be seen.
+///
+/// IMAGE is one of
+///   oci:DIR[:TAG|@DIGEST]            an OCI image layout
+///   oci-archive:FILE[:TAG|@DIGEST]   a tar of one
+///   docker-archive:FILE[:TAG]        what `docker save` writes
+///   dir:ROOT                         an unpacked root filesystem
+///   HOST/REPO[:TAG][@DIGEST]         an image in a registry
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct ScanArgs {
+    /// The image.
+    image: String,
+    /// Platform of an index: OS/ARCHITECTURE[/VARIANT], or `all` for every one in one run.
+    #[arg(long, value_name = "PLATFORM")]
+    platform: Option<String>,
+    /// How to write the report: NAME, or NAME=FILE. May be given several times.
+    #[arg(long, short, value_name = "FORMAT[=FILE]", default_value = "table")]
+    format: Vec<String>,
+    /// Exit with 1 when a finding is this bad or worse: negligible, low, medium, high, critical, or `any`;
+    /// with `,fixable` only findings that have a fix count.
+    #[arg(long, value_name = "SEVERITY[,fixable]")]
+    fail_on: Option<String>,
+    /// Accept gaps: do not exit with 2 for what could not be read, compared or known.
+    #[arg(long)]
+    allow_gaps: bool,
+    /// Advisory database to match against, in place of the data directory's.
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+    /// Read every layer, also those that were read before, and keep nothing.
+    #[arg(long)]
+    no_cache: bool,
+    /// Registry that speaks plain HTTP.
+    #[arg(long, value_name = "HOST")]
+    insecure_registry: Vec<String>,
+    /// Registry to ask in place of another, which is still asked when the mirror does not have the image.
+    #[arg(long, value_name = "HOST=MIRROR")]
+    registry_mirror: Vec<String>,
+    /// File with registry credentials, in place of Docker's and Podman's own.
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    auth_file: Option<PathBuf>,
+    /// How many layers to read at once.
+    #[arg(long, value_name = "COUNT")]
+    threads: Option<NonZero<usize>>,
+}
+
+pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome> {
+    let outputs = outputs(&args.format).map_err(misused)?;
+    let policy = policy(args).map_err(misused)?;
+    let choice = platform_choice(args.platform.as_deref()).map_err(misused)?;
+    let limits = Limits::default();
+    let cache = (!args.no_cache).then(|| LayerCache::new(&session.data_dir.join("layers"), &limits));
+    let bar = Bar::new(&format!("reading {}", args.image), session.is_quiet);
+    let progress = |progress| bar.layers(progress);
+    let options = Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
+    let registries = Registries { client: &|| Ok(Arc::new(Client::new(session.net_settings(&args.insecure_registry))?)) };
+    // Opened first: a scan during an update keeps the database that it started with.
+    let path = args.database.clone().unwrap_or_else(|| pipeline::database_path(&session.data_dir));
+    let database = open_database(&path, args.database.is_some())?;
+    let catalogued = pipeline::open_and_catalog(&args.image, &choice, &registries, &options)?;
+    let now = Timestamp::now();
+    let is_stale = |feed: &FeedRecord| is_stale(&session.config, feed, now);
+    let assessments: Vec<Assessment> = catalogued
+        .into_iter()
+        .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &is_stale, &policy))
+        .collect();
+    drop(bar);
+    for output in &outputs {
+        output.write(&assessments, now)?;
+    }
+    Ok(outcome(&assessments))
+}
+
+/// A refusal outweighs what is undecided: the job is done, and the answer is no.
+fn outcome(assessments: &[Assessment]) -> Outcome {
+    let any = |of: fn(&Verdict) -> bool| assessments.iter().any(|one| of(&one.verdict));
+    if any(|verdict| matches!(verdict, Verdict::Refused(_))) {
+        Outcome::ThresholdMet
+    } else if any(|verdict| matches!(verdict, Verdict::Undecided(_))) {
+        Outcome::CouldNot
+    } else {
+        Outcome::Done
+    }
+}
+
+/// Opens the database. That there is none is a gap of the result; that it is damaged is an error.
+fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database, String>> {
+    if !path.exists() && !is_named {
+        let hint = "there is no advisory database, so nothing was matched; run `plimsoll feeds update` first";
+        return Ok(Err(hint.to_owned()));
+    }
+    Ok(Ok(Database::open(path)?))
+}
+
+fn is_stale(config: &Config, feed: &FeedRecord, now: Timestamp) -> bool {
+    let date = feed.data_date.as_ref().unwrap_or(&feed.fetched_at);
+    match (date.parse::<Timestamp>(), config.max_age_days(&feed.name)) {
+        (Ok(date), Some(days)) => now.duration_since(date).as_hours() > i64::from(days) * 24,
+        // A date that can't be read says nothing of freshness.
+        (Err(_), _) => true,
+        (_, None) => false,
+    }
+}
+
+fn policy(args: &ScanArgs) -> anyhow::Result<Policy> {
+    let fail_on = args.fail_on.as_deref().map(threshold).transpose()?;
+    Ok(Policy { fail_on, allows_gaps: args.allow_gaps })
+}
+
+fn threshold(text: &str) -> anyhow::Result<Threshold> {
+    let (word, only_fixable) = match text.split_once(',') {
+        None => (text, false),
+        Some((word, "fixable")) => (word, true),
+        Some(_) => bail!("`{text}` is not a threshold; write SEVERITY or `SEVERITY,fixable`"),
+    };
+    let severity = match Severity::ALL.into_iter().find(|severity| severity.name() == word) {
+        Some(severity) => Some(severity),
+        None if word == "any" => None,
+        None => bail!("`{word}` is not a severity; write negligible, low, medium, high, critical or any"),
+    };
+    Ok(Threshold { severity, only_fixable })
+}
+
+fn platform_choice(text: Option<&str>) -> anyhow::Result<PlatformChoice> {
+    Ok(match text {
+        Some("all") => PlatformChoice::All,
+        Some(text) => PlatformChoice::Exactly(text.parse()?),
+        None => {
+            // Go's names, which images use.
+            let architecture = match std::env::consts::ARCH {
+                "x86_64" => "amd64",
+                "aarch64" => "arm64",
+                "x86" => "386",
+                "powerpc64" => "ppc64le",
+                other => other,
+            };
+            let (os, architecture) = ("linux".to_owned(), architecture.to_owned());
+            PlatformChoice::Default(Platform { os, architecture, ..Platform::default() })
+        }
+    })
+}
+
+/// One report to write.
+struct Output {
+    format: &'static Format,
+    file: Option<PathBuf>,
+}
+
+fn outputs(texts: &[String]) -> anyhow::Result<Vec<Output>> {
+    let mut outputs = Vec::new();
+    for text in texts {
+        let (name, file) = match text.split_once('=') {
+            Some((name, file)) => (name, Some(PathBuf::from(file))),
+            None => (text.as_str(), None),
+        };
+        let format = FORMATS.iter().copied().find(|format| format.name == name).ok_or_else(|| {
+            let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+            anyhow!("there is no format `{name}`; the formats are {}", names.join(", "))
+        })?;
+        outputs.push(Output { format, file });
+    }
+    if outputs.iter().filter(|output| output.file.is_none()).count() > 1 {
+        bail!("only one report can go to standard output; give the others a file, such as `sarif=out.sarif`");
+    }
+    Ok(outputs)
+}
+
+impl Output {
+    fn write(&self, assessments: &[Assessment], now: Timestamp) -> anyhow::Result<()> {
+        let stdout = io::stdout();
+        let is_terminal = self.file.is_none() && stdout.is_terminal();
+        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        let context = Context {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            now: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            colour: is_terminal && anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
+            width: width.filter(|_| is_terminal).unwrap_or(120),
+        };
+        match &self.file {
+            None => {
+                let mut out = io::BufWriter::new(stdout.lock());
+                (self.format.write)(assessments, &context, &mut out)?;
+                out.flush()?;
+            }
+            Some(file) => write_aside(file, |out| (self.format.write)(assessments, &context, out))
+                .with_context(|| format!("cannot write the report to `{}`", file.display()))?,
+        }
+        Ok(())
+    }
+}
+
+/// Writes a file whole or not at all.
+fn write_aside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let mut aside = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
+    let mut out = io::BufWriter::new(aside.as_file_mut() as &mut File);
+    write(&mut out)?;
+    out.flush()?;
+    drop(out);
+    aside.persist(path)?;
+    Ok(())
+}
