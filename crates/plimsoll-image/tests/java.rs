@@ -1,5 +1,7 @@
 //! What the `java` cataloger says of archives: honest ones, odd ones and hostile ones.
 
+#![allow(clippy::unwrap_used)]
+
 use plimsoll_image::catalogers::{CATALOGERS, Cataloger, Entry, File, Found};
 use proptest::prelude::*;
 

@@ -88,6 +88,8 @@ struct Lists {
     go: Option<Found>,
     /// Build information elsewhere.
     go_elsewhere: Option<Found>,
+    /// How many magics of build information were followed.
+    magics: usize,
     rust: Option<Found>,
     rust_search: rust::Search,
     problems: Vec<Problem>,
@@ -116,9 +118,10 @@ impl Lists {
         let is_own =
             segments.is_empty() || segments.iter().any(|s| s.is_writable && s.file.contains(&position));
         let list = if is_own { &mut self.go } else { &mut self.go_elsewhere };
-        if list.is_some() || !position.is_multiple_of(go::MAGIC_ALIGNMENT) {
+        if list.is_some() || !position.is_multiple_of(go::MAGIC_ALIGNMENT) || self.magics > go::MAGICS_MAX {
             return Ok(());
         }
+        self.magics += 1;
         let mut found = Found::default();
         loop {
             match go::read_at(&window.bytes[at..]) {
@@ -165,6 +168,9 @@ impl Lists {
         for list in [self.go.or(self.go_elsewhere), self.rust].into_iter().flatten() {
             found.packages.extend(list.packages);
             found.problems.extend(list.problems);
+        }
+        if self.magics > go::MAGICS_MAX {
+            found.problems.push(go::too_many_magics());
         }
         found.problems.extend(self.rust_search.problem());
         found
