@@ -2,7 +2,8 @@
 //!
 //! Memory is bounded: a window of the stream, and what one list may have behind it. Lists are found by
 //! their magic alone. A program may hold another one, so build information that stands where the program's
-//! own must stand, in a writable segment, is preferred to any other.
+//! own must stand, in a writable segment, is preferred to any other. Of a Mach-O file for several processors the
+//! first list counts for all: they are built from the same.
 
 use std::io::{self, Read};
 
