@@ -492,6 +492,7 @@ fn forget(folder: &Folder, error: &str, now: &str) -> Result<(), DirectoryError>
     folder.write_state(&state)
 }
 
+/// Feeds one snapshot. What the upstream confirmed later counts as fetched then: the data is as of that time.
 fn add(builder: &mut Builder, snapshots: &Path, feed: &Feed, state: &State) -> Result<(), String> {
     let folder = Folder::of(snapshots, feed.name);
     let checked_at = state.checked_at.clone().unwrap_or_default();
