@@ -171,7 +171,7 @@ pub enum UpdateError {
     Build(#[from] BuildError),
 }
 
-/// Brings the chosen feeds up to date and builds the database.
+/// Brings the chosen feeds, rows of [`FEEDS`], up to date and builds the database from all that have a snapshot.
 pub fn update(
     options: &UpdateOptions,
     feeds: &[&'static Feed],
