@@ -30,7 +30,7 @@ mod memory;
 use memory::{Case, Memory};
 
 /// Cases that there must be at the least, so that none is lost with a file.
-const CASES_MIN: usize = 60;
+const CASES_MIN: usize = 70;
 
 #[test]
 fn cases_come_out_as_expected() {
