@@ -116,10 +116,12 @@ impl<'l, 'a> Installed<'l, 'a> {
             return Some(true);
         }
         let key = self.key.as_deref().ok()?;
-        match epoch(row.end).or_else(|| epoch(row.introduced)) {
-            Some(epoch) if self.lookup.lacks_epoch => row.interval.contains(self.key_with(epoch)?),
-            _ => row.interval.contains(key),
+        if self.lookup.lacks_epoch
+            && let Some(epoch) = epoch(row.end).or_else(|| epoch(row.introduced))
+        {
+            return row.interval.contains(self.key_with(epoch)?);
         }
+        row.interval.contains(key)
     }
 
     /// The key, supposing that the version has the advisory's epoch.
@@ -138,33 +140,39 @@ fn epoch(version: &str) -> Option<&str> {
     version.split_once(':').map(|(epoch, _)| epoch)
 }
 
-/// The rows of a package, by what they say of the installed version.
+/// The rows of a package, by what they say of the installed version. Most are silent, so these are looked at
+/// again only where it matters.
 #[derive(Default)]
-struct Sorted<'a> {
+struct Sorted<'r, 'a> {
     /// Claims that hold, and whether they are surely meant for the package.
-    holding: Vec<(Row<'a>, Meant)>,
+    holding: Vec<(&'r Row<'a>, Meant)>,
     /// Claims whose range cannot be compared.
-    unknown: Vec<(Row<'a>, Meant)>,
-    /// Claims of other versions: the source knows the flaw and does not claim it of this one.
-    silent: Vec<Row<'a>>,
+    unknown: Vec<(&'r Row<'a>, Meant)>,
+    /// Claims of other versions, whether or not they are meant for the package: the source knows the flaw and
+    /// does not claim it of this one.
+    silent: Vec<&'r Row<'a>>,
     /// Statements that this version is not affected.
-    denials: Vec<Row<'a>>,
+    denials: Vec<&'r Row<'a>>,
 }
 
-impl<'a> Sorted<'a> {
+impl<'r, 'a> Sorted<'r, 'a> {
     /// A range of versions that are not affected says nothing about others, and what may be about another
     /// module or architecture denies nothing.
-    fn of(rows: &[Row<'a>], package: &Package, installed: &mut Installed<'_, 'a>) -> Sorted<'a> {
-        let mut sorted = Sorted::default();
+    fn of(rows: &'r [Row<'a>], package: &Package, installed: &mut Installed<'_, 'a>) -> Sorted<'r, 'a> {
+        let mut sorted = Sorted { silent: Vec::with_capacity(rows.len()), ..Sorted::default() };
         for row in rows {
-            let meant = meant(package, row);
-            let (is_claim, is_sure) = (row.is_claim(), meant == Meant::Surely);
-            match installed.is_in(row) {
-                _ if meant == Meant::Not => {}
-                Some(true) if is_claim => sorted.holding.push((*row, meant)),
-                None if is_claim => sorted.unknown.push((*row, meant)),
-                Some(true) if is_sure => sorted.denials.push(*row),
-                Some(false) if is_sure && row.status == Status::Affected => sorted.silent.push(*row),
+            let is_in = installed.is_in(row);
+            if is_in == Some(false) {
+                if row.status == Status::Affected {
+                    sorted.silent.push(row);
+                }
+                continue;
+            }
+            match (meant(package, row), is_in) {
+                (Meant::Not, _) => {}
+                (meant, Some(_)) if row.is_claim() => sorted.holding.push((row, meant)),
+                (meant, None) if row.is_claim() => sorted.unknown.push((row, meant)),
+                (Meant::Surely, Some(_)) => sorted.denials.push(row),
                 _ => {}
             }
         }
@@ -217,7 +225,7 @@ impl<'a, A: Advisories> Matcher<'a, A> {
         }
     }
 
-    fn sorted(&mut self, index: usize, lookup: &Lookup<'_>, sorted: &Sorted<'a>) {
+    fn sorted(&mut self, index: usize, lookup: &Lookup<'_>, sorted: &Sorted<'_, 'a>) {
         let mut hits = self.hits(lookup, &sorted.holding, true);
         hits.extend(self.hits(lookup, &sorted.unknown, false));
         let mut flaws = gather(&hits);
@@ -242,12 +250,12 @@ impl<'a, A: Advisories> Matcher<'a, A> {
     }
 
     /// An advisory that cannot be read is a gap, and the others still count.
-    fn hits(&mut self, lookup: &Lookup<'_>, rows: &[(Row<'a>, Meant)], is_compared: bool) -> Vec<Hit<'a>> {
+    fn hits(&mut self, lookup: &Lookup<'_>, rows: &[(&Row<'a>, Meant)], is_compared: bool) -> Vec<Hit<'a>> {
         let mut hits = Vec::with_capacity(rows.len());
         for (row, meant) in rows {
             if let Some(body) = self.body(lookup, row.advisory) {
                 let rank = self.rank(lookup, row);
-                hits.push(Hit { row: *row, body, rank, is_compared, is_certain: *meant == Meant::Surely });
+                hits.push(Hit { row: **row, body, rank, is_compared, is_certain: *meant == Meant::Surely });
             }
         }
         hits
@@ -281,14 +289,17 @@ impl<'a, A: Advisories> Matcher<'a, A> {
 
     /// Drops what a feed that ranks before the one that found it knows and does not call affected. Bodies are
     /// read only of rows that could do that.
-    fn drop_overruled(&mut self, lookup: &Lookup<'_>, sorted: &Sorted<'a>, flaws: &mut Vec<Flaw<'a>>) {
+    fn drop_overruled(&mut self, lookup: &Lookup<'_>, sorted: &Sorted<'_, 'a>, flaws: &mut Vec<Flaw<'a>>) {
         let Some(last) = flaws.iter().map(Flaw::rank).max() else { return };
         let is_unsure = flaws.iter().flat_map(|flaw| &flaw.hits).any(|hit| !hit.is_certain);
         let mut overruled = Overruled::default();
-        let denials = sorted.denials.iter().map(|row| (row, true));
-        for (row, is_denial) in sorted.silent.iter().map(|row| (row, false)).chain(denials) {
+        let denials = sorted.denials.iter().map(|row| (*row, true));
+        for (row, is_denial) in sorted.silent.iter().map(|row| (*row, false)).chain(denials) {
             let rank = self.rank(lookup, row);
-            let can_overrule = rank < last || (is_denial && is_unsure && rank == last);
+            let can_overrule = match is_denial {
+                true => rank < last || (is_unsure && rank == last),
+                false => rank < last && meant(lookup.package, row) == Meant::Surely,
+            };
             if can_overrule && let Some(body) = self.body(lookup, row.advisory) {
                 overruled.note(&body, rank, is_denial);
             }
@@ -345,7 +356,7 @@ impl<'a, A: Advisories> Matcher<'a, A> {
 }
 
 /// What a version that cannot be compared leaves unknown: nothing where no advisory asks for it.
-fn version_gap(lookup: &Lookup<'_>, error: &BadVersion, unknown: &[(Row<'_>, Meant)]) -> Option<Gap> {
+fn version_gap(lookup: &Lookup<'_>, error: &BadVersion, unknown: &[(&Row<'_>, Meant)]) -> Option<Gap> {
     let (kind, why) = match lookup.version {
         "" => (GapKind::VersionUnknown, "its version is not stated".to_owned()),
         _ => (GapKind::VersionUnparsable, error.to_string()),
