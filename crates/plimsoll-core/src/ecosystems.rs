@@ -29,6 +29,8 @@ pub struct Ecosystem {
     pub purl_name: fn(&str) -> (&str, &str),
     /// Whether a purl has the version's epoch as a qualifier instead of in the version.
     pub purl_has_epoch: bool,
+    /// Whether the version of a source package leaves out the epoch that it may have.
+    pub source_lacks_epoch: bool,
 }
 
 impl PartialEq for Ecosystem {
@@ -64,6 +66,7 @@ pub static APK: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Rust crates.
@@ -77,6 +80,7 @@ pub static CARGO: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// PHP packages.
@@ -90,6 +94,7 @@ pub static COMPOSER: Ecosystem = Ecosystem {
     normalize: lower_case,
     purl_name: before_slash,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Debian packages, also of Ubuntu.
@@ -103,6 +108,7 @@ pub static DEB: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Ruby gems.
@@ -116,6 +122,7 @@ pub static GEM: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Go modules. The standard library is the module `stdlib`.
@@ -129,6 +136,7 @@ pub static GOLANG: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: before_last_slash,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Java artifacts, `group:artifact`.
@@ -142,6 +150,7 @@ pub static MAVEN: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: before_colon,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Node packages.
@@ -155,6 +164,7 @@ pub static NPM: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: before_slash,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// .NET packages.
@@ -168,6 +178,7 @@ pub static NUGET: Ecosystem = Ecosystem {
     normalize: lower_case,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Python distributions.
@@ -181,6 +192,7 @@ pub static PYPI: Ecosystem = Ecosystem {
     normalize: pep_503,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
 };
 
 /// Packages of the Red Hat, SUSE and other rpm families.
@@ -194,6 +206,7 @@ pub static RPM: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: true,
+    source_lacks_epoch: true,
 };
 
 fn whole(name: &str) -> (&str, &str) {

@@ -82,18 +82,19 @@ pub fn judge(inventory: &Inventory, findings: &Findings, policy: &Policy) -> Ver
         .collect();
     if let Some(threshold) = policy.fail_on {
         for finding in &findings.findings {
-            let package = &inventory.packages[finding.package];
+            let package = inventory.packages.get(finding.package);
+            let (name, version) = package.map_or(("", ""), |package| (&package.name, &package.version));
             match threshold.is_met_by(finding) {
                 Some(true) => {
                     reasons.push(Reason {
                         rule: "severity",
-                        detail: format!("{} in {} {}", finding.id, package.name, package.version),
+                        detail: format!("{} in {name} {version}", finding.id),
                     });
                 }
                 Some(false) => {}
                 None => gaps.push(Gap::new(
                     GapKind::SeverityUnknown,
-                    format!("{} in {}", finding.id, package.name),
+                    format!("{} in {name}", finding.id),
                     "no feed states a severity, so the threshold cannot be held against it; `--fail-on any` counts it",
                 )),
             }
