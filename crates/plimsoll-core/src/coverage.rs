@@ -138,7 +138,7 @@ impl<'a> Judges<'a> {
     pub(crate) fn coverage(
         &self,
         feeds: &[FeedRecord],
-        is_stale: &dyn Fn(&FeedRecord) -> bool,
+        is_stale: &dyn Fn(&str, &str) -> bool,
     ) -> Vec<Coverage> {
         let mut needs: BTreeMap<&str, (&[&str], usize)> = BTreeMap::new();
         if let Some(release) = &self.inventory.distro {
@@ -208,7 +208,7 @@ fn served(
     namespace: &str,
     names: &[&str],
     feeds: &[FeedRecord],
-    is_stale: &dyn Fn(&FeedRecord) -> bool,
+    is_stale: &dyn Fn(&str, &str) -> bool,
 ) -> (String, CoverageState, Option<String>) {
     let serves =
         |feed: &&FeedRecord| feed.namespaces.binary_search_by(|one| one.as_str().cmp(namespace)).is_ok();
@@ -218,9 +218,10 @@ fn served(
         .or_else(|| feeds.iter().find(serves));
     match (serving, names.first()) {
         (Some(feed), _) => {
-            let state = if is_stale(feed) { CoverageState::Stale } else { CoverageState::Loaded };
-            let date = feed.data_date.as_ref().unwrap_or(&feed.fetched_at);
-            (feed.name.clone(), state, Some(date.clone()))
+            let date = feed.date_of(namespace);
+            let is_stale = is_stale(&feed.name, date);
+            let state = if is_stale { CoverageState::Stale } else { CoverageState::Loaded };
+            (feed.name.clone(), state, Some(date.to_owned()))
         }
         (None, Some(name)) => ((*name).to_owned(), CoverageState::Missing, None),
         (None, None) => (String::new(), CoverageState::Unsupported, None),

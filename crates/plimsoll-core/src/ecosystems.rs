@@ -31,6 +31,8 @@ pub struct Ecosystem {
     pub purl_has_epoch: bool,
     /// Whether the version of a source package leaves out the epoch that it may have.
     pub source_lacks_epoch: bool,
+    /// Whether a package is known by a namespace and a name, so that a name alone says nothing.
+    pub needs_namespace: bool,
 }
 
 impl PartialEq for Ecosystem {
@@ -67,6 +69,7 @@ pub static APK: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Rust crates.
@@ -81,6 +84,7 @@ pub static CARGO: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// PHP packages.
@@ -95,6 +99,7 @@ pub static COMPOSER: Ecosystem = Ecosystem {
     purl_name: before_slash,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Debian packages, also of Ubuntu.
@@ -109,6 +114,7 @@ pub static DEB: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Ruby gems.
@@ -123,6 +129,7 @@ pub static GEM: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Go modules. The standard library is the module `stdlib`.
@@ -137,6 +144,7 @@ pub static GOLANG: Ecosystem = Ecosystem {
     purl_name: before_last_slash,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Java artifacts, `group:artifact`.
@@ -151,6 +159,7 @@ pub static MAVEN: Ecosystem = Ecosystem {
     purl_name: before_colon,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: true,
 };
 
 /// Node packages.
@@ -165,6 +174,7 @@ pub static NPM: Ecosystem = Ecosystem {
     purl_name: before_slash,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// .NET packages.
@@ -179,6 +189,7 @@ pub static NUGET: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Python distributions.
@@ -193,6 +204,7 @@ pub static PYPI: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: false,
     source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Packages of the Red Hat, SUSE and other rpm families.
@@ -207,6 +219,7 @@ pub static RPM: Ecosystem = Ecosystem {
     purl_name: whole,
     purl_has_epoch: true,
     source_lacks_epoch: true,
+    needs_namespace: false,
 };
 
 fn whole(name: &str) -> (&str, &str) {

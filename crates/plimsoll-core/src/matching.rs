@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::advisory::{Advisories, Advisory, Enrichment, FeedRecord, LookupError, Row, Status};
+use crate::advisory::{Advisories, Advisory, Enrichment, LookupError, Row, Status};
 use crate::coverage::{Coverage, Judge, Judges};
 use crate::distros::KeyedBy;
 use crate::finding::{Evidence, Finding, Findings};
@@ -24,11 +24,12 @@ use flaws::{Flaw, Hit, Overruled, gather};
 
 /// Matches an inventory against a database.
 ///
-/// `is_stale` says of a feed whether its data is older than its warning period.
+/// `is_stale` says of a feed's name and an RFC 3339 date whether data of that date is older than the feed's
+/// warning period.
 pub fn find(
     inventory: &Inventory,
     advisories: &impl Advisories,
-    is_stale: &dyn Fn(&FeedRecord) -> bool,
+    is_stale: &dyn Fn(&str, &str) -> bool,
 ) -> Findings {
     let judges = Judges::of(inventory);
     let coverage = judges.coverage(advisories.feeds(), is_stale);
@@ -57,8 +58,11 @@ pub fn without_database(inventory: &Inventory, detail: &str) -> Findings {
     let mut gaps = judges.gaps();
     gaps.push(Gap::new(GapKind::DatabaseMissing, "database", detail));
     gaps.sort_unstable();
-    Findings { findings: Vec::new(), coverage: judges.coverage(&[], &|_| false), gaps }
+    Findings { findings: Vec::new(), coverage: judges.coverage(&[], &|_, _| false), gaps }
 }
+
+/// What ends the namespace in a package's name.
+const NAMESPACE_ENDS: [char; 2] = [':', '/'];
 
 /// What is looked up for a package.
 struct Lookup<'p> {
@@ -200,6 +204,14 @@ struct Matcher<'a, A> {
 
 impl<'a, A: Advisories> Matcher<'a, A> {
     fn package(&mut self, index: usize, lookup: &Lookup<'_>, rows: &mut Vec<Row<'a>>) {
+        if lookup.package.ecosystem.needs_namespace && !lookup.name.contains(NAMESPACE_ENDS) {
+            let detail = format!(
+                "its group is not stated, and {} packages are known by it, so it was not judged",
+                lookup.package.ecosystem.title
+            );
+            self.gaps.push(Gap::new(GapKind::NameUnknown, lookup.subject(), detail));
+            return;
+        }
         if lookup.name.is_empty() {
             let detail = "it lists a package without a name, which was not judged";
             let subject = lookup.package.evidence_path.as_str();

@@ -90,7 +90,8 @@ fn of_feed(
     let record = record.unwrap_or_default();
     let has_snapshot = state.has_snapshot();
     // A feed is as old as the oldest of what it serves.
-    let oldest = record.namespace_dates.iter().map(|(_, date)| date).min().or(record.data_date.as_ref()).cloned();
+    let oldest =
+        record.namespace_dates.iter().map(|(_, date)| date).min().or(record.data_date.as_ref()).cloned();
     let dated = oldest.as_ref().or(state.checked_at.as_ref()).filter(|_| has_snapshot);
     let age = dated.and_then(|date| date.parse::<Timestamp>().ok()).map(|date| now.duration_since(date));
     let names = |is_absent: bool| {
