@@ -2,6 +2,8 @@
 //!
 //! The programs are built here: headers, one writable segment, and in it what the linkers write.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{self, Read};
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -10,6 +12,8 @@ use proptest::prelude::*;
 
 #[path = "support/program_writer.rs"]
 mod program_writer;
+#[path = "support/fixtures.rs"]
+mod support;
 
 use program_writer::{DATA_ADDRESS, DATA_OFFSET, elf, fat, mach_o, pe};
 
@@ -148,6 +152,19 @@ fn zlib(content: &[u8]) -> Vec<u8> {
     let length = compressor.zlib_compress(content, &mut out).unwrap();
     out.truncate(length);
     out
+}
+
+/// The fixtures were made with `objcopy`: an empty program with the section that Go 1.26, or cargo-auditable 0.7, wrote into a real one.
+#[test]
+fn fixtures_are_read() {
+    let mut out = String::new();
+    for path in support::files_under("testdata/catalogers/executable") {
+        let bytes = std::fs::read(&path).unwrap();
+        let found = read(&bytes, Way::Whole);
+        assert_eq!(found, read(&bytes, Way::Stream), "{path}");
+        out += &format!("{path}\n  {}\n", lines(&found).join("\n  "));
+    }
+    insta::assert_snapshot!("executable_fixtures", out);
 }
 
 #[test]
@@ -356,6 +373,26 @@ fn packed_programs_are_told() {
         check(&program, way, &[problem]);
         check(&elf(&[(".data", b"UPX!")], true), way, &[]);
     }
+}
+
+#[test]
+fn hostile_programs_reach_limits_and_end() {
+    let magics = b"\xff Go buildinf:\x08\x02".repeat(3000);
+    let streams = b"x\x9c\xed".repeat(100_000);
+    for way in WAYS {
+        let found = read(&elf(&[(".data", &magics)], true), way);
+        assert!(found.problems.iter().any(|problem| problem.is_limit), "{way:?} {found:?}");
+        check(&elf(&[(".data", &streams)], false), way, &[]);
+    }
+    let many: Vec<_> = (0..500).map(|_| (".x", &b""[..])).collect();
+    check(
+        &elf(&many, true),
+        Way::Whole,
+        &["! limit: has more than 400 sections; the rest was not looked at"],
+    );
+    let programs: Vec<_> = (0..9).map(|_| elf(&[], true)).collect();
+    let problem = "! limit: holds programs for 9 processors, more than the limit of 8; the rest was not read";
+    check(&fat(&programs), Way::Whole, &[problem]);
 }
 
 #[test]

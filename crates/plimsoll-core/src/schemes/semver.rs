@@ -5,7 +5,7 @@
 //! version that there is. Numbers may be of any length.
 //!
 //! [`npm`](super::npm) and [`go`](super::go) read more spellings and order them in the same way, with
-//! [`Parts`].
+//! `Parts`.
 //!
 //! Key: three numbers, then `ff` for a release, or the identifiers of the pre-release closed with `01`.
 //!
