@@ -98,22 +98,24 @@ pub(crate) struct Judges<'a> {
     inventory: &'a Inventory,
     /// Of the distribution's release.
     namespace: String,
+    /// Names of the packages that the distribution judges.
     system_packages: HashSet<&'a str>,
 }
 
 impl<'a> Judges<'a> {
     pub(crate) fn of(inventory: &'a Inventory) -> Judges<'a> {
-        let system = inventory.packages.iter().filter(|package| package.ecosystem.is_os);
+        let own = inventory.distro.as_ref().map(|release| release.distro.ecosystem);
+        let judged = inventory.packages.iter().filter(|package| Some(package.ecosystem) == own);
         Judges {
             inventory,
             namespace: inventory.distro.as_ref().map(Release::namespace).unwrap_or_default(),
-            system_packages: system.map(|package| package.name.as_str()).collect(),
+            system_packages: judged.map(|package| package.name.as_str()).collect(),
         }
     }
 
     /// Who judges a package. Nobody does where a system package is not of the distribution, which has a gap,
-    /// or where a system package owns a language package: then its owner is judged. An owner that is not
-    /// installed cannot stand for anything.
+    /// or where a system package owns a language package: then its owner is judged. An owner that nobody judges,
+    /// or that is not installed, cannot stand for anything.
     pub(crate) fn judge(&self, package: &Package) -> Option<Judge<'_>> {
         let ecosystem = package.ecosystem;
         if ecosystem.is_os {

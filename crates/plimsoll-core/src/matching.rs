@@ -106,12 +106,12 @@ struct Installed<'l, 'a> {
     /// Why there may be none.
     key: Result<Vec<u8>, BadVersion>,
     /// The key with each epoch that rows had so far.
-    with_epoch: Vec<(&'a str, Option<Vec<u8>>)>,
+    with_epoch: HashMap<&'a str, Option<Vec<u8>>>,
 }
 
 impl<'l, 'a> Installed<'l, 'a> {
     fn of(lookup: &'l Lookup<'l>) -> Installed<'l, 'a> {
-        Installed { lookup, key: (lookup.judge.scheme.key)(lookup.version), with_epoch: Vec::new() }
+        Installed { lookup, key: (lookup.judge.scheme.key)(lookup.version), with_epoch: HashMap::new() }
     }
 
     /// Whether the version is one of the row's; `None` where that cannot be said.
@@ -130,12 +130,9 @@ impl<'l, 'a> Installed<'l, 'a> {
 
     /// The key, supposing that the version has the advisory's epoch.
     fn key_with(&mut self, epoch: &'a str) -> Option<&[u8]> {
-        let at = self.with_epoch.iter().position(|(known, _)| *known == epoch).unwrap_or_else(|| {
-            let version = format!("{epoch}:{}", self.lookup.version);
-            self.with_epoch.push((epoch, (self.lookup.judge.scheme.key)(&version).ok()));
-            self.with_epoch.len() - 1
-        });
-        self.with_epoch.get(at)?.1.as_deref()
+        let Lookup { judge, version, .. } = self.lookup;
+        let key = || (judge.scheme.key)(&format!("{epoch}:{version}")).ok();
+        self.with_epoch.entry(epoch).or_insert_with(key).as_deref()
     }
 }
 
