@@ -16,11 +16,11 @@ use proptest::sample::select;
 
 const TABLE: &[(&str, &str, &str, &str)] = &[
     // Nothing stands against it.
-    ("", "", "plain", "cleared"),
+    ("", "", "plain", "nothing-demanded"),
     ("", "", "any", "cleared"),
     ("", "", "low fixable", "cleared"),
     // A plain scan demands nothing of findings.
-    ("critical+ unknown", "", "plain", "cleared"),
+    ("critical+ unknown", "", "plain", "nothing-demanded"),
     // Thresholds.
     ("high", "", "critical", "cleared"),
     ("high", "", "high", "refused 1"),
@@ -45,9 +45,9 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
     ("unknown critical", "", "critical", "refused 1"),
     ("unknown", "", "critical gaps", "cleared"),
     // A plain scan has done its job in spite of details.
-    ("", "version-unparsable", "plain", "cleared"),
-    ("", "range-unparsable i:evidence-unreadable version-unknown", "plain", "cleared"),
-    ("", "feed-stale", "plain", "cleared"),
+    ("", "version-unparsable", "plain", "nothing-demanded"),
+    ("", "range-unparsable i:evidence-unreadable version-unknown", "plain", "nothing-demanded"),
+    ("", "feed-stale", "plain", "nothing-demanded"),
     ("", "feed-missing", "plain", "undecided feed-missing"),
     ("", "i:unknown-distro", "plain", "undecided unknown-distro"),
     ("", "database-missing", "plain", "undecided database-missing"),
@@ -67,7 +67,7 @@ const TABLE: &[(&str, &str, &str, &str)] = &[
         "undecided feed-missing version-unknown severity-unknown",
     ),
     // Allowed.
-    ("", "database-missing", "plain gaps", "cleared"),
+    ("", "database-missing", "plain gaps", "nothing-demanded"),
     ("high", "feed-stale", "critical gaps", "cleared"),
     ("high", "feed-stale", "high gaps", "refused 1"),
     // A refusal needs nothing but what is known.
