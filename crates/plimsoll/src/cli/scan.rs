@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::pipeline::{self, Registries};
 use crate::progress::Bar;
 
-/// Scan an image: what is installed, what is known to be wrong with it, what could not be seen.
+/// Scan an image: what is installed, what is known to be wrong with it, what could not be seen
 ///
 /// IMAGE is one of
 ///   oci:DIR[:TAG|@DIGEST]            an OCI image layout
