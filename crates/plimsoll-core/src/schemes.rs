@@ -13,6 +13,7 @@ pub mod go;
 pub mod maven;
 pub mod npm;
 pub mod nuget;
+mod numbers;
 pub mod packagist;
 pub mod pep440;
 pub mod rpm;

@@ -2,3 +2,9 @@
 
 pub mod database;
 pub mod feeds;
+mod fetch;
+mod snapshots;
+pub mod status;
+pub mod update;
+
+pub use snapshots::DirectoryError;

@@ -18,6 +18,8 @@ use crate::open::documents::{Config, Descriptor, Document, Manifest};
 pub mod docker_archive;
 pub mod documents;
 pub mod layout;
+pub mod registry;
+pub mod remote;
 pub mod rootfs;
 mod tar_file;
 
@@ -136,7 +138,7 @@ pub enum OpenError {
     },
     /// The registry did not give it.
     #[error("{0}")]
-    Registry(String),
+    Registry(registry::RegistryError),
 }
 
 impl From<OpenError> for io::Error {

@@ -10,6 +10,8 @@ use proptest::prelude::*;
 
 #[path = "support/program_writer.rs"]
 mod program_writer;
+#[path = "support/fixtures.rs"]
+mod support;
 
 use program_writer::{DATA_ADDRESS, DATA_OFFSET, elf, fat, mach_o, pe};
 
@@ -148,6 +150,19 @@ fn zlib(content: &[u8]) -> Vec<u8> {
     let length = compressor.zlib_compress(content, &mut out).unwrap();
     out.truncate(length);
     out
+}
+
+/// The fixtures were made with `objcopy`: an empty program with the section that Go 1.26, or cargo-auditable 0.7, wrote into a real one.
+#[test]
+fn fixtures_are_read() {
+    let mut out = String::new();
+    for path in support::files_under("testdata/catalogers/executable") {
+        let bytes = std::fs::read(&path).unwrap();
+        let found = read(&bytes, Way::Whole);
+        assert_eq!(found, read(&bytes, Way::Stream), "{path}");
+        out += &format!("{path}\n  {}\n", lines(&found).join("\n  "));
+    }
+    insta::assert_snapshot!("executable_fixtures", out);
 }
 
 #[test]

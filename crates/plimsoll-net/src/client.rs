@@ -113,7 +113,9 @@ impl Client {
                 301 | 302 | 303 | 307 | 308 => response.header("location").map(str::to_owned),
                 _ => None,
             };
-            let Some(location) = location else { return Ok(response) };
+            let Some(location) = location else {
+                return Ok(Response { is_foreign: url.origin != first.origin, ..response });
+            };
             let target = redirect_target(request.method, &url, &location)?;
             if target.origin != first.origin {
                 headers.retain(|(name, _)| {
@@ -158,6 +160,7 @@ impl Client {
         Ok(Response {
             status: head.status.as_u16(),
             url: text,
+            is_foreign: false,
             headers: Headers::from_map(&head.headers),
             body: WireBody::new(body, shown, Arc::clone(settings)),
         })

@@ -209,6 +209,9 @@ pub struct StatusError {
     pub status: u16,
     /// The URL that answered, not redacted.
     pub url: String,
+    /// Whether a redirect led to another host or port, whose answer this is. Its challenges are not to be
+    /// answered with credentials for the first one.
+    pub is_foreign: bool,
     /// The headers.
     pub headers: Headers,
     /// The first 16 KiB of the body.

@@ -142,6 +142,8 @@ pub struct Response {
     pub status: u16,
     /// The URL that answered, after redirects. Not redacted.
     pub url: String,
+    /// Whether a redirect led to another host or port, whose answer this is.
+    pub is_foreign: bool,
     pub(crate) headers: Headers,
     pub(crate) body: WireBody,
 }
@@ -182,11 +184,12 @@ impl Response {
 
     /// The response as an error, with the beginning of its body.
     pub fn into_status_error(self) -> StatusError {
-        let (status, url, headers) = (self.status, self.url.clone(), self.headers.clone());
+        let (status, is_foreign) = (self.status, self.is_foreign);
+        let (url, headers) = (self.url.clone(), self.headers.clone());
         let mut body = Vec::new();
         // A body that breaks off says less, but the status is what matters.
         let _ = self.into_reader(u64::MAX).take(ERROR_BODY_BYTES_MAX).read_to_end(&mut body);
-        StatusError { status, url, headers, body }
+        StatusError { status, url, is_foreign, headers, body }
     }
 }
 

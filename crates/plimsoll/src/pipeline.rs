@@ -2,7 +2,6 @@
 //!
 //! The command line and every other way in call these.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use plimsoll_core::advisory::{Advisories as _, FeedRecord};
@@ -13,13 +12,14 @@ use plimsoll_core::matching;
 use plimsoll_core::policy::{Policy, judge};
 use plimsoll_feeds::database::Database;
 use plimsoll_image::catalog::{Options, catalog, catalog_rootfs};
-use plimsoll_image::limits::Limits;
-use plimsoll_image::open::{ImageRef, OpenError, Opened, PlatformChoice, docker_archive, layout};
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::{ImageRef, OpenError, PlatformChoice, docker_archive, layout, remote};
 use plimsoll_net::Client;
 
-/// What a place in a registry needs beside the reference.
+/// How registries are asked. The client is made only when one is: trust anchors take time to load.
 pub(crate) struct Registries<'a> {
     pub(crate) client: &'a dyn Fn() -> anyhow::Result<Arc<Client>>,
+    pub(crate) options: RegistryOptions,
 }
 
 /// An image and what is aboard.
@@ -32,39 +32,29 @@ pub(crate) fn open_and_catalog(
     registries: &Registries<'_>,
     options: &Options<'_>,
 ) -> anyhow::Result<Vec<Catalogued>> {
-    let parsed = ImageRef::parse(reference)?;
-    if let ImageRef::Rootfs(root) = &parsed {
-        let inventory = catalog_rootfs(root, options)
-            .map_err(|source| OpenError::Io { path: root.display().to_string(), source })?;
-        return Ok(vec![(rootfs_image(reference), inventory)]);
-    }
-    let opened = open(reference, &parsed, choice, registries, options.limits)?;
-    let inventories = catalog(&opened, options);
-    Ok(opened.images.into_iter().map(|opened| opened.image).zip(inventories).collect())
-}
-
-fn open(
-    reference: &str,
-    parsed: &ImageRef,
-    choice: &PlatformChoice,
-    registries: &Registries<'_>,
-    limits: &Limits,
-) -> anyhow::Result<Opened> {
-    Ok(match parsed {
+    let limits = options.limits;
+    let opened = match ImageRef::parse(reference)? {
+        ImageRef::Rootfs(root) => {
+            let inventory = catalog_rootfs(&root, options)
+                .map_err(|source| OpenError::Io { path: root.display().to_string(), source })?;
+            return Ok(vec![(rootfs_image(reference), inventory)]);
+        }
         ImageRef::Layout(path, selection) => {
-            layout::open_directory(reference, path, selection, choice, limits)?
+            layout::open_directory(reference, &path, &selection, choice, limits)?
         }
         ImageRef::LayoutArchive(path, selection) => {
-            layout::open_archive(reference, path, selection, choice, limits)?
+            layout::open_archive(reference, &path, &selection, choice, limits)?
         }
         ImageRef::DockerArchive(path, selection) => {
-            docker_archive::open(reference, path, selection, limits)?
+            docker_archive::open(reference, &path, &selection, limits)?
         }
-        ImageRef::Registry(_) | ImageRef::Rootfs(_) => {
-            let _ = registries.client;
-            anyhow::bail!("registries are not read yet")
+        ImageRef::Registry(location) => {
+            let client = (registries.client)()?;
+            remote::open(reference, &location, client, &registries.options, choice, limits)?
         }
-    })
+    };
+    let inventories = catalog(&opened, options);
+    Ok(opened.images.into_iter().map(|opened| opened.image).zip(inventories).collect())
 }
 
 fn rootfs_image(reference: &str) -> Image {
@@ -91,9 +81,4 @@ pub(crate) fn assess(
     let verdict = judge(&inventory, &findings, policy);
     let database = database.ok().map(|database| database.identity().clone());
     Assessment { image, inventory, findings, database, verdict }
-}
-
-/// The advisory database of a data directory.
-pub(crate) fn database_path(data_dir: &Path) -> std::path::PathBuf {
-    data_dir.join("database.plimsoll")
 }

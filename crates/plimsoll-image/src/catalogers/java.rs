@@ -41,8 +41,10 @@ const ENDINGS: &[&[u8]] = &[b".jar", b".war", b".ear", b".par", b".jpi", b".hpi"
 struct Limits {
     /// Archives in archives.
     depth_max: usize,
-    /// Archives.
-    archives_max: usize,
+    /// Nested archives, manifests and `pom.properties` of all archives together.
+    members_max: usize,
+    /// Bytes of a path in the file, nested archives included. The paths of all packages are kept.
+    path_bytes_max: usize,
     /// Entries of all central directories together.
     entries_max: usize,
     /// Bytes that one nested archive inflates to.
@@ -57,7 +59,8 @@ struct Limits {
 
 static LIMITS: Limits = Limits {
     depth_max: 8,
-    archives_max: 10_000,
+    members_max: 20_000,
+    path_bytes_max: 4096,
     entries_max: 4_000_000,
     nested_bytes_max: 128 << 20,
     metadata_bytes_max: 16 << 20,
@@ -87,7 +90,7 @@ fn read_archive(file_name: &str, bytes: &[u8], limits: &Limits) -> Found {
     let mut walk = Walk {
         limits,
         found: Found::default(),
-        archives_left: limits.archives_max,
+        members_left: limits.members_max,
         entries_left: limits.entries_max,
         inflated_left: limits.inflated_bytes_max,
         problems_left_out: 0,
@@ -104,7 +107,7 @@ fn read_archive(file_name: &str, bytes: &[u8], limits: &Limits) -> Found {
 struct Walk<'l> {
     limits: &'l Limits,
     found: Found,
-    archives_left: usize,
+    members_left: usize,
     entries_left: usize,
     inflated_left: u64,
     problems_left_out: u64,
@@ -119,15 +122,24 @@ struct Wanted<'a> {
     archives: Vec<Member<'a>>,
 }
 
+impl<'a> Wanted<'a> {
+    /// The list that a member of this name belongs to.
+    fn of_kind(&mut self, name: &[u8]) -> Option<&mut Vec<Member<'a>>> {
+        if is_archive(name) {
+            Some(&mut self.archives)
+        } else if name.eq_ignore_ascii_case(b"META-INF/MANIFEST.MF") {
+            Some(&mut self.manifests)
+        } else if is_pom(name) {
+            Some(&mut self.poms)
+        } else {
+            None
+        }
+    }
+}
+
 impl Walk<'_> {
     /// Reads one archive. `inner` is its path in the file, empty for the file itself.
     fn archive(&mut self, file_name: &str, inner: &str, bytes: &[u8], depth: usize) {
-        let Some(left) = self.archives_left.checked_sub(1) else {
-            let max = self.limits.archives_max;
-            self.problem(inner, Problem::limit(format!("not read: more than {max} archives in one file")));
-            return;
-        };
-        self.archives_left = left;
         let zip = match Zip::open(bytes) {
             Ok(zip) => zip,
             Err(problem) => return self.problem(inner, problem),
@@ -164,22 +176,36 @@ impl Walk<'_> {
         for member in zip.members() {
             let Some(left) = self.entries_left.checked_sub(1) else {
                 let max = self.limits.entries_max;
-                self.problem(
-                    inner,
-                    Problem::limit(format!("more than {max} entries; the rest was not read")),
-                );
+                let detail = format!("the file has more than {max} entries; the rest was not read");
+                self.problem(inner, Problem::limit(detail));
                 break;
             };
             self.entries_left = left;
-            match member {
-                Ok(member) if is_archive(member.name) => wanted.archives.push(member),
-                Ok(member) if member.name.eq_ignore_ascii_case(b"META-INF/MANIFEST.MF") => {
-                    wanted.manifests.push(member);
+            let member = match member {
+                Ok(member) => member,
+                Err(problem) => {
+                    self.problem(inner, problem);
+                    break;
                 }
-                Ok(member) if is_pom(member.name) => wanted.poms.push(member),
-                Ok(_) => {}
-                Err(problem) => self.problem(inner, problem),
+            };
+            let Some(kind) = wanted.of_kind(member.name) else {
+                continue;
+            };
+            if inner.len() + member.name.len() > self.limits.path_bytes_max {
+                let max = self.limits.path_bytes_max;
+                let detail = format!("not read: an entry whose path has more than {max} bytes");
+                self.problem(inner, Problem::limit(detail));
+                continue;
             }
+            let Some(left) = self.members_left.checked_sub(1) else {
+                let max = self.limits.members_max;
+                let detail =
+                    format!("the file has more than {max} archives and descriptions; the rest was not read");
+                self.problem(inner, Problem::limit(detail));
+                break;
+            };
+            self.members_left = left;
+            kind.push(member);
         }
         wanted
     }

@@ -1,12 +1,13 @@
-//! Packages of the rpm families: the three databases that rpm has had, and the manifest of images without one.
+//! Packages of the rpm families: the three databases that rpm has had, and the manifest of images without
+//! one.
 //!
-//! A database is a bag of *header blobs*, one a package, and a few indexes that nobody needs here. The readers
-//! ([`bdb`], [`ndb`], [`sqlite`]) only find the blobs; [`header`] reads them. Which reader is asked is decided
-//! by a file's first bytes, for the file names have not always told. Everything is read in memory without
-//! rpm's or any database's library: these files come from strangers.
+//! A database is a bag of *header blobs*, one a package, and a few indexes that nobody needs here. The
+//! readers ([`bdb`], [`ndb`], [`sqlite`]) only find the blobs; [`header`] reads them. Which reader is asked
+//! is decided by a file's first bytes, for the file names have not always told. Everything is read in memory
+//! without rpm's or any database's library: these files come from strangers.
 //!
-//! What surprises: SQLite may leave its last writes in `rpmdb.sqlite-wal`. They are not read, but seen: such a
-//! file that is not empty is a problem.
+//! What surprises: SQLite may leave its last writes in `rpmdb.sqlite-wal`. They are not read, but seen: such
+//! a file that is not empty is a problem.
 
 use plimsoll_core::ecosystems;
 
@@ -209,7 +210,7 @@ impl Reading {
         }
         if self.packages_left_out > 0 {
             problems.push(Problem::limit(format!(
-                "{} package records beyond {PACKAGES_MAX} or beyond {TEXT_BYTES_MAX} bytes of text are left out",
+                "{} package records beyond {PACKAGES_MAX} or {TEXT_BYTES_MAX} bytes of text are left out",
                 self.packages_left_out
             )));
         }

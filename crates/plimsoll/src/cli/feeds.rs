@@ -12,7 +12,9 @@ use plimsoll_core::advisory::Advisories as _;
 use plimsoll_feeds::database::{Database, diff, export_sqlite};
 use plimsoll_feeds::feeds::{FEEDS, Feed};
 use plimsoll_feeds::status::{FeedStatus, status};
-use plimsoll_feeds::update::{DatabaseReport, FeedOutcome, Progress, UpdateOptions, UpdateReport, database_path, update};
+use plimsoll_feeds::update::{
+    DatabaseReport, FeedOutcome, Progress, UpdateOptions, UpdateReport, database_path, update,
+};
 use plimsoll_net::Client;
 
 use super::{Outcome, Session, misused};
@@ -102,7 +104,10 @@ fn list() -> anyhow::Result<Outcome> {
     let mut out = String::new();
     for Feed { name, title, url, format, licence, cadence_hours, max_age_days, covers, .. } in FEEDS {
         writeln!(out, "{name}\n  {title}: {covers}\n  from {url} ({format})")?;
-        writeln!(out, "  changes every {cadence_hours} hours, warned of after {max_age_days} days; licence: {licence}")?;
+        writeln!(
+            out,
+            "  changes every {cadence_hours} hours, warned of after {max_age_days} days; licence: {licence}"
+        )?;
     }
     print(&out)
 }
@@ -121,7 +126,10 @@ fn show_status(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Outco
     for feed in &mut feeds {
         feed.max_age_days = session.config.max_age_days(feed.name).unwrap_or(feed.max_age_days);
     }
-    let mut out = format!("{:<16} {:<10} {:<20} {:>6} {:>9} {:>8}\n", "FEED", "STATE", "DATA DATE", "AGE", "RECORDS", "REFUSED");
+    let mut out = format!(
+        "{:<16} {:<10} {:<20} {:>6} {:>9} {:>8}\n",
+        "FEED", "STATE", "DATA DATE", "AGE", "RECORDS", "REFUSED"
+    );
     for feed in &feeds {
         status_row(&mut out, feed, args.verbose)?;
     }
@@ -151,7 +159,8 @@ fn status_row(out: &mut String, feed: &FeedStatus, is_verbose: bool) -> std::fmt
         FeedStatus { is_in_database: false, .. } => "not built",
         _ => "fresh",
     };
-    let date: String = feed.data_date.as_deref().or(feed.fetched_at.as_deref()).unwrap_or("-").chars().take(19).collect();
+    let date: String =
+        feed.data_date.as_deref().or(feed.fetched_at.as_deref()).unwrap_or("-").chars().take(19).collect();
     let age = feed.age_days.map_or_else(|| "-".to_owned(), |days| format!("{days} d"));
     let refused: u64 = feed.refused.iter().map(|(_, count)| count).sum();
     writeln!(out, "{:<16} {state:<10} {date:<20} {age:>6} {:>9} {refused:>8}", feed.name, feed.records)?;
@@ -183,8 +192,11 @@ fn run_update(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Outcom
     for name in &args.feeds {
         check_feed_name(name).map_err(misused)?;
     }
-    let chosen: Vec<&'static Feed> =
-        FEEDS.iter().copied().filter(|feed| args.feeds.is_empty() || args.feeds.iter().any(|name| name == feed.name)).collect();
+    let chosen: Vec<&'static Feed> = FEEDS
+        .iter()
+        .copied()
+        .filter(|feed| args.feeds.is_empty() || args.feeds.iter().any(|name| name == feed.name))
+        .collect();
     let options = UpdateOptions {
         urls: urls(session, &args.urls)?,
         waits_for_others: args.wait,
@@ -207,7 +219,9 @@ fn run_update(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Outcom
 
 fn progress_text(progress: Progress<'_>) -> String {
     match progress {
-        Progress::Fetching { feed, part, done, of } => format!("{feed}: fetching {part} ({} of {of})", done + 1),
+        Progress::Fetching { feed, part, done, of } => {
+            format!("{feed}: fetching {part} ({} of {of})", done + 1)
+        }
         Progress::Verifying { feed, part } => format!("{feed}: verifying {part}"),
         Progress::Building { feed } => format!("building the database: {feed}"),
         Progress::Writing => "writing the database".to_owned(),
@@ -220,7 +234,9 @@ fn update_text(report: &UpdateReport) -> String {
         out += feed.feed;
         out += &match &feed.outcome {
             FeedOutcome::Updated { changed, unchanged, absent, bytes } => {
-                format!(": {changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream\n")
+                format!(
+                    ": {changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream\n"
+                )
             }
             FeedOutcome::Unchanged => ": unchanged\n".to_owned(),
             FeedOutcome::Failed { error, has_snapshot: true } => {
@@ -243,7 +259,8 @@ fn update_text(report: &UpdateReport) -> String {
                 }
             }
             for (feed, error) in left_out {
-                out += &format!("{feed}: LEFT OUT of the database, its data can't be read any more: {error}\n");
+                out +=
+                    &format!("{feed}: LEFT OUT of the database, its data can't be read any more: {error}\n");
             }
             out += &format!(
                 "database built: {} advisories, {} affected-package rows, {} bytes, {}\n",

@@ -1,5 +1,6 @@
 //! `plimsoll scan`: one image, or the platforms of one index, through all five verbs.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
 use std::num::NonZero;
@@ -14,11 +15,14 @@ use plimsoll_core::assessment::Assessment;
 use plimsoll_core::image::Platform;
 use plimsoll_core::policy::{Policy, Threshold, Verdict};
 use plimsoll_feeds::database::Database;
+use plimsoll_feeds::update::database_path;
 use plimsoll_image::cache::LayerCache;
 use plimsoll_image::catalog::Options;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::PlatformChoice;
-use plimsoll_net::Client;
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::credentials::Credentials;
+use plimsoll_net::{Client, Settings};
 use plimsoll_report::formats::{Context, FORMATS, Format};
 
 use super::{Outcome, Session, misused};
@@ -65,7 +69,7 @@ pub(super) struct ScanArgs {
     #[arg(long, value_name = "HOST=MIRROR")]
     registry_mirror: Vec<String>,
     /// File with registry credentials, in place of Docker's and Podman's own.
-    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE")]
+    #[arg(long, value_name = "FILE")]
     auth_file: Option<PathBuf>,
     /// How many layers to read at once.
     #[arg(long, value_name = "COUNT")]
@@ -80,10 +84,15 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let cache = (!args.no_cache).then(|| LayerCache::new(&session.data_dir.join("layers"), &limits));
     let bar = Bar::new(&format!("reading {}", args.image), session.is_quiet);
     let progress = |progress| bar.layers(progress);
-    let options = Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
-    let registries = Registries { client: &|| Ok(Arc::new(Client::new(session.net_settings(&args.insecure_registry))?)) };
+    let options =
+        Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
+    let settings = session.net_settings(&args.insecure_registry);
+    let registries = Registries {
+        options: registry_options(session, args, &settings).map_err(misused)?,
+        client: &|| Ok(Arc::new(Client::new(settings.clone())?)),
+    };
     // Opened first: a scan during an update keeps the database that it started with.
-    let path = args.database.clone().unwrap_or_else(|| pipeline::database_path(&session.data_dir));
+    let path = args.database.clone().unwrap_or_else(|| database_path(&session.data_dir));
     let database = open_database(&path, args.database.is_some())?;
     let catalogued = pipeline::open_and_catalog(&args.image, &choice, &registries, &options)?;
     let now = Timestamp::now();
@@ -97,6 +106,29 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
         output.write(&assessments, now)?;
     }
     Ok(outcome(&assessments))
+}
+
+fn registry_options(
+    session: &Session,
+    args: &ScanArgs,
+    settings: &Settings,
+) -> anyhow::Result<RegistryOptions> {
+    let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for text in &args.registry_mirror {
+        let Some((host, mirror)) = text.split_once('=') else {
+            bail!("`{text}` is not HOST=MIRROR; write, for example, `docker.io=mirror.example.org`");
+        };
+        mirrors.entry(host.to_owned()).or_default().push(mirror.to_owned());
+    }
+    for (host, registry) in &session.config.registries {
+        mirrors.entry(host.clone()).or_default().extend(registry.mirrors.iter().cloned());
+    }
+    let credentials = match &args.auth_file {
+        Some(file) => Credentials::from_file(file),
+        None => Credentials::from_environment(),
+    };
+    let plain_http_hosts = settings.plain_http_hosts.clone();
+    Ok(RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() })
 }
 
 /// A refusal outweighs what is undecided: the job is done, and the answer is no.
@@ -202,7 +234,7 @@ impl Output {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             now: now.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             colour: is_terminal && anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never,
-            width: width.filter(|_| is_terminal).unwrap_or(120),
+            width: width.filter(|_| is_terminal).unwrap_or(usize::MAX),
         };
         match &self.file {
             None => {
@@ -225,6 +257,12 @@ fn write_aside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     write(&mut out)?;
     out.flush()?;
     drop(out);
+    // Made for its owner alone; a report is a file like any other.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        aside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
     aside.persist(path)?;
     Ok(())
 }

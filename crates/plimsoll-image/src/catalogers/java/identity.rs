@@ -103,14 +103,13 @@ impl<'a> Archive<'a> {
         let stated_artifact = if file.version.is_none() { title } else { None };
         let artifact = stated_artifact.unwrap_or(file.artifact);
         let stated = [manifest.vendor_id.as_deref(), manifest.bundle_name.as_deref()];
-        let name = stated
-            .into_iter()
-            .flatten()
-            .find_map(|name| group_before(name, artifact).map(|group| join(group, artifact)))
-            // Quarkus calls its files `group.artifact-version.jar`.
-            .or_else(|| title.and_then(|title| Some(join(group_before(artifact, title)?, title))))
-            .or_else(|| groups::name_of(artifact, self.has_directory))
-            .or_else(|| groups::name_of(file.artifact, self.has_directory));
+        let by_group = |name| group_before(name, artifact).map(|group| join(group, artifact));
+        // Quarkus calls its files `group.artifact-version.jar`.
+        let by_title = |title| group_before(artifact, title).map(|group| join(group, title));
+        let name = groups::name_of(artifact, self.has_directory)
+            .or_else(|| groups::name_of(file.artifact, self.has_directory))
+            .or_else(|| stated.into_iter().flatten().find_map(by_group))
+            .or_else(|| title.and_then(by_title));
         Identity { name: name.unwrap_or_else(|| artifact.to_owned()), version, pom_path: None }
     }
 
@@ -146,10 +145,11 @@ fn manifest_version(manifest: &Manifest) -> Option<&str> {
 }
 
 /// The group of `group.artifact`. Only an artifact with a hyphen is told from the last part of a package
-/// name, in which no hyphen can stand: `com.google.guava` is a group that ends like its artifact.
+/// name, in which no hyphen can stand: `com.google.guava` is a group that ends like its artifact. A group of
+/// two parts is no more than its owner's domain: `org.apache.tomcat-catalina` is of the group `org.apache.tomcat`.
 fn group_before<'n>(name: &'n str, artifact: &str) -> Option<&'n str> {
     let group = name.strip_suffix(artifact)?.strip_suffix('.')?;
-    (artifact.contains('-') && group.contains('.') && is_artifact(group)).then_some(group)
+    (artifact.contains('-') && group.split('.').count() > 2 && is_artifact(group)).then_some(group)
 }
 
 /// Whether a text can be an artifact's name, and not a title for people.
@@ -252,7 +252,7 @@ mod tests {
             ("com.google.guava", "guava", None),
             ("org.postgresql", "postgresql", None),
             ("org.apache.commons.commons-text", "commons-text", Some("org.apache.commons")),
-            ("org.commons-text", "commons-text", None),
+            ("org.apache.tomcat-catalina", "tomcat-catalina", None),
             ("The Example Company.a-b", "a-b", None),
             ("xcommons-text", "commons-text", None),
         ] {

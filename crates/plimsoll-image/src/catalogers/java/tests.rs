@@ -9,7 +9,8 @@ use zip_writer::{Frame, deflated, framed, stored, zip};
 
 const SMALL: Limits = Limits {
     depth_max: 2,
-    archives_max: 4,
+    members_max: 8,
+    path_bytes_max: 100,
     entries_max: 20,
     nested_bytes_max: 2_000,
     metadata_bytes_max: 500,
@@ -30,23 +31,27 @@ fn check(bytes: &[u8], packages: usize, problems: &[&str]) {
 }
 
 #[test]
-fn archives_are_counted() {
+fn members_are_counted_over_all_archives() {
     let items: Vec<_> = (0..5).map(|n| stored(&format!("{n}.jar"), &library(n))).collect();
-    check(
-        &zip(&items),
-        4,
-        &[
-            "`3.jar`: not read: more than 4 archives in one file",
-            "`4.jar`: not read: more than 4 archives in one file",
-        ],
-    );
+    let problem = "the file has more than 8 archives and descriptions; the rest was not read";
+    check(&zip(&items), 6, &[&format!("`3.jar`: {problem}"), &format!("`4.jar`: {problem}")]);
+    let many: Vec<_> = (0..9).map(|n| stored(&format!("{n}.jar"), b"")).collect();
+    let found = read_archive("x.jar", &zip(&many), &SMALL);
+    assert_eq!(found.problems[0].detail, problem);
+}
+
+#[test]
+fn paths_are_measured_with_what_is_around_them() {
+    let long = "x".repeat(60);
+    let outer = zip(&[stored(&format!("{long}.jar"), &zip(&[stored(&format!("{long}.jar"), &library(1))]))]);
+    check(&outer, 2, &[&format!("`{long}.jar`: not read: an entry whose path has more than 100 bytes")]);
 }
 
 #[test]
 fn entries_are_counted_over_all_archives() {
     let many: Vec<_> = (0..12).map(|n| stored(&n.to_string(), b"")).collect();
     let outer = zip(&[stored("a.jar", &zip(&many)), stored("b.jar", &zip(&many))]);
-    check(&outer, 3, &["`b.jar`: more than 20 entries; the rest was not read"]);
+    check(&outer, 3, &["`b.jar`: the file has more than 20 entries; the rest was not read"]);
 }
 
 #[test]
@@ -90,5 +95,5 @@ fn problems_are_counted_when_they_are_many() {
     let items: Vec<_> = (0..2).map(|n| stored(&format!("{n}.jar"), &outer)).collect();
     let found = read_archive("x.jar", &zip(&items), &SMALL);
     assert_eq!(found.problems.len(), 4);
-    assert_eq!(found.problems[3].detail, "1 more parts could not be read");
+    assert_eq!(found.problems[3].detail, "3 more parts could not be read");
 }

@@ -1,12 +1,13 @@
-//! Berkeley DB's hash format, `Packages`, which rpm wrote until 4.15 (RHEL 8 and older, CentOS 7, Amazon Linux 2).
+//! Berkeley DB's hash format, `Packages`: what rpm wrote before SQLite (RHEL 8 and older, Amazon Linux 2).
 //!
-//! The file is pages of one size. Hash pages hold pairs of key and value from their end downwards; a value that
-//! is too large for a page is a chain of overflow pages. Keys are package numbers, values header blobs; number
-//! 0 is rpm's counter. Layouts are those of Berkeley DB's `src/dbinc/db_page.h`.
+//! The file is pages of one size. Hash pages hold pairs of key and value from their end downwards; a value
+//! that is too large for a page is a chain of overflow pages. Keys are package numbers, values header blobs;
+//! number 0 is rpm's counter. Layouts are those of Berkeley DB's `src/dbinc/db_page.h`.
 //!
-//! What surprises: the pages are read in the order of the file, not bucket by bucket. Every pair is on some hash
-//! page and pages that are given back become free pages, so nothing is missed and nothing is read twice, and a
-//! damaged table of buckets costs no package. The byte order is that of the machine that wrote the file.
+//! What surprises: the pages are read in the order of the file, not bucket by bucket. Every pair is on some
+//! hash page and pages that are given back become free pages, so nothing is missed and nothing is read
+//! twice, and a damaged table of buckets costs no package. The byte order is that of the machine that wrote
+//! the file.
 
 use super::{Blob, ByteOrder, Each, Problem, index, u16_at, u32_at};
 

@@ -1,12 +1,12 @@
 //! The header blob: everything that rpm remembers about one installed package.
 //!
-//! Two big-endian `u32`s count the index entries and the bytes of data; then the index, 16 bytes an entry (tag,
-//! type, offset into the data, count); then the data. Other than in a `.rpm` file there is no magic before it.
-//! The format is described in rpm's `docs/manual/format_header.md`, the tags in `docs/manual/tags.md`
-//! (<https://github.com/rpm-software-management/rpm>).
+//! Two big-endian `u32`s count the index entries and the bytes of data; then the index, 16 bytes an entry
+//! (tag, type, offset into the data, count); then the data. Other than in a `.rpm` file there is no magic
+//! before it. The format is described in rpm's `docs/manual/format_header.md`, the tags in
+//! `docs/manual/tags.md` (<https://github.com/rpm-software-management/rpm>).
 //!
-//! What surprises: a tag may stand in the index twice. Entries that were added when the package was installed
-//! come last and count more.
+//! What surprises: a tag may stand in the index twice. Entries that were added when the package was
+//! installed come last and count more.
 
 use std::borrow::Cow;
 

@@ -1,8 +1,9 @@
 //! The list of packages in distroless images of Azure Linux and CBL-Mariner, which have no rpm database.
 //!
-//! One package a line, ten fields with tabs between them: name, version-release, time of installation, time of
-//! building, vendor, epoch or `(none)`, size, architecture, epoch as a number, file name of the source rpm. The
-//! build writes it with `rpm -qa --qf` (<https://github.com/microsoft/azurelinux>, the toolkit's documentation).
+//! One package a line, ten fields with tabs between them: name, version-release, time of installation, time
+//! of building, vendor, epoch or `(none)`, size, architecture, epoch as a number, file name of the source
+//! rpm. The build writes it with `rpm -qa --qf` (<https://github.com/microsoft/azurelinux>, the toolkit's
+//! documentation).
 
 use plimsoll_core::ecosystems;
 

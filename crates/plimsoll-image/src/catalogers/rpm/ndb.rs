@@ -1,9 +1,9 @@
 //! NDB, `Packages.db`: rpm's own format, used by SUSE.
 //!
-//! A header of 32 bytes, then 16-byte *slots* up to the end of the slot pages, then blobs in blocks of 16 bytes.
-//! A slot says at which block a package's blob starts and how many blocks it takes. A blob has a head of 16
-//! bytes, which repeats the package's number, and a tail of 12 with a checksum. Everything is little-endian. The
-//! layout is that of rpm's `lib/backend/ndb/rpmpkg.c`.
+//! A header of 32 bytes, then 16-byte *slots* up to the end of the slot pages, then blobs in blocks of 16
+//! bytes. A slot says at which block a package's blob starts and how many blocks it takes. A blob has a head
+//! of 16 bytes, which repeats the package's number, and a tail of 12 with a checksum. Everything is
+//! little-endian. The layout is that of rpm's `lib/backend/ndb/rpmpkg.c`.
 //!
 //! What surprises: a slot of a deleted package is all zeros but for its magic; the blob itself stays.
 

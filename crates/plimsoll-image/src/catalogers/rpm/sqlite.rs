@@ -1,8 +1,8 @@
-//! SQLite, `rpmdb.sqlite`, which rpm writes since 4.16 (Fedora, RHEL 9, Azure Linux).
+//! SQLite, `rpmdb.sqlite`, which rpm knows since 4.16 (Fedora, RHEL 9, Azure Linux).
 //!
 //! Only as much of SQLite's file format (<https://www.sqlite.org/fileformat2.html>) as it takes to walk two
-//! tables: `Packages` has a row per package, its second column being the header blob; `Name` names the packages
-//! and serves as a check that none was missed. Indexes, views and SQL are not touched.
+//! tables: `Packages` has a row per package, its second column being the header blob; `Name` names the
+//! packages and serves as a check that none was missed. Indexes, views and SQL are not touched.
 //!
 //! What surprises: the number of a package is the row's id and stands in no column.
 

@@ -1,3 +1,7 @@
+//! Fixtures of all three databases against what rpm says of them; headers tag by tag; damage.
+//!
+//! `testdata/rpm/README.md` says how the fixtures were made.
+
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -369,10 +373,10 @@ fn check_nothing_is_lost_silently(what: &str, packages: usize, database: &[u8]) 
 }
 
 #[test]
-fn no_single_byte_makes_a_package_vanish() {
+fn no_damaged_byte_makes_a_package_vanish() {
     for (name, database) in databases() {
         let packages = parse(&database).packages.len();
-        for at in 0..database.len() {
+        for at in (0..database.len()).step_by(3) {
             // Another damage at each place; which does not matter.
             let mask = [0x01, 0x80, 0xff, 0x10, 0x04][at % 5];
             let damaged = damaged(&database, at, &[database[at] ^ mask]);
@@ -385,7 +389,7 @@ fn no_single_byte_makes_a_package_vanish() {
 fn no_truncation_makes_a_package_vanish() {
     for (name, database) in databases() {
         let packages = parse(&database).packages.len();
-        for length in (0..database.len()).step_by(5) {
+        for length in (0..database.len()).step_by(11) {
             check_nothing_is_lost_silently(&format!("{name}, {length} bytes"), packages, &database[..length]);
         }
     }

@@ -1,0 +1,303 @@
+//! The fetched parts of the feeds as they lie in the data directory.
+//!
+//! ```text
+//! DATA/update.lock                     held by whoever updates
+//! DATA/database.plimsoll               built from the snapshots
+//! DATA/snapshots/built.json            what it was built from
+//! DATA/snapshots/FEED/PART             one file of the upstream
+//! DATA/snapshots/FEED/state.json       where each part came from, and how the last attempts went
+//! DATA/snapshots/FEED/.staged/         parts that are being fetched
+//! ```
+//!
+//! A feed changes as a whole. New parts are staged; once all are there and verified, the new `state.json` is
+//! staged as well, and from that moment on the change counts: whoever comes next, after a kill or a power
+//! failure too, moves the staged parts into place. A staged folder without a `state.json` is thrown away.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use plimsoll_net::Validators;
+use serde::{Deserialize, Serialize};
+
+const STATE: &str = "state.json";
+const STAGED: &str = ".staged";
+
+/// Version of the shape of `state.json`. Another one is read as if there were none.
+const STATE_VERSION: u32 = 1;
+
+/// What is known of a feed's snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct State {
+    pub(crate) version: u32,
+    /// The parts by name, absent ones included.
+    pub(crate) parts: BTreeMap<String, PartState>,
+    /// When a part last changed, RFC 3339; `None` where there is no snapshot.
+    pub(crate) fetched_at: Option<String>,
+    /// When the upstream last confirmed all parts.
+    pub(crate) checked_at: Option<String>,
+    /// When an update was last tried.
+    pub(crate) attempted_at: Option<String>,
+    /// Why the last attempt failed, if it did.
+    pub(crate) error: Option<String>,
+    /// Since when all attempts have failed.
+    pub(crate) failing_since: Option<String>,
+}
+
+/// One part of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct PartState {
+    /// Where it came from.
+    pub(crate) url: String,
+    /// Path below the feed's URL.
+    pub(crate) path: String,
+    /// The upstream has none.
+    pub(crate) is_absent: bool,
+    pub(crate) etag: Option<String>,
+    pub(crate) last_modified: Option<String>,
+    /// RFC 3339.
+    pub(crate) fetched_at: String,
+    pub(crate) bytes: u64,
+    /// Lower-case hex.
+    pub(crate) sha256: String,
+    /// Records that were read from it.
+    pub(crate) records: u64,
+}
+
+impl PartState {
+    /// What to ask the upstream with; nothing where the part came from elsewhere.
+    pub(crate) fn validators(&self, url: &str) -> Validators {
+        match self.url == url && !self.is_absent {
+            true => Validators { etag: self.etag.clone(), last_modified: self.last_modified.clone() },
+            false => Validators::default(),
+        }
+    }
+}
+
+impl State {
+    /// Whether there is something to build from.
+    pub(crate) fn has_snapshot(&self) -> bool {
+        self.parts.values().any(|part| !part.is_absent)
+    }
+
+    /// Notes a failed attempt.
+    pub(crate) fn fail(&mut self, error: &str, now: &str) {
+        self.attempted_at = Some(now.to_owned());
+        self.error = Some(error.to_owned());
+        self.failing_since.get_or_insert_with(|| now.to_owned());
+    }
+
+    /// Notes a successful attempt.
+    pub(crate) fn succeed(&mut self, now: &str) {
+        self.attempted_at = Some(now.to_owned());
+        self.checked_at = Some(now.to_owned());
+        self.error = None;
+        self.failing_since = None;
+    }
+}
+
+/// The data directory failed.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {doing} `{path}`")]
+pub struct DirectoryError {
+    /// What was being done.
+    pub doing: &'static str,
+    /// On what.
+    pub path: PathBuf,
+    /// Why it failed.
+    pub source: io::Error,
+}
+
+/// Says what was being done when an operation failed.
+pub(crate) fn on<T>(doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T, DirectoryError> {
+    result.map_err(|source| DirectoryError { doing, path: path.to_owned(), source })
+}
+
+/// The folder of one feed.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    root: PathBuf,
+}
+
+impl Folder {
+    pub(crate) fn of(snapshots: &Path, feed: &str) -> Folder {
+        Folder { root: snapshots.join(feed) }
+    }
+
+    pub(crate) fn part(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub(crate) fn staged(&self, name: &str) -> PathBuf {
+        self.root.join(STAGED).join(name)
+    }
+
+    /// Reads the state. One that is missing or cannot be understood is none: the next update fetches all.
+    pub(crate) fn state(&self) -> State {
+        let state = fs::read(self.part(STATE)).ok();
+        let state: Option<State> = state.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        state.filter(|state| state.version == STATE_VERSION).unwrap_or_default()
+    }
+
+    /// Replaces the state alone.
+    pub(crate) fn write_state(&self, state: &State) -> Result<(), DirectoryError> {
+        on("create the folder", &self.root, fs::create_dir_all(&self.root))?;
+        write_state(state, &self.part(STATE))
+    }
+
+    /// Begins to stage parts; what an earlier update left unfinished goes.
+    pub(crate) fn stage(&self) -> Result<(), DirectoryError> {
+        self.discard()?;
+        let staged = self.root.join(STAGED);
+        on("create the folder", &staged, fs::create_dir_all(&staged))
+    }
+
+    /// Throws staged parts away.
+    pub(crate) fn discard(&self) -> Result<(), DirectoryError> {
+        let staged = self.root.join(STAGED);
+        match fs::remove_dir_all(&staged) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => on("remove the folder", &staged, result),
+        }
+    }
+
+    /// Makes the staged parts count, with the state that describes them and those that stay.
+    pub(crate) fn commit(&self, state: &State) -> Result<(), DirectoryError> {
+        write_state(state, &self.staged(STATE))?;
+        self.finish()
+    }
+
+    /// Carries a change that counts to its end, or throws away one that does not count yet.
+    pub(crate) fn finish(&self) -> Result<(), DirectoryError> {
+        if !self.staged(STATE).is_file() {
+            return self.discard();
+        }
+        let staged = self.root.join(STAGED);
+        for name in names(&staged)?.iter().filter(|name| *name != STATE) {
+            let from = staged.join(name);
+            on("move into place", &from, fs::rename(&from, self.root.join(name)))?;
+        }
+        sync_folder(&self.root)?;
+        on("move into place", &self.staged(STATE), fs::rename(self.staged(STATE), self.part(STATE)))?;
+        sync_folder(&self.root)?;
+        self.discard()?;
+        self.remove_strays()
+    }
+
+    /// Removes files that the state does not speak of: parts that are gone from the upstream.
+    fn remove_strays(&self) -> Result<(), DirectoryError> {
+        let state = self.state();
+        for name in names(&self.root)? {
+            let is_part = state.parts.get(&name).is_some_and(|part| !part.is_absent);
+            let path = self.root.join(&name);
+            if name != STATE && !is_part && path.is_file() {
+                on("remove", &path, fs::remove_file(&path))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The names in a folder that are text; nothing else is ever put there.
+fn names(folder: &Path) -> Result<Vec<String>, DirectoryError> {
+    let entries = on("read the folder", folder, fs::read_dir(folder))?;
+    let mut names = Vec::new();
+    for entry in entries {
+        names.extend(on("read the folder", folder, entry)?.file_name().into_string());
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn write_state(state: &State, path: &Path) -> Result<(), DirectoryError> {
+    write_json(&State { version: STATE_VERSION, ..state.clone() }, path)
+}
+
+/// Writes a JSON file aside and renames it, so that `path` is always whole.
+pub(crate) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), DirectoryError> {
+    let mut text = serde_json::to_vec_pretty(value).expect("plain structs with text keys are JSON");
+    text.push(b'\n');
+    let aside = path.with_extension("json.new");
+    let written = File::create(&aside).and_then(|mut file| {
+        file.write_all(&text)?;
+        file.sync_all()
+    });
+    on("write", &aside, written)?;
+    on("replace", path, fs::rename(&aside, path))?;
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Makes renames in a folder last. Only Unix lets a folder be synced.
+fn sync_folder(folder: &Path) -> Result<(), DirectoryError> {
+    if !cfg!(unix) {
+        return Ok(());
+    }
+    on("sync the folder", folder, File::open(folder).and_then(|folder| folder.sync_all()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(root: &Path) -> Folder {
+        let folder = Folder::of(root, "feed");
+        let part = PartState { sha256: "old".to_owned(), ..PartState::default() };
+        let parts = [("a", part.clone()), ("gone", part)].map(|(name, part)| (name.to_owned(), part));
+        folder.write_state(&State { parts: parts.into(), ..State::default() }).unwrap();
+        fs::write(folder.part("a"), "old").unwrap();
+        fs::write(folder.part("gone"), "old").unwrap();
+        folder
+    }
+
+    fn new_state() -> State {
+        let part = PartState { sha256: "new".to_owned(), ..PartState::default() };
+        State { parts: [("a".to_owned(), part)].into(), ..State::default() }
+    }
+
+    fn content(folder: &Folder) -> String {
+        let read = |name| fs::read_to_string(folder.part(name)).unwrap_or_else(|_| "-".to_owned());
+        format!("{} {} {}", read("a"), read("gone"), folder.state().parts["a"].sha256)
+    }
+
+    #[test]
+    fn what_was_not_staged_whole_is_thrown_away() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        folder.stage().unwrap();
+        fs::write(folder.staged("a"), "ne").unwrap();
+        folder.finish().unwrap();
+        assert_eq!(content(&folder), "old old old");
+        assert!(!folder.root.join(STAGED).exists());
+    }
+
+    #[test]
+    fn what_was_staged_whole_is_carried_to_its_end() {
+        // A kill may come before, between and after the two moves.
+        for moved in 0..=1 {
+            let root = tempfile::tempdir().unwrap();
+            let folder = folder(root.path());
+            folder.stage().unwrap();
+            fs::write(folder.staged("a"), "new").unwrap();
+            write_state(&new_state(), &folder.staged(STATE)).unwrap();
+            if moved == 1 {
+                fs::rename(folder.staged("a"), folder.part("a")).unwrap();
+            }
+            folder.finish().unwrap();
+            assert_eq!(content(&folder), "new - new");
+            assert!(!folder.root.join(STAGED).exists());
+        }
+    }
+
+    #[test]
+    fn a_state_that_is_not_understood_is_none() {
+        let root = tempfile::tempdir().unwrap();
+        let folder = folder(root.path());
+        for text in ["{", "3", r#"{"version": 99, "parts": {}}"#] {
+            fs::write(folder.part(STATE), text).unwrap();
+            assert_eq!(folder.state(), State::default(), "{text}");
+        }
+    }
+}

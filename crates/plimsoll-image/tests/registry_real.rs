@@ -1,0 +1,203 @@
+//! The registry client against a real registry: Debian's `docker-registry`, with and without a login.
+//!
+//! Second tier: runs with `PLIMSOLL_TIER2=1` and needs `docker-registry` and `htpasswd` (`apache2-utils`).
+
+// Clippy takes only functions marked as tests for tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use plimsoll_core::digest::Digest;
+use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
+use plimsoll_image::open::registry::{OCI_INDEX, OCI_MANIFEST, RegistryError, RegistryOptions, Repository};
+use plimsoll_net::{Client, Proxies, Request, Settings};
+use sha2::{Digest as _, Sha256};
+
+const USER: &str = "me";
+const PASSWORD: &str = "geheim";
+
+/// A registry process, ended with its test.
+struct Registry {
+    child: Child,
+    host: String,
+    folder: tempfile::TempDir,
+    has_login: bool,
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Registry {
+    fn start(has_login: bool) -> Registry {
+        let folder = tempfile::tempdir().unwrap();
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let host = format!("127.0.0.1:{port}");
+        let auth = if has_login { write_htpasswd(folder.path()) } else { String::new() };
+        let data = folder.path().join("data");
+        let config = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n\
+             http: {{addr: '{host}'}}\n{auth}",
+            data.display()
+        );
+        let path = folder.path().join("config.yml");
+        std::fs::write(&path, config).unwrap();
+        let child = Command::new("docker-registry")
+            .arg("serve")
+            .arg(&path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`docker-registry` is installed");
+        let registry = Registry { child, host, folder, has_login };
+        registry.wait();
+        registry
+    }
+
+    /// Asks until the registry answers; the client's own retries wait in between.
+    fn wait(&self) {
+        let settings = Settings {
+            attempts_max: 50,
+            backoff_base: Duration::from_millis(100),
+            proxies: Proxies::none(),
+            ..Settings::default()
+        };
+        let status = Client::new(settings).unwrap().send(&Request::get(self.url("/v2/"))).unwrap().status;
+        assert_eq!(status, if self.has_login { 401 } else { 200 });
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host)
+    }
+
+    fn send(&self, request: Request) -> plimsoll_net::Response {
+        let request = if self.has_login { request.basic_auth(USER, PASSWORD) } else { request };
+        client().send(&request).unwrap()
+    }
+
+    fn push_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
+        let digest = digest_of(bytes);
+        let started = self.send(Request::post(self.url(&format!("/v2/{repository}/blobs/uploads/")), ""));
+        assert_eq!(started.status, 202);
+        let location = started.header("location").unwrap().to_owned();
+        let joiner = if location.contains('?') { '&' } else { '?' };
+        let request = Request::put(format!("{location}{joiner}digest={digest}"), bytes)
+            .header("Content-Type", "application/octet-stream");
+        assert_eq!(self.send(request).status, 201);
+        digest
+    }
+
+    fn push_manifest(&self, repository: &str, reference: &str, media_type: &str, body: &str) -> Digest {
+        let request = Request::put(self.url(&format!("/v2/{repository}/manifests/{reference}")), body)
+            .header("Content-Type", media_type);
+        let response = self.send(request);
+        let (status, said) = (response.status, response.bytes(1 << 20).unwrap());
+        assert_eq!(status, 201, "{}", String::from_utf8_lossy(&said));
+        digest_of(body.as_bytes())
+    }
+}
+
+fn write_htpasswd(folder: &Path) -> String {
+    let output =
+        Command::new("htpasswd").args(["-Bbn", USER, PASSWORD]).output().expect("`htpasswd` is installed");
+    assert!(output.status.success());
+    let path = folder.join("htpasswd");
+    std::fs::write(&path, output.stdout).unwrap();
+    format!("auth: {{htpasswd: {{realm: r, path: {}}}}}\n", path.display())
+}
+
+fn digest_of(bytes: &[u8]) -> Digest {
+    Digest::sha256(&Sha256::digest(bytes).into())
+}
+
+fn client() -> Client {
+    Client::new(Settings { proxies: Proxies::none(), ..Settings::default() }).unwrap()
+}
+
+/// Whether the tier is on; says so if not.
+fn is_on() -> bool {
+    let is_on = std::env::var_os("PLIMSOLL_TIER2").is_some_and(|value| value == "1");
+    if !is_on {
+        println!("skipped: needs `docker-registry` and `htpasswd`; run with PLIMSOLL_TIER2=1");
+    }
+    is_on
+}
+
+fn open(registry: &Registry, repository: &str, credentials: Credentials) -> Repository {
+    let name: RepositoryName = format!("{}/{repository}", registry.host).parse().unwrap();
+    let options = RegistryOptions { credentials, ..RegistryOptions::default() };
+    Repository::new(Arc::new(client()), &name, &options).unwrap()
+}
+
+/// Pushes an index of one image, and reads all of it back.
+fn check_round_trip(registry: &Registry, credentials: Credentials) {
+    let layer: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
+    let config = br#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#;
+    let (layer_digest, config_digest) =
+        (registry.push_blob("team/app", &layer), registry.push_blob("team/app", config));
+    let manifest = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}",
+        "config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config_digest}","size":{}}},
+        "layers":[{{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":"{layer_digest}","size":{}}}]}}"#,
+        config.len(),
+        layer.len()
+    );
+    let manifest_digest = registry.push_manifest("team/app", "one", OCI_MANIFEST, &manifest);
+    let index = format!(
+        r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{{"mediaType":"{OCI_MANIFEST}",
+        "digest":"{manifest_digest}","size":{},"platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#,
+        manifest.len()
+    );
+    let index_digest = registry.push_manifest("team/app", "all", OCI_INDEX, &index);
+
+    let repository = open(registry, "team/app", credentials);
+    let found = repository.manifest(&TagOrDigest::Tag("all".to_owned())).unwrap();
+    assert_eq!((found.media_type.as_str(), &found.digest), (OCI_INDEX, &index_digest));
+    assert_eq!(found.bytes, index.as_bytes());
+    let found = repository.manifest(&TagOrDigest::Digest(manifest_digest.clone())).unwrap();
+    assert_eq!((found.media_type.as_str(), found.bytes), (OCI_MANIFEST, manifest.into_bytes()));
+    let mut bytes = Vec::new();
+    repository.blob(&layer_digest, layer.len() as u64).unwrap().read_to_end(&mut bytes).unwrap();
+    assert_eq!(digest_of(&bytes), layer_digest);
+    assert!(matches!(repository.blob(&layer_digest, 1), Err(RegistryError::BadAnswer { .. })));
+    let absent = digest_of(b"absent");
+    for reference in [TagOrDigest::Tag("none".to_owned()), TagOrDigest::Digest(absent.clone())] {
+        let error = repository.manifest(&reference).unwrap_err();
+        assert!(matches!(error, RegistryError::NotFound { .. }), "{error}");
+    }
+    assert!(matches!(repository.blob(&absent, 1), Err(RegistryError::NotFound { .. })));
+}
+
+#[test]
+fn an_image_is_read_back() {
+    if is_on() {
+        check_round_trip(&Registry::start(false), Credentials::default());
+    }
+}
+
+#[test]
+fn an_image_is_read_back_with_a_login() {
+    if !is_on() {
+        return;
+    }
+    let registry = Registry::start(true);
+    // As `docker login` writes it: "me:geheim" in base64.
+    let path = registry.folder.path().join("config.json");
+    let json = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6Z2VoZWlt"}}}}}}"#, registry.host);
+    std::fs::write(&path, json).unwrap();
+    check_round_trip(&registry, Credentials::from_file(&path));
+    let wrong = Credential::Password { user: USER.to_owned(), password: "wrong".to_owned() };
+    for credentials in [Credentials::default(), Credentials::default().with(&registry.host, wrong)] {
+        let error = open(&registry, "team/app", credentials).manifest(&TagOrDigest::Tag("one".to_owned()));
+        assert!(matches!(error, Err(RegistryError::Unauthorized { .. })), "{error:?}");
+    }
+}
