@@ -16,7 +16,8 @@ const FILE_LINES_MAX: usize = 700;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// What may be longer, and how long: path, function (empty for the file itself), lines. Sorted.
-static RATCHET: &[(&str, &str, usize)] = &[];
+static RATCHET: &[(&str, &str, usize)] =
+    &[("crates/plimsoll-image/tests/java.rs", "archives_say_what_they_are", 74)];
 
 fn check(tree: &Tree, found: &mut Found) {
     check_with(tree, found, RATCHET);
