@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod ci;
 mod tidy;
 mod tree;
 
@@ -20,7 +21,7 @@ pub(crate) struct Command {
 }
 
 /// All commands, sorted by name.
-static COMMANDS: &[&Command] = &[&tidy::COMMAND];
+static COMMANDS: &[&Command] = &[&ci::COMMAND, &tidy::COMMAND];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

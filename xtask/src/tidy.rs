@@ -66,10 +66,16 @@ impl Found {
 }
 
 fn run(root: &Path, _: &[String]) -> anyhow::Result<bool> {
-    let (text, violations) = check_all(&Tree::read(root)?);
+    let is_tidy = print(&Tree::read(root)?);
+    Ok(is_tidy)
+}
+
+/// Prints what is wrong; says whether nothing is.
+pub(crate) fn print(tree: &Tree) -> bool {
+    let (text, violations) = check_all(tree);
     print!("{text}");
     println!("tidy: {} rules, {violations} violations", RULES.len());
-    Ok(violations == 0)
+    violations == 0
 }
 
 /// Checks all rules: what there is to say, and the number of violations.
