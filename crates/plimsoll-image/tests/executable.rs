@@ -2,6 +2,8 @@
 //!
 //! The programs are built here: headers, one writable segment, and in it what the linkers write.
 
+#![allow(clippy::unwrap_used)]
+
 use std::io::{self, Read};
 
 use libdeflater::{CompressionLvl, Compressor};
@@ -371,6 +373,26 @@ fn packed_programs_are_told() {
         check(&program, way, &[problem]);
         check(&elf(&[(".data", b"UPX!")], true), way, &[]);
     }
+}
+
+#[test]
+fn hostile_programs_reach_limits_and_end() {
+    let magics = b"\xff Go buildinf:\x08\x02".repeat(3000);
+    let streams = b"x\x9c\xed".repeat(100_000);
+    for way in WAYS {
+        let found = read(&elf(&[(".data", &magics)], true), way);
+        assert!(found.problems.iter().any(|problem| problem.is_limit), "{way:?} {found:?}");
+        check(&elf(&[(".data", &streams)], false), way, &[]);
+    }
+    let many: Vec<_> = (0..500).map(|_| (".x", &b""[..])).collect();
+    check(
+        &elf(&many, true),
+        Way::Whole,
+        &["! limit: has more than 400 sections; the rest was not looked at"],
+    );
+    let programs: Vec<_> = (0..9).map(|_| elf(&[], true)).collect();
+    let problem = "! limit: holds programs for 9 processors, more than the limit of 8; the rest was not read";
+    check(&fat(&programs), Way::Whole, &[problem]);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What the `java` cataloger says of archives: honest ones, odd ones and hostile ones.
 
+#![allow(clippy::unwrap_used)]
+
 use plimsoll_image::catalogers::{CATALOGERS, Cataloger, Entry, File, Found};
 use proptest::prelude::*;
 
@@ -263,6 +265,8 @@ fn lies_are_told() {
 #[test]
 fn entries_that_share_bytes_are_read_once() {
     let twin = |name: &str| Item { shares_with: Some(0), ..stored(name, &simple("l", "2")) };
+    let bytes = zip(&[stored("a.jar", &simple("l", "2")), twin("a.jar")]);
+    check("x.jar", &bytes, &["x ", "org.example:l 2 @ a.jar"]);
     let bytes = zip(&[stored("a.jar", &simple("l", "2")), twin("b.jar"), twin("c.jar")]);
     check(
         "x.jar",

@@ -253,6 +253,11 @@ fn what_is_absent_refused_or_broken_is_told_apart() {
         let error = check_error(&RegistryOptions::default(), &server, wanted);
         assert!(error.contains(said), "{error}");
     }
+    // What a registry redirects to does not speak for the registry.
+    let (server, other) = (Server::start(), Server::start());
+    server.on(PATH, [Reply::new(307).header("Location", other.url("/x"))]);
+    other.on("/x", [Reply::new(404)]);
+    check_error(&RegistryOptions::default(), &server, bad_answer);
     let nobody: RegistryReference = "127.0.0.1:1/team/app".parse().unwrap();
     let error =
         Repository::new(client(), &nobody.name, &RegistryOptions::default()).unwrap().manifest(&tag());

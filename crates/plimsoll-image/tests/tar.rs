@@ -1,5 +1,7 @@
 //! Archives of every format, held against what another reader says of them, and damaged ones.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{BufReader, Read};

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,6 +20,8 @@ use crate::retry::wait_before;
 use crate::url::redacted;
 
 /// A body that is being fetched. Ends with an error rather than too early.
+///
+/// The `io::Error`s of reading carry a [`NetError`]. After one of them every further read fails too.
 pub struct Download {
     source: Source,
     length: Option<u64>,
@@ -30,7 +33,7 @@ pub struct Download {
 }
 
 enum Source {
-    File(File),
+    File(File, PathBuf),
     Http(Box<Transfer>),
 }
 
@@ -86,19 +89,18 @@ impl Download {
 
     pub(crate) fn from_file(
         file: File,
+        path: PathBuf,
         length: u64,
         validators: Validators,
-        url: &str,
         bytes_max: u64,
     ) -> Download {
-        let url = redacted(url);
         Download {
-            source: Source::File(file),
+            url: path.display().to_string(),
+            source: Source::File(file, path),
             length: Some(length),
             validators,
             offset: 0,
             bytes_max,
-            url,
             has_failed: false,
         }
     }
@@ -161,8 +163,16 @@ impl Download {
             return Err(self.too_large());
         }
         let count = match &mut self.source {
-            Source::File(file) => {
-                file.read(buffer).map_err(|source| NetError::Connection { url: self.url.clone(), source })?
+            Source::File(file, path) => {
+                let count =
+                    file.read(buffer).map_err(|source| NetError::File { path: path.clone(), source })?;
+                let now = self.offset.saturating_add(count as u64);
+                let is_end = count == 0 && !buffer.is_empty();
+                if self.length.is_some_and(|length| now > length || (is_end && now < length)) {
+                    let what = "its length is another".to_owned();
+                    return Err(NetError::Changed { url: self.url.clone(), what });
+                }
+                count
             }
             Source::Http(transfer) => loop {
                 match transfer.read(buffer) {

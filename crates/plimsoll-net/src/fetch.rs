@@ -47,7 +47,8 @@ impl Validators {
 pub enum Fetched {
     /// It is what the validators say.
     Unchanged,
-    /// The server itself says that there is none: 404 or 410; the folder has no such file.
+    /// The server itself says that there is none, and not one that it redirects to: 404 or 410. The folder
+    /// has no such file.
     Absent,
     /// It is new.
     Changed(Download),
@@ -77,7 +78,7 @@ impl Client {
         let response = self.send_counted(&conditional, &mut attempts)?;
         match response.status {
             304 if !validators.is_empty() => Ok(Fetched::Unchanged),
-            404 | 410 => Ok(Fetched::Absent),
+            404 | 410 if !response.is_foreign => Ok(Fetched::Absent),
             // The rest is asked for without the conditions: they would be met by the version that is coming.
             200 => {
                 Ok(Fetched::Changed(Download::from_response(self, &Request::get(url), response, attempts)))
@@ -103,7 +104,7 @@ impl Client {
             return Ok(Fetched::Unchanged);
         }
         let bytes_max = self.settings().download_bytes_max;
-        Ok(Fetched::Changed(Download::from_file(file, metadata.len(), found, url, bytes_max)))
+        Ok(Fetched::Changed(Download::from_file(file, path, metadata.len(), found, bytes_max)))
     }
 }
 

@@ -182,6 +182,15 @@ pub fn redacted(url: &str) -> String {
         Some(at) => rest.split_at(at),
         None => (rest, ""),
     };
+    // A password with a bare slash splits too early; then everything up to the last `@` may be of it.
+    let is_odd = |authority: &str| match authority.rsplit_once(':') {
+        Some((host, port)) => !host.starts_with('[') && !port.bytes().all(|b| b.is_ascii_digit()),
+        None => false,
+    };
+    let (authority, path) = match path.rsplit_once('@') {
+        Some((_, after)) if !authority.contains('@') && is_odd(authority) => (after, ""),
+        _ => (authority, path),
+    };
     let host = authority.rsplit('@').next().unwrap_or_default();
     let query = query.map_or(String::new(), |query| {
         let names: Vec<String> = query
@@ -238,6 +247,9 @@ mod tests {
         for (url, shown) in [
             ("https://u:p@h/a?X-Amz-Signature=abc&b#c", "https://h/a?X-Amz-Signature=…&b"),
             ("https://h/a@b", "https://h/a@b"),
+            ("https://h:1/a@b", "https://h:1/a@b"),
+            ("https://[::1]/a@b", "https://[::1]/a@b"),
+            ("https://u:p/p@h/a", "https://h/a"),
             ("u:p@h", "h"),
         ] {
             assert_eq!(redacted(url), shown);

@@ -265,6 +265,21 @@ fn only_the_same_body_is_resumed() {
 }
 
 #[test]
+fn a_body_that_failed_does_not_go_on() {
+    let server = Server::start();
+    let other = Reply::new(200).header("ETag", "\"two\"").body("9876543210");
+    let rest = Reply::new(206).header("Content-Range", "bytes 4-9/10").body("456789");
+    let first = Reply::new(200).header("ETag", "\"one\"").body("0123456789").cut_after(4);
+    server.on("/", [first, other, rest]);
+    let mut download = client().download(&Request::get(server.url("/"))).unwrap();
+    let error = download.read_to_end(&mut Vec::new()).unwrap_err();
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<NetError>());
+    assert!(matches!(cause, Some(NetError::Changed { .. })), "{error}");
+    assert!(download.read(&mut [0; 10]).is_err());
+    assert_eq!(server.seen().len(), 2);
+}
+
+#[test]
 fn credentials_are_renewed_when_they_run_out_in_a_body() {
     let server = Server::start();
     let whole = Reply::new(200).body("0123456789").cut_after(4);
@@ -341,6 +356,25 @@ fn requests_go_through_the_proxy() {
 }
 
 #[test]
+fn a_proxy_tunnels_and_is_told_who_we_are() {
+    let proxy = Server::start();
+    proxy.on("plimsoll.invalid:80", [Reply::new(200)]);
+    proxy.on("/page", [Reply::new(200).body("through")]);
+    let proxies = Proxies { http: Some(format!("http://me:pass@{}", proxy.address)), ..Proxies::none() };
+    let plain_http_hosts = vec!["*".to_owned()];
+    let settings = Settings { proxies, plain_http_hosts, denies_private_addresses: true, ..settings() };
+    let client = Client::new(settings).unwrap();
+    assert_eq!(body_of(&client, "http://plimsoll.invalid/page").unwrap(), "through");
+    let seen = proxy.seen();
+    assert_eq!(seen[0].header("proxy-authorization"), Some("Basic bWU6cGFzcw=="));
+    assert_eq!((seen[1].path.as_str(), seen[1].header("proxy-authorization")), ("/page", None));
+    // The proxy would connect to an address that we must not reach.
+    let error = body_of(&client, "http://10.0.0.1/page").unwrap_err();
+    assert!(matches!(error, NetError::AddressRefused { .. }), "{error}");
+    assert_eq!(proxy.seen().len(), 2);
+}
+
+#[test]
 fn documents_are_fetched_when_they_change() {
     let server = Server::start();
     let page = Reply::new(200).header("ETag", "\"1\"").header("Last-Modified", "then").body("page");
@@ -365,7 +399,10 @@ fn documents_are_fetched_when_they_change() {
     for path in ["/none", "/gone"] {
         assert!(matches!(client.get_if_changed(&server.url(path), &none), Ok(Fetched::Absent)), "{path}");
     }
-    for (path, status) in [("/busy", 503), ("/login", 403), ("/odd", 304)] {
+    let other = Server::start();
+    other.on("/none", [Reply::new(404)]);
+    server.on("/moved", [Reply::new(302).header("Location", other.url("/none"))]);
+    for (path, status) in [("/busy", 503), ("/login", 403), ("/odd", 304), ("/moved", 404)] {
         let error = client.get_if_changed(&server.url(path), &none).unwrap_err();
         assert_eq!(error.status(), Some(status), "{path}");
     }
@@ -402,7 +439,9 @@ fn files_answer_like_servers() {
     assert_eq!(download.bytes(10).unwrap(), b"feed");
     assert!(matches!(client.get_if_changed(&url, &validators), Ok(Fetched::Unchanged)));
     std::fs::write(&path, "other").unwrap();
-    assert!(matches!(client.get_if_changed(&url, &validators), Ok(Fetched::Changed(_))));
+    let Ok(Fetched::Changed(download)) = client.get_if_changed(&url, &validators) else { panic!("not read") };
+    std::fs::write(&path, "a").unwrap();
+    assert!(matches!(download.bytes(10), Err(NetError::Changed { .. })), "it shrank while it was read");
     std::fs::remove_file(&path).unwrap();
     assert!(matches!(client.get_if_changed(&url, &validators), Ok(Fetched::Absent)));
     for bad in [format!("file://{}", folder.path().display()), "file://relative".to_owned()] {

@@ -39,9 +39,9 @@ const NOTE_CHARS_MAX: usize = 200;
 const NAMESPACES_MAX: usize = 1_000;
 /// Longest name of a namespace. Feed records list them, and those are read on opening.
 const NAMESPACE_BYTES_MAX: usize = 100;
-/// Compression of bodies. 9 takes about a tenth off 3's size; more costs much and gives little at this
-/// frame size.
-const ZSTD_LEVEL: i32 = 9;
+/// Compression of bodies. On prose in frames of this size 6 takes a twentieth off 3's size; 9 takes off
+/// less than a hundredth more.
+const ZSTD_LEVEL: i32 = 6;
 
 const FULL: &str = "the database is full";
 const TEXT_TOO_LONG: &str = "a text is longer than 2048 bytes";
@@ -163,6 +163,9 @@ impl Builder {
 
     /// Writes the database aside, verifies it and puts it in place of what stands at `path`, all at once.
     /// `built_at` is RFC 3339. The same feeds in the same order give the same bytes but for that time.
+    ///
+    /// The directory must be there, and should be of mode 0700: databases are mapped, and whoever can shorten
+    /// one kills those who read it. An empty file `PATH.lock` stays beside the database.
     pub fn write(mut self, path: &Path, built_at: &str) -> Result<Built, BuildError> {
         self.close_frame();
         mem::replace(&mut self.compression, Ok(())).map_err(BuildError::Compression)?;

@@ -35,20 +35,20 @@ pub struct AdvisoryName {
     pub id: String,
 }
 
-/// Compares two databases. Reads both from end to end: about a second for a million rows.
+/// Compares two databases. Reads both from end to end, which takes a second or two for a million rows.
 pub fn diff(old: &Database, new: &Database) -> Result<Diff, LookupError> {
-    let mut before = Contents::read(old)?;
-    let mut after = Contents::read(new)?;
+    let (before, after) = (contents(old)?, contents(new)?);
     let mut found = Diff::default();
-    merge(&mut before.advisories, &mut after.advisories, &mut found);
+    let mut is_touched = [vec![false; before.len()], vec![false; after.len()]];
+    merge(&before, &after, &mut found, &mut is_touched);
+    drop((before, after));
     let mut packages = BTreeSet::new();
-    for (database, contents) in [(old, &before), (new, &after)] {
-        let mut is_touched = vec![false; contents.hashes.len()];
-        for advisory in contents.advisories.iter().filter(|advisory| advisory.is_different) {
-            advisory.numbers.iter().for_each(|number| is_touched[*number as usize] = true);
-        }
+    for (database, is_touched) in [old, new].into_iter().zip(&is_touched) {
+        let mut last = None;
         database.each_row(|namespace, package, row| {
-            if is_touched.get(row.advisory as usize).is_some_and(|is_touched| *is_touched) {
+            let is_touched = is_touched.get(row.advisory as usize).is_some_and(|is_touched| *is_touched);
+            if is_touched && last != Some((namespace, package)) {
+                last = Some((namespace, package));
                 packages.insert((namespace, package));
             }
             Ok::<_, LookupError>(())
@@ -59,81 +59,77 @@ pub fn diff(old: &Database, new: &Database) -> Result<Diff, LookupError> {
     Ok(found)
 }
 
-/// What a database says of each advisory.
-struct Contents {
-    /// By number.
-    hashes: Vec<u128>,
-    /// Sorted by name.
-    advisories: Vec<Content>,
-}
-
-struct Content {
-    name: AdvisoryName,
-    /// Several where a feed states different bodies under one id.
-    numbers: Vec<u32>,
+/// What a database says in one advisory.
+struct Content<'a> {
+    feed: &'a str,
+    id: Box<str>,
+    number: u32,
+    /// Of the body and all rows.
     hash: u128,
-    is_different: bool,
 }
 
-impl Contents {
-    fn read(database: &Database) -> Result<Contents, LookupError> {
-        // The advisories are counted by what is read, not by what the file claims.
-        let mut hashes: Vec<u128> = Vec::new();
-        let mut advisories: Vec<Content> = Vec::new();
-        database.each_body(|number, body| {
-            let unreadable = || database.damaged(&format!("advisory {number} cannot be read"));
-            let id = Body::read(body).ok_or_else(unreadable)?.id.to_owned();
-            let feed = database.feeds().get(database.feed_of(number)?).ok_or_else(unreadable)?;
-            let name = AdvisoryName { feed: feed.name.clone(), id };
-            hashes.push(truncate(Sha256::new_with_prefix(body)));
-            advisories.push(Content { name, numbers: vec![number], hash: 0, is_different: false });
-            Ok::<_, LookupError>(())
-        })?;
-        database.each_row(|namespace, package, row| {
-            let hash = hashes.get_mut(row.advisory as usize);
-            let hash = hash.ok_or_else(|| database.damaged("a row is of no advisory"))?;
-            // Rows are summed, so that their order, which follows the order of building, does not matter.
-            *hash = hash.wrapping_add(hash_row(namespace, package, &row));
-            Ok::<_, LookupError>(())
-        })?;
-        for (content, hash) in advisories.iter_mut().zip(&hashes) {
-            content.hash = *hash;
-        }
-        advisories.sort_by(|a, b| a.name.cmp(&b.name));
-        advisories.dedup_by(|later, kept| {
-            let is_same = later.name == kept.name;
-            if is_same {
-                kept.numbers.append(&mut later.numbers);
-                kept.hash = kept.hash.wrapping_add(later.hash);
-            }
-            is_same
-        });
-        Ok(Contents { hashes, advisories })
+impl Content<'_> {
+    fn name(&self) -> (&str, &str) {
+        (self.feed, &self.id)
     }
 }
 
-/// Walks both sorted lists at once and marks what is different.
-fn merge(old: &mut [Content], new: &mut [Content], found: &mut Diff) {
-    let (mut old, mut new) = (old.iter_mut().peekable(), new.iter_mut().peekable());
+/// What a database says, sorted by feed and id. Those may repeat: a feed may state several bodies under one
+/// id.
+fn contents(database: &Database) -> Result<Vec<Content<'_>>, LookupError> {
+    // The advisories are counted by what is read, not by what the file claims.
+    let mut contents: Vec<Content<'_>> = Vec::new();
+    database.each_body(|number, body| {
+        let unreadable = || database.damaged(&format!("advisory {number} cannot be read"));
+        let id = Body::read(body).ok_or_else(unreadable)?.id.into();
+        let feed = database.feeds().get(database.feed_of(number)?).ok_or_else(unreadable)?;
+        let hash = truncate(Sha256::new_with_prefix(body));
+        contents.push(Content { feed: &feed.name, id, number, hash });
+        Ok::<_, LookupError>(())
+    })?;
+    database.each_row(|namespace, package, row| {
+        let content = contents.get_mut(row.advisory as usize);
+        let content = content.ok_or_else(|| database.damaged("a row is of no advisory"))?;
+        // Rows are summed, so that their order, which follows the order of building, does not matter.
+        content.hash = content.hash.wrapping_add(hash_row(namespace, package, &row));
+        Ok::<_, LookupError>(())
+    })?;
+    contents.sort_unstable_by(|a, b| a.name().cmp(&b.name()).then(a.number.cmp(&b.number)));
+    Ok(contents)
+}
+
+/// Walks both sorted lists at once, all of a name together, and notes what is different and its numbers.
+fn merge(old: &[Content<'_>], new: &[Content<'_>], found: &mut Diff, is_touched: &mut [Vec<bool>; 2]) {
+    let is_one = |a: &Content<'_>, b: &Content<'_>| a.name() == b.name();
+    let mut old = old.chunk_by(is_one).peekable();
+    let mut new = new.chunk_by(is_one).peekable();
+    let hash =
+        |group: &[Content<'_>]| group.iter().fold(0u128, |sum, content| sum.wrapping_add(content.hash));
     loop {
         let order = match (old.peek(), new.peek()) {
             (None, None) => return,
             (Some(_), None) => Ordering::Less,
             (None, Some(_)) => Ordering::Greater,
-            (Some(before), Some(after)) => before.name.cmp(&after.name),
+            (Some(before), Some(after)) => {
+                before.first().map(Content::name).cmp(&after.first().map(Content::name))
+            }
         };
-        let before = if order.is_le() { old.next() } else { None };
-        let after = if order.is_ge() { new.next() } else { None };
-        let list = match (&before, &after) {
-            (Some(before), Some(after)) if before.hash == after.hash => continue,
-            (Some(_), Some(_)) => &mut found.changed,
-            (Some(_), None) => &mut found.removed,
-            _ => &mut found.added,
+        let before = if order.is_le() { old.next().unwrap_or(&[]) } else { &[] };
+        let after = if order.is_ge() { new.next().unwrap_or(&[]) } else { &[] };
+        let list = match order {
+            Ordering::Less => &mut found.removed,
+            Ordering::Greater => &mut found.added,
+            Ordering::Equal if hash(before) == hash(after) => continue,
+            Ordering::Equal => &mut found.changed,
         };
-        for (place, content) in [before, after].into_iter().flatten().enumerate() {
-            content.is_different = true;
-            if place == 0 {
-                list.push(content.name.clone());
+        if let Some(content) = before.first().or(after.first()) {
+            list.push(AdvisoryName { feed: content.feed.to_owned(), id: content.id.to_string() });
+        }
+        for (group, is_touched) in [before, after].into_iter().zip(is_touched.iter_mut()) {
+            for content in group {
+                if let Some(is_touched) = is_touched.get_mut(content.number as usize) {
+                    *is_touched = true;
+                }
             }
         }
     }

@@ -82,7 +82,7 @@ pub struct Database {
     identity: DatabaseIdentity,
     pub(super) digest: [u8; 32],
     /// The frames inflated last, the latest at the end.
-    cache: Mutex<Vec<(usize, Arc<[u8]>)>>,
+    cache: Mutex<Vec<(usize, Arc<Vec<u8>>)>>,
 }
 
 /// What a header says.
@@ -185,13 +185,16 @@ impl Database {
         ))
     }
 
-    pub(super) fn string(&self, offset: u32) -> Result<&str, LookupError> {
-        let text = self
-            .section(format::STRINGS)
-            .get(offset as usize..)
-            .and_then(|at| Reader(at).text(TEXT_BYTES_MAX));
-        text.and_then(|text| std::str::from_utf8(text).ok())
+    /// The bytes of a text. Searching compares them without asking whether they are UTF-8.
+    fn string_bytes(&self, offset: u32) -> Result<&[u8], LookupError> {
+        let at = self.section(format::STRINGS).get(offset as usize..);
+        at.and_then(|at| Reader(at).text(TEXT_BYTES_MAX))
             .ok_or_else(|| self.damaged(&format!("there is no text at {offset}")))
+    }
+
+    fn string(&self, offset: u32) -> Result<&str, LookupError> {
+        std::str::from_utf8(self.string_bytes(offset)?)
+            .map_err(|_| self.damaged(&format!("the text at {offset} is not UTF-8")))
     }
 
     /// A version as written, and its key.
@@ -219,12 +222,20 @@ impl Database {
             .ok_or_else(|| self.damaged(&format!("there is no {} {index}", SECTION_NAMES[section])))
     }
 
+    fn namespace_offset(&self, index: usize) -> Result<u32, LookupError> {
+        self.field::<NAMESPACE_BYTES>(format::NAMESPACES, index, 0)
+    }
+
+    fn package_offset(&self, index: usize) -> Result<u32, LookupError> {
+        self.field::<PACKAGE_BYTES>(format::PACKAGES, index, 0)
+    }
+
     pub(super) fn namespace_name(&self, index: usize) -> Result<&str, LookupError> {
-        self.string(self.field::<NAMESPACE_BYTES>(format::NAMESPACES, index, 0)?)
+        self.string(self.namespace_offset(index)?)
     }
 
     pub(super) fn package_name(&self, index: usize) -> Result<&str, LookupError> {
-        self.string(self.field::<PACKAGE_BYTES>(format::PACKAGES, index, 0)?)
+        self.string(self.package_offset(index)?)
     }
 
     /// The packages of a namespace, by its index.
@@ -310,7 +321,7 @@ impl Database {
     }
 
     /// A frame from the cache, or inflated into it. No lock is held while inflating.
-    fn frame(&self, frame: usize) -> Result<Arc<[u8]>, LookupError> {
+    fn frame(&self, frame: usize) -> Result<Arc<Vec<u8>>, LookupError> {
         let lock = || self.cache.lock().unwrap_or_else(PoisonError::into_inner);
         {
             let mut cache = lock();
@@ -321,7 +332,7 @@ impl Database {
                 }
             }
         }
-        let inflated: Arc<[u8]> = self.inflate(frame)?.into();
+        let inflated: Arc<Vec<u8>> = Arc::new(self.inflate(frame)?);
         let mut cache = lock();
         if cache.len() >= CACHED_FRAMES_MAX {
             cache.remove(0);
@@ -384,12 +395,13 @@ impl Advisories for Database {
         each: &mut dyn FnMut(Row<'a>),
     ) -> Result<(), LookupError> {
         let found = self.find(0..self.namespace_count(), |index| {
-            Ok(self.namespace_name(index)?.as_bytes().cmp(namespace.as_bytes()))
+            Ok(self.string_bytes(self.namespace_offset(index)?)?.cmp(namespace.as_bytes()))
         })?;
         let Some(found) = found else { return Ok(()) };
         let packages = self.packages_of(found)?;
-        let found =
-            self.find(packages, |index| Ok(self.package_name(index)?.as_bytes().cmp(package.as_bytes())))?;
+        let found = self.find(packages, |index| {
+            Ok(self.string_bytes(self.package_offset(index)?)?.cmp(package.as_bytes()))
+        })?;
         let Some(found) = found else { return Ok(()) };
         let (mut reader, mut base) = (Reader(self.package_rows(found)?), Base::default());
         while !reader.is_empty() {

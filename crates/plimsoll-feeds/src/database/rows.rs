@@ -132,7 +132,7 @@ mod tests {
                         rows.push(StoredRow {
                             head: Head { status, fix, end, is_unparsable: n % 2 == 1, severity },
                             advisory: n * n,
-                            introduced: (n % 3 == 0).then_some(n * 1_000),
+                            introduced: n.is_multiple_of(3).then_some(n * 1_000),
                             end: if end == EndKind::Open { 0 } else { 4_000_000_000 - n },
                             module: n % 5,
                             architectures: n % 7,

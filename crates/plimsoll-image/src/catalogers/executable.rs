@@ -38,7 +38,7 @@ const WHOLE_BYTES_MAX: u64 = 32 << 20;
 const UPX_BYTES_MAX: usize = 4 << 10;
 
 /// Most programs in one Mach-O file for several processors. Real files have two to four.
-const ARCHITECTURES_MAX: usize = 16;
+const ARCHITECTURES_MAX: usize = 8;
 
 fn wants(entry: &Entry<'_>) -> bool {
     entry.size >= FILE_BYTES_MIN && (entry.is_executable || ends_with_exe(entry.path))
@@ -94,6 +94,7 @@ fn read_program(bytes: &[u8], found: &mut Found) {
     let layout = layout::Layout::of(bytes);
     go::read_whole(bytes, &layout, found);
     rust::read_whole(bytes, &layout, found);
+    found.problems.extend(layout.problem);
 }
 
 /// Removes what several lists state alike, and says where a packer hid them all.

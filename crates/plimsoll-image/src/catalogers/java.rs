@@ -211,12 +211,13 @@ impl Walk<'_> {
     }
 
     /// Leaves out members that share bytes with another: no tool writes such an archive, and bombs are made
-    /// so.
-    fn refuse_overlaps(&mut self, zip: &Zip<'_>, wanted: &mut Wanted<'_>, inner: &str) {
+    /// so. An entry that is listed twice is read once.
+    fn refuse_overlaps<'a>(&mut self, zip: &Zip<'a>, wanted: &mut Wanted<'a>, inner: &str) {
         let all = wanted.archives.iter().chain(&wanted.poms).chain(&wanted.manifests);
         let mut stretches: Vec<_> =
             all.filter_map(|member| Some((zip.stretch(member)?, member.name))).collect();
         stretches.sort_unstable_by_key(|(stretch, name)| (stretch.start, stretch.end, *name));
+        stretches.dedup();
         let mut end = 0;
         let mut refused = BTreeSet::new();
         for (stretch, name) in stretches {
@@ -225,14 +226,16 @@ impl Walk<'_> {
             }
             end = end.max(stretch.end);
         }
-        if refused.is_empty() {
-            return;
-        }
-        let is_kept = |member: &Member<'_>| {
-            zip.stretch(member).is_none_or(|stretch| !refused.contains(&(stretch.start, member.name)))
+        let mut kept = BTreeSet::new();
+        let mut is_kept = |member: &Member<'a>| {
+            let Some(stretch) = zip.stretch(member) else {
+                return true;
+            };
+            let place = (stretch.start, member.name);
+            !refused.contains(&place) && kept.insert(place)
         };
         for members in [&mut wanted.archives, &mut wanted.poms, &mut wanted.manifests] {
-            members.retain(is_kept);
+            members.retain(&mut is_kept);
         }
         for (_, name) in &refused {
             let inner = join(inner, &String::from_utf8_lossy(name));
@@ -270,7 +273,8 @@ impl Walk<'_> {
         }
     }
 
-    /// Reads a small member; what is wrong with it becomes a problem.
+    /// Reads a small member; what is wrong with it becomes a problem. The checksum of what is stored is not
+    /// looked at: nothing can have gone wrong in reading it.
     fn metadata<'a>(
         &mut self,
         zip: &Zip<'a>,

@@ -166,8 +166,12 @@ struct ErrorEntry {
     message: String,
 }
 
-/// The codes that mean that something is not there; `NOT_FOUND` is Harbor's.
-const ABSENT_CODES: [&str; 4] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"];
+impl ErrorEntry {
+    /// Whether the code says that something is not there. `NOT_FOUND` is Harbor's.
+    fn means_absent(&self) -> bool {
+        ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "BLOB_UNKNOWN", "NOT_FOUND"].contains(&self.code.as_str())
+    }
+}
 
 fn from_status(error: StatusError, registry: &str, what: &str) -> RegistryError {
     let document: Option<ErrorDocument> = serde_json::from_slice(&error.body).ok();
@@ -178,7 +182,7 @@ fn from_status(error: StatusError, registry: &str, what: &str) -> RegistryError 
     });
     let registry = registry.to_owned();
     match error.status {
-        404 if first.as_ref().is_none_or(|entry| ABSENT_CODES.contains(&entry.code.as_str())) => {
+        404 if !error.is_foreign && first.as_ref().is_none_or(ErrorEntry::means_absent) => {
             RegistryError::NotFound { registry, what: what.to_owned() }
         }
         status @ (401 | 403) => RegistryError::Unauthorized {

@@ -4,7 +4,7 @@
 //! the table is answered with 599, which no test expects.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -56,7 +56,9 @@ impl Reply {
         self
     }
 
-    fn write(&self, mut stream: &TcpStream, is_head: bool) -> std::io::Result<bool> {
+    fn write(&self, stream: &TcpStream, is_head: bool) -> std::io::Result<bool> {
+        // Many small packets would each wait for the one before.
+        let mut stream = BufWriter::new(stream);
         write!(stream, "HTTP/1.1 {} Scripted\r\n", self.status)?;
         for (name, value) in &self.headers {
             write!(stream, "{name}: {value}\r\n")?;
@@ -69,10 +71,12 @@ impl Reply {
         }
         stream.write_all(b"\r\n")?;
         if is_head || self.status == 304 {
+            stream.flush()?;
             return Ok(true);
         }
         let end = self.cut_after.unwrap_or(self.body.len()).min(self.body.len());
         stream.write_all(&self.body[..end])?;
+        stream.flush()?;
         Ok(self.cut_after.is_none())
     }
 }

@@ -4,7 +4,7 @@
 //! the table is answered with 599, which no test expects.
 
 use std::collections::HashMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, BufWriter, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
@@ -62,7 +62,9 @@ impl Reply {
         Reply { is_endless: true, ..Reply::new(200) }
     }
 
-    fn write(&self, mut stream: &TcpStream, is_head: bool) -> std::io::Result<bool> {
+    fn write(&self, stream: &TcpStream, is_head: bool) -> std::io::Result<bool> {
+        // Many small packets would each wait for the one before.
+        let mut stream = BufWriter::new(stream);
         write!(stream, "HTTP/1.1 {} Scripted\r\n", self.status)?;
         if self.is_endless {
             loop {
@@ -80,10 +82,12 @@ impl Reply {
         }
         stream.write_all(b"\r\n")?;
         if is_head || self.status == 304 {
+            stream.flush()?;
             return Ok(true);
         }
         let end = self.cut_after.unwrap_or(self.body.len()).min(self.body.len());
         stream.write_all(&self.body[..end])?;
+        stream.flush()?;
         Ok(self.cut_after.is_none())
     }
 }

@@ -31,6 +31,9 @@ const VERSION_BYTES_MAX: usize = 256;
 /// Longest module list, in bytes. Kubernetes needs 20 KB.
 const MODULES_BYTES_MAX: usize = 4 << 20;
 
+/// Most magics in one program that are followed. A real program has one, a scanner a few by accident.
+pub(super) const MAGICS_MAX: usize = 1000;
+
 /// What the linker wrote.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct BuildInfo<'a> {
@@ -69,20 +72,40 @@ pub(super) fn read_whole(bytes: &[u8], layout: &Layout, found: &mut Found) {
     if !layout.has_sections {
         places.push(0..bytes.len() as u64);
     }
+    let mut magics_left = MAGICS_MAX;
+    let mut bytes_left = bytes.len().saturating_mul(2);
     for place in places {
-        let end = place.end;
-        let mut start = place.start;
-        while let Some(at) = layout::slice(bytes, &(start..end)).and_then(|part| memmem::find(part, MAGIC)) {
-            let at = start + at as u64;
-            start = at + 1;
-            if at.is_multiple_of(MAGIC_ALIGNMENT)
-                && let Some(rest) = layout::slice(bytes, &(at..u64::MAX))
-                && report(read_at(rest), bytes, layout, found)
-            {
+        let Some(part) = layout::slice(bytes, &place) else {
+            continue;
+        };
+        // The build information's section stands in a segment, so bytes are looked at twice, but not more.
+        let Some(left) = bytes_left.checked_sub(part.len()) else {
+            found.problems.push(Problem::limit("its segments share bytes; not all were searched"));
+            return;
+        };
+        bytes_left = left;
+        for at in memmem::find_iter(part, MAGIC).map(|at| place.start + at as u64) {
+            if !at.is_multiple_of(MAGIC_ALIGNMENT) {
+                continue;
+            }
+            let Some(left) = magics_left.checked_sub(1) else {
+                found.problems.push(too_many_magics());
+                return;
+            };
+            magics_left = left;
+            let rest = layout::slice(bytes, &(at..u64::MAX)).unwrap_or_default();
+            if report(read_at(rest), bytes, layout, found) {
                 return;
             }
         }
     }
+}
+
+/// What [`MAGICS_MAX`] kept from being read.
+pub(super) fn too_many_magics() -> Problem {
+    Problem::limit(format!(
+        "more than {MAGICS_MAX} places look like Go's build information; the rest was not read"
+    ))
 }
 
 /// Adds what stands at a magic. Says whether it was build information at all.

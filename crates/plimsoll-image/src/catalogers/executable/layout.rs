@@ -10,6 +10,12 @@ use object::read::macho::{FatArch, MachHeader, MachOFatFile32, MachOFatFile64, S
 use object::read::pe::ImageNtHeaders;
 use object::{Endianness, FileKind, LittleEndian, Object, ObjectSection, elf, macho, pe};
 
+use crate::catalogers::Problem;
+
+/// Most segments and most sections of one program. Real ones have less than a hundred; thousands of them, all
+/// over the same bytes, would be looked through again and again.
+const PARTS_MAX: usize = 400;
+
 /// A format of program files, as its first bytes tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Format {
@@ -67,17 +73,28 @@ pub(super) struct Layout {
     pub(super) rust_section: Option<Range<u64>>,
     /// Whether there is a readable section table at all.
     pub(super) has_sections: bool,
+    /// That there are more parts than are looked at.
+    pub(super) problem: Option<Problem>,
 }
 
 impl Layout {
     /// Reads the headers of a program that is in memory whole.
     pub(super) fn of(bytes: &[u8]) -> Layout {
         let mut layout = Layout { segments: segments_of(bytes), ..Layout::default() };
+        if layout.segments.len() >= PARTS_MAX {
+            let detail = format!("has {PARTS_MAX} segments or more; the rest was not looked at");
+            layout.problem = Some(Problem::limit(detail));
+        }
         let Ok(file) = object::File::parse(bytes) else {
             return layout;
         };
-        for section in file.sections() {
+        for (index, section) in file.sections().enumerate() {
             layout.has_sections = true;
+            if index >= PARTS_MAX {
+                let detail = format!("has more than {PARTS_MAX} sections; the rest was not looked at");
+                layout.problem = Some(Problem::limit(detail));
+                break;
+            }
             let Some((start, size)) = section.file_range() else {
                 continue;
             };
@@ -107,7 +124,7 @@ pub(super) fn slice<'a>(bytes: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]>
     bytes.get(start..end)
 }
 
-/// The segments of a program, from its first bytes alone. Empty where they cannot be read.
+/// The first [`PARTS_MAX`] segments of a program, from its first bytes alone. Empty where they cannot be read.
 pub(super) fn segments_of(head: &[u8]) -> Vec<Segment> {
     let segments = match FileKind::parse(head) {
         Ok(FileKind::Elf32) => elf_segments::<elf::FileHeader32<Endianness>>(head),
@@ -126,6 +143,7 @@ fn elf_segments<H: FileHeader<Endian = Endianness>>(head: &[u8]) -> object::Resu
     let endian = header.endian()?;
     let loaded = header.program_headers(endian, head)?.iter();
     Ok(loaded
+        .take(PARTS_MAX)
         .filter(|segment| segment.p_type(endian) == elf::PT_LOAD)
         .map(|segment| {
             let (start, size) = segment.file_range(endian);
@@ -146,6 +164,7 @@ fn pe_segments<H: ImageNtHeaders>(head: &[u8]) -> object::Result<Vec<Segment>> {
     let sections = headers.sections(head, offset)?;
     Ok(sections
         .iter()
+        .take(PARTS_MAX)
         .map(|section| {
             let start = u64::from(section.pointer_to_raw_data.get(LittleEndian));
             let size = u64::from(section.size_of_raw_data.get(LittleEndian));
@@ -164,7 +183,9 @@ fn macho_segments<H: MachHeader<Endian = Endianness>>(head: &[u8]) -> object::Re
     let endian = header.endian()?;
     let mut commands = header.load_commands(endian, head, 0)?;
     let mut segments = Vec::new();
-    while let Some(command) = commands.next()? {
+    while segments.len() < PARTS_MAX
+        && let Some(command) = commands.next()?
+    {
         if let Some((segment, _)) = H::Segment::from_command(command)? {
             let (start, size) = segment.file_range(endian);
             segments.push(Segment {

@@ -2,7 +2,8 @@
 //!
 //! Memory is bounded: a window of the stream, and what one list may have behind it. Lists are found by
 //! their magic alone. A program may hold another one, so build information that stands where the program's
-//! own must stand, in a writable segment, is preferred to any other.
+//! own must stand, in a writable segment, is preferred to any other. Of a Mach-O file for several processors the
+//! first list counts for all: they are built from the same.
 
 use std::io::{self, Read};
 
@@ -88,6 +89,8 @@ struct Lists {
     go: Option<Found>,
     /// Build information elsewhere.
     go_elsewhere: Option<Found>,
+    /// How many magics of build information were followed.
+    magics: usize,
     rust: Option<Found>,
     rust_search: rust::Search,
     problems: Vec<Problem>,
@@ -116,9 +119,10 @@ impl Lists {
         let is_own =
             segments.is_empty() || segments.iter().any(|s| s.is_writable && s.file.contains(&position));
         let list = if is_own { &mut self.go } else { &mut self.go_elsewhere };
-        if list.is_some() || !position.is_multiple_of(go::MAGIC_ALIGNMENT) {
+        if list.is_some() || !position.is_multiple_of(go::MAGIC_ALIGNMENT) || self.magics > go::MAGICS_MAX {
             return Ok(());
         }
+        self.magics += 1;
         let mut found = Found::default();
         loop {
             match go::read_at(&window.bytes[at..]) {
@@ -165,6 +169,9 @@ impl Lists {
         for list in [self.go.or(self.go_elsewhere), self.rust].into_iter().flatten() {
             found.packages.extend(list.packages);
             found.problems.extend(list.problems);
+        }
+        if self.magics > go::MAGICS_MAX {
+            found.problems.push(go::too_many_magics());
         }
         found.problems.extend(self.rust_search.problem());
         found

@@ -423,4 +423,11 @@ mod tests {
         }
         assert!(tokens.known.lock().unwrap().len() <= TOKENS_MAX);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_header_is_read(header in "[a-c=,\"\\\\ ]{0,40}|\\PC{0,40}") {
+            parse_challenges(&header);
+        }
+    }
 }

@@ -291,4 +291,13 @@ mod tests {
         assert!(format!("a:{}", "t".repeat(129)).parse::<RegistryReference>().is_err());
         assert!("a".repeat(300).parse::<RegistryReference>().is_err());
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_parses_is_written_as_it_is_read(text in "[a-zA-Z0-9./:@_-]{0,40}|\\PC{0,20}") {
+            if let Ok(reference) = text.parse::<RegistryReference>() {
+                proptest::prop_assert_eq!(reference.to_string().parse::<RegistryReference>(), Ok(reference));
+            }
+        }
+    }
 }

@@ -1,6 +1,11 @@
 //! The advisory database from the outside: what goes in comes out, damage never goes unseen or panics,
 //! and a file that is replaced disturbs nobody.
 
+// The lint's exception for tests does not reach the functions that tests call.
+#![allow(clippy::unwrap_used)]
+
+mod damage;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -10,12 +15,9 @@ use plimsoll_core::advisory::{
 };
 use plimsoll_core::ecosystems;
 use plimsoll_feeds::database::{
-    AdvisoryName, BuildError, Builder, Built, DESCRIPTION_CHARS_MAX, Database, Diff, OpenError, diff,
-    export_sqlite,
+    AdvisoryName, BuildError, Builder, Built, DESCRIPTION_CHARS_MAX, Database, Diff, diff, export_sqlite,
 };
 use plimsoll_feeds::feeds::Sink;
-use proptest::prelude::*;
-use proptest::test_runner::TestRunner;
 
 const BUILT_AT: &str = "2026-11-20T10:00:00Z";
 
@@ -74,8 +76,8 @@ fn fixed(introduced: &str, end: &str) -> Range {
     range(introduced, RangeEnd::Fixed(end.to_owned()))
 }
 
-fn key(namespace: &str, version: &str) -> Vec<u8> {
-    (ecosystems::by_name(namespace).unwrap().scheme.key)(version).unwrap()
+fn key(ecosystem: &str, version: &str) -> Vec<u8> {
+    (ecosystems::by_name(ecosystem).unwrap().scheme.key)(version).unwrap()
 }
 
 /// A directory with a database in it.
@@ -167,7 +169,15 @@ fn every_kind_of_range_reads_back_as_keys_and_as_written() {
         (range("1", RangeEnd::Last(version())), Some("1"), "last"),
         (range("3", RangeEnd::Last(version())), Some("3"), "last"),
     ];
-    for namespace in ["pypi", "npm", "deb", "maven", "golang"] {
+    for (namespace, ecosystem) in [
+        ("pypi", "pypi"),
+        ("npm", "npm"),
+        ("maven", "maven"),
+        ("golang", "golang"),
+        ("debian:12", "deb"),
+        ("alpine:3.20", "apk"),
+        ("wolfi", "apk"),
+    ] {
         let stored = store(|builder| {
             let mut sink = builder.begin_feed(feed("one"));
             for (n, (range, ..)) in cases.iter().enumerate() {
@@ -177,10 +187,10 @@ fn every_kind_of_range_reads_back_as_keys_and_as_written() {
         });
         let database = stored.open();
         let mut expected = cases.iter();
-        let end_key = key(namespace, "3");
+        let end_key = key(ecosystem, "3");
         let mut each = |row: Row<'_>| {
             let (_, introduced, end) = expected.next().unwrap();
-            let low = introduced.map(|version| key(namespace, version)).unwrap_or_default();
+            let low = introduced.map(|version| key(ecosystem, version)).unwrap_or_default();
             let high = match *end {
                 "open" => High::Open,
                 "last" => High::Through(&end_key),
@@ -421,7 +431,9 @@ fn equal_input_gives_equal_bytes_and_the_build_time_no_other_identity() {
     let other = store(|builder| {
         builder.begin_feed(FeedRecord { fetched_at: "2026-11-20T09:00:01Z".to_owned(), ..feed("first") });
     });
-    let base = store(|builder| drop(builder.begin_feed(feed("first"))));
+    let base = store(|builder| {
+        builder.begin_feed(feed("first"));
+    });
     assert_ne!(other.built.identity.id, base.built.identity.id);
 }
 
@@ -489,98 +501,6 @@ fn readers_keep_the_database_that_they_opened() {
     });
     assert_eq!(rows(&old, "pypi", "package-1"), expected);
     assert!(rows(&stored.open(), "pypi", "package-1").is_empty());
-}
-
-#[test]
-fn other_files_are_not_opened() {
-    let stored = store(fill_small);
-    let good = fs::read(stored.path()).unwrap();
-    let edited = |at: usize, byte: u8| {
-        let mut bytes = good.clone();
-        bytes[at] = byte;
-        bytes
-    };
-    let other = stored.directory.path().join("other.db");
-    let open = |bytes: &[u8]| {
-        fs::write(&other, bytes).unwrap();
-        Database::open(&other).map(drop)
-    };
-    assert!(matches!(open(b""), Err(OpenError::NotOne(_))));
-    assert!(matches!(open(&[0; 4096]), Err(OpenError::NotOne(_))));
-    assert!(matches!(open(&edited(8, 2)), Err(OpenError::Version { found: 2, .. })));
-    assert!(matches!(open(&edited(128, 0xff)), Err(OpenError::Damaged { .. })));
-    assert!(matches!(open(&good[..good.len() - 1]), Err(OpenError::Damaged { .. })));
-    let absent = Database::open(&stored.directory.path().join("absent.db")).unwrap_err();
-    assert!(absent.to_string().ends_with("run `plimsoll feeds update` to make one"), "{absent}");
-    assert!(matches!(Database::open(stored.directory.path()), Err(OpenError::NotOne(_))));
-}
-
-/// Asks a database everything. Whatever it answers, it answers.
-fn ask_everything(database: &Database, intact: &Database) {
-    let _ = database.verify();
-    let mut names = vec![("pypi", "absent")];
-    intact
-        .each_row(|namespace, package, _| {
-            names.push((namespace, package));
-            Ok::<_, plimsoll_core::advisory::LookupError>(())
-        })
-        .unwrap();
-    for (namespace, package) in names {
-        let mut numbers = Vec::new();
-        let mut each = |row: Row<'_>| {
-            let _ = row.interval.contains(b"2");
-            numbers.push(row.advisory);
-        };
-        let _ = database.rows(namespace, package, &mut each);
-        for number in numbers {
-            let _ = database.advisory(number);
-        }
-    }
-    for cve in ["CVE-2024-0001", "CVE-2024-0002"] {
-        let _ = database.enrichment(cve);
-    }
-    let _ = diff(intact, database);
-}
-
-#[test]
-fn a_flipped_bit_anywhere_in_the_body_does_not_verify() {
-    let stored = store(fill_small);
-    let good = fs::read(stored.path()).unwrap();
-    let other = stored.directory.path().join("other.db");
-    for at in (24..56).chain(128..good.len()) {
-        let mut bytes = good.clone();
-        bytes[at] ^= 1 << (at % 8);
-        fs::write(&other, &bytes).unwrap();
-        let verified = Database::open(&other).and_then(|database| database.verify());
-        assert!(verified.is_err(), "byte {at}");
-    }
-}
-
-#[test]
-fn damage_is_an_error_or_an_answer_and_never_a_panic() {
-    let stored = store(fill_small);
-    let (intact, good) = (stored.open(), fs::read(stored.path()).unwrap());
-    let other = stored.directory.path().join("other.db");
-    let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6);
-    let keep = prop::option::of(any::<prop::sample::Index>());
-    let config = ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() };
-    let checked = TestRunner::new(config).run(&(edits, keep), |(edits, keep)| {
-        let mut bytes = good.clone();
-        for (at, byte) in edits {
-            let at = at.index(bytes.len());
-            bytes[at] = byte;
-        }
-        if let Some(keep) = keep {
-            bytes.truncate(keep.index(bytes.len()));
-        }
-        fs::remove_file(&other).ok();
-        fs::write(&other, &bytes).unwrap();
-        if let Ok(database) = Database::open(&other) {
-            ask_everything(&database, &intact);
-        }
-        Ok(())
-    });
-    checked.unwrap();
 }
 
 #[test]
