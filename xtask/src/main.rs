@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 mod ci;
+mod example;
+mod pack;
 mod tidy;
 mod tree;
 
@@ -21,7 +23,7 @@ pub(crate) struct Command {
 }
 
 /// All commands, sorted by name.
-static COMMANDS: &[&Command] = &[&ci::COMMAND, &tidy::COMMAND];
+static COMMANDS: &[&Command] = &[&ci::COMMAND, &example::COMMAND, &tidy::COMMAND];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
