@@ -23,9 +23,15 @@ pub struct Assessment {
 }
 
 impl Assessment {
-    /// Every gap, the inventory's and the matching's, sorted and without repeats.
+    /// Every gap, the inventory's, the matching's and those that only the policy makes one of, sorted and
+    /// without repeats.
     pub fn gaps(&self) -> Vec<&Gap> {
-        let mut gaps: Vec<&Gap> = self.inventory.gaps.iter().chain(&self.findings.gaps).collect();
+        let judged: &[Gap] = match &self.verdict {
+            Verdict::Undecided(gaps) => gaps,
+            Verdict::Cleared | Verdict::Refused(_) => &[],
+        };
+        let mut gaps: Vec<&Gap> =
+            self.inventory.gaps.iter().chain(&self.findings.gaps).chain(judged).collect();
         gaps.sort_unstable();
         gaps.dedup();
         gaps

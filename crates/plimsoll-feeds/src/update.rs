@@ -171,7 +171,7 @@ pub enum UpdateError {
     Build(#[from] BuildError),
 }
 
-/// Brings the chosen feeds up to date and builds the database.
+/// Brings the chosen feeds, rows of [`FEEDS`], up to date and builds the database from all that have a snapshot.
 pub fn update(
     options: &UpdateOptions,
     feeds: &[&'static Feed],
@@ -406,6 +406,8 @@ impl Sink for Tally {
 
     fn data_date(&mut self, _: &str) {}
 
+    fn namespace_date(&mut self, _: &str, _: &str) {}
+
     fn namespace(&mut self, _: &str) {}
 }
 
@@ -492,6 +494,7 @@ fn forget(folder: &Folder, error: &str, now: &str) -> Result<(), DirectoryError>
     folder.write_state(&state)
 }
 
+/// Feeds one snapshot. What the upstream confirmed later counts as fetched then: the data is as of that time.
 fn add(builder: &mut Builder, snapshots: &Path, feed: &Feed, state: &State) -> Result<(), String> {
     let folder = Folder::of(snapshots, feed.name);
     let checked_at = state.checked_at.clone().unwrap_or_default();

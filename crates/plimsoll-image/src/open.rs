@@ -129,7 +129,7 @@ pub enum OpenError {
         detail: String,
     },
     /// A file or directory could not be read.
-    #[error("cannot read `{path}`: {source}")]
+    #[error("cannot read `{path}`")]
     Io {
         /// The path.
         path: String,
@@ -186,6 +186,11 @@ fn split_selection(reference: &str, rest: &str) -> Result<(PathBuf, Selection), 
     }
     if PathBuf::from(rest).exists() {
         return Ok((PathBuf::from(rest), Selection::Only));
+    }
+    if let Some((path, digest)) = rest.rsplit_once('@')
+        && PathBuf::from(path).exists()
+    {
+        return Err(bad_reference(reference, &format!("`{digest}` is not a digest")));
     }
     for (colon, _) in rest.rmatch_indices(':') {
         let (path, tag) = (&rest[..colon], &rest[colon + 1..]);

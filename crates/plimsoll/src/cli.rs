@@ -16,7 +16,7 @@ mod scan;
 #[derive(Debug, Parser)]
 #[command(name = "plimsoll", version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Options of every command")]
     global: Global,
     #[command(subcommand)]
     command: Command,
@@ -33,10 +33,10 @@ Exit codes: 0 done; 1 a threshold is met; 2 the job could not be done, or gaps c
 #[derive(Args, Debug)]
 struct Global {
     /// Where state lives: the advisory database, feed snapshots, layers that were read before.
-    #[arg(long, global = true, env = "PLIMSOLL_DATA_DIR", value_name = "DIR")]
+    #[arg(long, global = true, env = "PLIMSOLL_DATA_DIR", hide_env_values = true, value_name = "DIR")]
     data_dir: Option<PathBuf>,
     /// Configuration file (TOML).
-    #[arg(long, global = true, env = "PLIMSOLL_CONFIG", value_name = "FILE")]
+    #[arg(long, global = true, env = "PLIMSOLL_CONFIG", hide_env_values = true, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Certificate authorities to trust beside the system's (PEM).
     #[arg(long, global = true, value_name = "FILE")]

@@ -43,7 +43,7 @@ pub enum OpenError {
         source: io::Error,
     },
     /// The file is something else.
-    #[error("`{0}` is not an advisory database")]
+    #[error("`{0}` is not an advisory database; run `plimsoll feeds update` to make one")]
     NotOne(PathBuf),
     /// The file is of a version that this program does not read.
     #[error(

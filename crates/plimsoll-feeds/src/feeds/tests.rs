@@ -96,6 +96,10 @@ impl Sink for Received {
         line!(self, "data date {date}");
     }
 
+    fn namespace_date(&mut self, namespace: &str, date: &str) {
+        line!(self, "data date of {namespace} {date}");
+    }
+
     fn namespace(&mut self, namespace: &str) {
         line!(self, "namespace {namespace}");
     }
@@ -373,4 +377,36 @@ fn compressed_scores_are_told_by_their_first_bytes() {
     assert!(parsed("epss", "", &gzip[..gzip.len() - 9]).0.is_err(), "cut short");
     assert!(parsed("epss", "", b"").0.is_err(), "empty");
     assert!(parsed("epss", "", b"<html>\n</html>\n").0.is_err(), "another document");
+}
+
+/// Pseudo-random numbers, the same in each run.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % end
+    }
+}
+
+#[test]
+fn damage_anywhere_is_borne() {
+    let mut dice = Dice(1);
+    for feed in FEEDS {
+        for case in folders(&fixtures().join(feed.name)) {
+            let Ok(parts) = (feed.plan)(&mut CaseIndex(&case)) else { continue };
+            for (part, bytes) in parts.iter().filter_map(|part| Some((part, file(&case, &part.path)?))) {
+                for _ in 0..100 {
+                    let mut damaged = bytes.clone();
+                    for _ in 0..=dice.below(3) {
+                        let at = dice.below(damaged.len());
+                        damaged[at] = b"\"{}[],:0e\\\0\xff"[dice.below(12)];
+                    }
+                    let end = if dice.below(4) == 0 { dice.below(damaged.len()) } else { damaged.len() };
+                    // Whatever comes of it, it comes without a panic, and what is received makes sense.
+                    let _ = parsed(feed.name, &part.path, &damaged[..end]);
+                }
+            }
+        }
+    }
 }

@@ -129,6 +129,26 @@ fn what_is_new_is_built_and_what_is_not_is_left_alone() {
 }
 
 #[test]
+fn progress_names_what_is_being_done() {
+    let world = World::new();
+    let client = Client::new(Settings::default()).unwrap();
+    let mut steps = Vec::new();
+    let rows = [feeds::by_name("kev").unwrap()];
+    update(&world.options, &rows, &client, Timestamp::UNIX_EPOCH, &mut |step| {
+        steps.push(match step {
+            Progress::Fetching { part, done, of, .. } => format!("fetching {part} {done}/{of}"),
+            Progress::Verifying { part, .. } => format!("verifying {part}"),
+            Progress::Building { feed } => format!("building {feed}"),
+            Progress::Writing => "writing".to_owned(),
+        });
+    })
+    .unwrap();
+    let part = "known_exploited_vulnerabilities.json";
+    let expected = [&format!("fetching {part} 0/1"), &format!("verifying {part}"), "building kev", "writing"];
+    assert_eq!(steps, expected);
+}
+
+#[test]
 fn feeds_that_are_not_asked_stay_in_the_database() {
     let mut world = World::new();
     world.update(BOTH);
@@ -251,9 +271,14 @@ fn a_damaged_snapshot_is_left_out_and_fetched_again() {
     assert_eq!(world.update(BOTH), "unchanged, unchanged, built");
     assert_eq!(world.known(), "zlib 1.2.13-r0, 1 exploited");
     // A part that is missing or cut is noticed before anything is built.
-    fs::remove_file(&part).unwrap();
-    assert_eq!(world.update(BOTH), "unchanged, unchanged, same");
-    assert!(part.is_file());
+    for cut_to in [None, Some("{")] {
+        match cut_to {
+            None => fs::remove_file(&part).unwrap(),
+            Some(text) => fs::write(&part, text).unwrap(),
+        }
+        assert_eq!(world.update(BOTH), "unchanged, unchanged, same");
+        assert_eq!(fs::metadata(&part).unwrap().len(), length);
+    }
 }
 
 #[test]

@@ -95,14 +95,12 @@ fn select<'a>(reference: &str, entries: &'a [Entry], selection: &Selection) -> R
     };
     found.ok_or_else(|| {
         let names: Vec<&str> = entries.iter().flat_map(tags).map(String::as_str).collect();
-        OpenError::NotFound {
-            what: format!("the image that `{reference}` means"),
-            detail: format!(
-                "the archive has {} images: `{}`; name one behind a colon",
-                entries.len(),
-                names.join("`, `")
-            ),
-        }
+        let detail = match (entries.len(), names.is_empty()) {
+            (0, _) => "the archive has none".to_owned(),
+            (_, true) => "the archive has nothing with a name".to_owned(),
+            (_, false) => format!("the archive has `{}`; name one behind a colon", names.join("`, `")),
+        };
+        OpenError::NotFound { what: format!("the image that `{reference}` means"), detail }
     })
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
-use plimsoll_core::advisory::{FeedRecord, Severity};
+use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::image::Platform;
 use plimsoll_core::policy::{Policy, Threshold, Verdict};
@@ -30,7 +30,7 @@ use crate::config::Config;
 use crate::pipeline::{self, Registries};
 use crate::progress::Bar;
 
-/// Scan an image: what is installed, what is known to be wrong with it, what could not be seen.
+/// Scan an image: what is installed, what is known to be wrong with it, what could not be seen
 ///
 /// IMAGE is one of
 ///   oci:DIR[:TAG|@DIGEST]            an OCI image layout
@@ -96,7 +96,7 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let database = open_database(&path, args.database.is_some())?;
     let catalogued = pipeline::open_and_catalog(&args.image, &choice, &registries, &options)?;
     let now = Timestamp::now();
-    let is_stale = |feed: &FeedRecord| is_stale(&session.config, feed, now);
+    let is_stale = |feed: &str, date: &str| is_stale(&session.config, feed, date, now);
     let assessments: Vec<Assessment> = catalogued
         .into_iter()
         .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &is_stale, &policy))
@@ -152,9 +152,8 @@ fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database,
     Ok(Ok(Database::open(path)?))
 }
 
-fn is_stale(config: &Config, feed: &FeedRecord, now: Timestamp) -> bool {
-    let date = feed.data_date.as_ref().unwrap_or(&feed.fetched_at);
-    match (date.parse::<Timestamp>(), config.max_age_days(&feed.name)) {
+fn is_stale(config: &Config, feed: &str, date: &str, now: Timestamp) -> bool {
+    match (date.parse::<Timestamp>(), config.max_age_days(feed)) {
         (Ok(date), Some(days)) => now.duration_since(date).as_hours() > i64::from(days) * 24,
         // A date that can't be read says nothing of freshness.
         (Err(_), _) => true,

@@ -16,11 +16,11 @@ pub(super) fn of_package(affected: &Affected, scheme: &Scheme) -> Result<Vec<Ran
     bound_by_custom_ranges(&mut ranges, affected, scheme);
     bound_by_last_known(&mut ranges, affected, scheme);
     add_versions(&mut ranges, &affected.versions, scheme);
-    match (ranges.is_empty(), affected.ranges.is_empty()) {
-        (false, _) => Ok(ranges),
-        (true, false) => Err("only git ranges"),
-        (true, true) => Err("no versions are stated"),
+    if !ranges.is_empty() {
+        return Ok(ranges);
     }
+    let has_git = affected.ranges.iter().any(|range| range.kind == "GIT");
+    Err(if has_git { "only git ranges" } else { "no versions are stated" })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -61,7 +61,11 @@ fn of_events(events: &[Event], scheme: &Scheme) -> Vec<Range> {
             Kind::Limit => RangeEnd::Before(version.to_owned()),
             Kind::LastAffected => RangeEnd::Last(version.to_owned()),
         };
-        if let Some(introduced) = open.take() {
+        // RustSec ends some ranges where they begin (`< 1.2.0` within `>= 1.2.0`); they state nothing.
+        let is_empty = |introduced: &Option<String>| {
+            kind != Kind::LastAffected && introduced.as_deref() == Some(version)
+        };
+        if let Some(introduced) = open.take().filter(|introduced| !is_empty(introduced)) {
             ranges.push(Range { introduced, end });
         }
     }
@@ -92,7 +96,16 @@ fn bound_by_custom_ranges(ranges: &mut Vec<Range>, affected: &Affected, scheme: 
     }
     let custom = affected.ecosystem_specific.custom_ranges.iter();
     let mut custom: Vec<Range> = custom.flat_map(|range| of_events(&range.events, scheme)).collect();
-    if let Some(first) = custom.first_mut() {
+    let follows = |version: &String| (scheme.key)(version).is_ok();
+    // Some asides are release tags (`RELEASE.2025-02-28T09-55-16Z`), which bound nothing.
+    let are_versions = custom.iter().all(|range| {
+        range.introduced.iter().all(follows)
+            && match &range.end {
+                RangeEnd::Open => true,
+                RangeEnd::Fixed(end) | RangeEnd::Before(end) | RangeEnd::Last(end) => follows(end),
+            }
+    });
+    if let Some(first) = custom.first_mut().filter(|_| are_versions) {
         first.introduced = None;
         *ranges = custom;
     }
@@ -251,6 +264,7 @@ mod tests {
             (r#"{"introduced": "0"}, {"limit": "*"}"#, "[, ..)"),
             (r#"{"fixed": "1.2"}"#, "[, 1.2)"),
             (r#"{"introduced": "0", "fixed": "1.2"}"#, "[, 1.2)"),
+            (r#"{"introduced": "0"}, {"fixed": "1.0"}, {"introduced": "1.2"}, {"fixed": "1.2"}"#, "[, 1.0)"),
         ] {
             check(&with_events(events), expected);
         }
@@ -273,6 +287,12 @@ mod tests {
 
     #[test]
     fn custom_ranges_bound_everything() {
+        check(
+            r#"{"ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}],
+                "ecosystem_specific": {"custom_ranges": [{"type": "ECOSYSTEM", "events": [
+                    {"introduced": "0"}, {"fixed": "RELEASE.2025"}]}]}}"#,
+            "[, ..)",
+        );
         check(
             r#"{"ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}],
                 "ecosystem_specific": {"custom_ranges": [{"type": "ECOSYSTEM", "events": [
