@@ -195,11 +195,20 @@ pub(crate) struct FileReader<'a> {
     /// Files that a cataloger has read, also those in which it found nothing.
     read: HashSet<String>,
     facts: LayerFacts,
+    problems_left_out: usize,
+    hole_bytes_left: u64,
 }
 
 impl<'a> FileReader<'a> {
     pub(crate) fn new(shared: &'a Shared<'a>) -> FileReader<'a> {
-        FileReader { shared, files: HashMap::new(), read: HashSet::new(), facts: LayerFacts::default() }
+        FileReader {
+            shared,
+            files: HashMap::new(),
+            read: HashSet::new(),
+            facts: LayerFacts::default(),
+            problems_left_out: 0,
+            hole_bytes_left: shared.limits.hole_bytes_max,
+        }
     }
 
     /// Reads a file of a root filesystem, if a cataloger wants it.
@@ -236,7 +245,29 @@ impl<'a> FileReader<'a> {
     }
 
     pub(crate) fn problem(&mut self, path: &str, problem: Problem) {
-        self.facts.problems.push((path.to_owned(), problem));
+        if self.facts.problems.len() < self.shared.limits.problems_max {
+            self.facts.problems.push((path.to_owned(), problem));
+        } else {
+            self.problems_left_out += 1;
+        }
+    }
+
+    /// Whether a file's holes are still within the limit. Nothing else bounds them: they come from no stream,
+    /// so that a header alone could keep a cataloger busy for years.
+    fn takes_holes(&mut self, header: &Header) -> bool {
+        let left = self.hole_bytes_left.checked_sub(header.hole_bytes);
+        if let Some(left) = left {
+            self.hole_bytes_left = left;
+        } else {
+            let max = self.shared.limits.hole_bytes_max;
+            let detail = format!(
+                "not read: with its {} bytes of holes the layer's sparse files have more than {max} \
+                 (hole_bytes_max)",
+                header.hole_bytes
+            );
+            self.problem(&header.path, Problem::limit(detail));
+        }
+        left.is_some()
     }
 
     /// Lets a cataloger read a file. The error is of the content's source: the layer broke, not the file.
@@ -275,10 +306,8 @@ impl<'a> FileReader<'a> {
         let mut facts = std::mem::take(&mut self.facts);
         facts.files = std::mem::take(&mut self.files).into_values().collect();
         facts.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let max = self.shared.limits.problems_max;
-        if facts.problems.len() > max {
-            let more = facts.problems.len() - max;
-            facts.problems.truncate(max);
+        let more = std::mem::take(&mut self.problems_left_out);
+        if more > 0 {
             let problem = Problem::limit(format!("{more} more problems are not listed (problems_max)"));
             facts.problems.push((String::new(), problem));
         }
@@ -338,7 +367,9 @@ impl<'a> Walk<'a> {
         match &header.kind {
             Kind::File => {
                 let entry = Entry { path, size: header.size, is_executable: header.mode & 0o111 != 0 };
-                if let Some(cataloger) = wanted_by(&entry) {
+                if let Some(cataloger) = wanted_by(&entry)
+                    && self.reader.takes_holes(header)
+                {
                     let found = self.reader.catalog(cataloger, entry, archive)?;
                     self.reader.keep(path, cataloger, found);
                 }
@@ -372,6 +403,9 @@ impl<'a> Walk<'a> {
         let is_executable = header.mode & 0o111 != 0;
         let entry = Entry { path: first, size: header.size, is_executable };
         let Some(cataloger) = wanted_by(&entry) else { return Ok(()) };
+        if !self.reader.takes_holes(header) {
+            return Ok(());
+        }
         let found = self.reader.catalog(cataloger, entry, archive)?;
         for link in &links {
             self.reader.keep(link, cataloger, found.clone());

@@ -21,6 +21,8 @@ pub struct Limits {
     pub inflate_ratio_max: u64,
     /// Unpacked size in bytes below which the ratio is not looked at: small files of zeros are common.
     pub inflate_free_bytes: u64,
+    /// Bytes of holes in sparse files that the catalogers of one layer are given, all files together.
+    pub hole_bytes_max: u64,
     /// Most entries of a layer.
     pub entries_max: u64,
     /// Largest file that is held in memory whole, in bytes.
@@ -44,6 +46,7 @@ impl Default for Limits {
             unpacked_bytes_max: 256 << 30,
             inflate_ratio_max: 200,
             inflate_free_bytes: 1 << 30,
+            hole_bytes_max: 1 << 30,
             entries_max: 5_000_000,
             whole_bytes_max: crate::catalogers::WHOLE_BYTES_MAX,
             held_bytes_max: 64 << 20,
