@@ -10,6 +10,7 @@ use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub mod apk;
+mod bounded;
 pub mod composer;
 pub mod dotnet;
 pub mod dpkg;

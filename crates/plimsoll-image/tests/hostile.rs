@@ -261,6 +261,17 @@ fn bad_evidence_is_told_beside_the_good() {
     }
 }
 
+/// Each short line was a problem of a hundred bytes, without end.
+#[test]
+fn databases_of_short_lines_are_bounded() {
+    for path in [STATUS, "lib/apk/db/installed"] {
+        let found = scan(&[Layer::default().file(path, "x\n".repeat(1_000)).gzip()]);
+        let told: Vec<&str> = found.gaps.iter().map(|gap| gap.detail.as_str()).collect();
+        let is_counted = told.iter().any(|detail| detail.contains("more problems are not told"));
+        assert!(told.len() < 100 && is_counted, "{path}: {told:?}");
+    }
+}
+
 #[test]
 fn archives_in_archives_end() {
     use zip_writer::{stored, zip};
