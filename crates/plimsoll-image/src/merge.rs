@@ -13,7 +13,7 @@ use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::inventory::{Inventory, OsRelease, Package, Release, SourcePackage};
 use plimsoll_core::purl;
 
-use crate::catalogers::{FoundOsRelease, FoundPackage};
+use crate::catalogers::{FoundOsRelease, FoundPackage, os_release};
 use crate::facts::{FileFacts, LayerFacts, PathMark};
 
 /// One layer's facts and its digest; a root filesystem has none.
@@ -138,15 +138,8 @@ impl<'a> Visible<'a> {
 
     /// `/etc/os-release` wins over `/usr/lib/os-release` wins over the older files.
     fn os_release(&self) -> Option<OsRelease> {
-        const ORDER: [&str; 6] = [
-            "etc/os-release",
-            "usr/lib/os-release",
-            "etc/alpine-release",
-            "etc/centos-release",
-            "etc/redhat-release",
-            "etc/system-release",
-        ];
-        let found = ORDER.iter().find_map(|path| self.files.get(path)?.1.found.os_release.as_ref())?;
+        let found =
+            os_release::PATHS.iter().find_map(|path| self.files.get(path)?.1.found.os_release.as_ref())?;
         let FoundOsRelease { id, id_like, version_id, codename, pretty_name, cpe } = found.clone();
         Some(OsRelease { id, id_like, version_id, codename, pretty_name, cpe })
     }

@@ -38,6 +38,7 @@ use crate::progress::Bar;
 ///   docker-archive:FILE[:TAG]        what `docker save` writes
 ///   dir:ROOT                         an unpacked root filesystem
 ///   HOST/REPO[:TAG][@DIGEST]         an image in a registry
+#[allow(rustdoc::broken_intra_doc_links, reason = "the comment is the help, and its brackets are no links")]
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ScanArgs {
