@@ -48,7 +48,6 @@ pub fn merge(layers: &[LayerInput<'_>]) -> Inventory {
     }
     inventory.packages.sort_by(|a, b| order(a).cmp(&order(b)));
     inventory.packages.dedup();
-    inventory.gaps.extend(system_packages_gap(&inventory));
     inventory.gaps.sort_unstable();
     inventory.gaps.dedup();
     inventory
@@ -222,18 +221,6 @@ fn distro_gap(inventory: &Inventory) -> Option<Gap> {
         }
         Some(os) => gap(&os.id, "no distribution of this `ID` is known, so no system package was judged"),
     }
-}
-
-/// A distribution without a single package is one whose list is gone, or stands where nobody looks: behind a
-/// link, say. That never looks clean either.
-fn system_packages_gap(inventory: &Inventory) -> Option<Gap> {
-    let distro = inventory.distro.as_ref()?;
-    if inventory.packages.iter().any(|package| package.ecosystem.is_os) {
-        return None;
-    }
-    let detail = "the image has this distribution's os-release and no list of installed packages that could be \
-                  read, so no system package was judged";
-    Some(Gap::new(GapKind::EvidenceUnreadable, distro.namespace(), detail))
 }
 
 fn package_of(found: &FoundPackage, path: &str, release: Option<&Release>) -> Package {

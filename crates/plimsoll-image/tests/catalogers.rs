@@ -12,7 +12,7 @@ use plimsoll_image::catalogers::{CATALOGERS, Cataloger, Entry, File, Found, WHOL
 use proptest::prelude::*;
 
 /// Rows whose fixtures are made by tests of their own.
-const TESTED_ELSEWHERE: &[&str] = &["executable", "java", "rpm"];
+const TESTED_ELSEWHERE: &[&str] = &["rpm"];
 
 /// One file of a case.
 struct Fixture {
