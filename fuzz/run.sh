@@ -31,26 +31,37 @@ else
 fi
 sh ./seeds.sh
 
-[ $# -gt 0 ] || set -- $(cd fuzz_targets && ls *.rs | sed 's/\.rs$//')
+# Of a log of libFuzzer, the last number of a name.
+number() {
+    sed -n "s/^stat::$1: *//p" "$2" | tail -1
+}
+
+artifacts_of() {
+    find "artifacts/$1" -type f | wc -l
+}
+
+[ $# -gt 0 ] || set -- $(cd fuzz_targets && ls -- *.rs | sed 's/\.rs$//')
 status=0
 for target; do
     mkdir -p "corpus/$target" "artifacts/$target"
-    # Files of many parts need room; what is small finds more in the same time.
+    # Formats of many parts need room; elsewhere what is small finds more in the same time.
     case $target in
-    executable | rpm_* | layer | tar | java_archive) length=20000 ;;
-    *) length=8000 ;;
+    executable | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
+    *) bytes_max=8000 ;;
     esac
     log="artifacts/$target.log"
-    result=ok
+    before=$(artifacts_of "$target")
+    began=$(date +%s)
+    result=0
     "$CARGO_TARGET_DIR/$host/release/$target" "corpus/$target" -max_total_time="$seconds" -timeout=10 \
-        -rss_limit_mb=2048 -max_len=$length -artifact_prefix="artifacts/$target/" -print_final_stats=1 \
-        > "$log" 2>&1 || result=crashed
-    number() { sed -n "s/^stat::$1: *//p" "$log" | tail -1; }
-    findings=$(find "artifacts/$target" -type f -newer "fuzz_targets/$target.rs" -cnewer corpus/.seeds | wc -l)
-    echo "$target: $(number number_of_executed_units) executions, $seconds seconds, $((findings)) new findings"
-    if [ $result = crashed ]; then
+        -rss_limit_mb=2048 -max_len=$bytes_max -artifact_prefix="artifacts/$target/" -print_final_stats=1 \
+        > "$log" 2>&1 || result=$?
+    findings=$(($(artifacts_of "$target") - before))
+    executions=$(number number_of_executed_units "$log")
+    echo "$target: ${executions:-0} executions, $(($(date +%s) - began)) seconds, $findings new findings"
+    if [ $result -ne 0 ] || [ $findings -ne 0 ]; then
         status=1
-        echo "  see fuzz/$log"
+        echo "  see fuzz/$log and fuzz/artifacts/$target"
     fi
 done
 exit $status

@@ -29,6 +29,8 @@ pub struct Limits {
     pub whole_bytes_max: u64,
     /// Bytes of whole files that all threads together hold in memory, unless a single file is larger.
     pub held_bytes_max: u64,
+    /// Bytes of memory that what the files of one layer state may take, roughly, with the layer's removals.
+    pub facts_bytes_max: u64,
     /// Most problems that one layer reports by name; the rest are counted.
     pub problems_max: usize,
     /// Longest time that one image's layers may take.
@@ -50,6 +52,7 @@ impl Default for Limits {
             entries_max: 5_000_000,
             whole_bytes_max: crate::catalogers::WHOLE_BYTES_MAX,
             held_bytes_max: 64 << 20,
+            facts_bytes_max: 256 << 20,
             problems_max: 1_000,
             time_max: Duration::from_secs(3600),
         }

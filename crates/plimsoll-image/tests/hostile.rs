@@ -18,6 +18,7 @@ use plimsoll_core::matching::without_database;
 use plimsoll_image::catalog::{Options, catalog};
 use plimsoll_image::catalogers::{Found, FoundPackage};
 use plimsoll_image::facts::{FileFacts, LayerFacts, PathSetBuilder};
+use plimsoll_image::layers::{Expected, LayerFailure, Shared, read_layer};
 use plimsoll_image::limits::Limits;
 use plimsoll_image::merge::merge;
 use plimsoll_image::open::documents::Descriptor;
@@ -262,6 +263,49 @@ fn bad_evidence_is_told_beside_the_good() {
         ),
     ] {
         check(case, &scan(&[base().gzip(), layer.gzip()]), &GOOD, gaps);
+    }
+}
+
+/// A link of 512 bytes states all packages of its file once more.
+#[test]
+fn links_to_a_large_database_are_bounded() {
+    let names: Vec<String> = (0..1_000).map(|nth| format!("p{nth}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for original in ["var/lib/dpkg/status.d/first", "opt/first"] {
+        let layer = Layer::default().file(original, status(&names));
+        let layer = (0..2_000)
+            .fold(layer, |layer, nth| layer.hard_link(&format!("var/lib/dpkg/status.d/{nth}"), original));
+        let limits = Limits { facts_bytes_max: 4 << 20, ..Limits::default() };
+        let bytes = layer.tar();
+        let expected = Expected { digest: None, diff_id: None, size: None };
+        let mut open = || Ok(Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>);
+        let pass = read_layer(&Shared::new(&limits), &expected, &mut open);
+        let kept = pass.facts.files.len();
+        assert!((1..20).contains(&kept), "{original}: {kept}");
+        let limit = pass.facts.problems.iter().find(|(_, problem)| problem.is_limit).unwrap();
+        assert!(limit.1.detail.contains("facts_bytes_max"), "{original}: {limit:?}");
+    }
+}
+
+#[test]
+fn removals_beyond_the_limit_break_the_layer() {
+    let layer = (0..200).fold(Layer::default(), |layer, nth| layer.file(&format!("opt/.wh.{nth:090}"), ""));
+    let limits = Limits { facts_bytes_max: 10_000, ..Limits::default() };
+    let bytes = layer.tar();
+    let expected = Expected { digest: None, diff_id: None, size: None };
+    let mut open = || Ok(Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>);
+    let pass = read_layer(&Shared::new(&limits), &expected, &mut open);
+    assert!(matches!(&pass.failure, Some(LayerFailure::Limit(detail)) if detail.contains("facts_bytes_max")));
+}
+
+/// Each short line was a problem of a hundred bytes, without end.
+#[test]
+fn databases_of_short_lines_are_bounded() {
+    for path in [STATUS, "lib/apk/db/installed"] {
+        let found = scan(&[Layer::default().file(path, "x\n".repeat(1_000)).gzip()]);
+        let told: Vec<&str> = found.gaps.iter().map(|gap| gap.detail.as_str()).collect();
+        let is_counted = told.iter().any(|detail| detail.contains("more problems are not told"));
+        assert!(told.len() < 100 && is_counted, "{path}: {told:?}");
     }
 }
 
