@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod bench;
 mod ci;
 mod example;
 mod pack;
@@ -23,7 +24,7 @@ pub(crate) struct Command {
 }
 
 /// All commands, sorted by name.
-static COMMANDS: &[&Command] = &[&ci::COMMAND, &example::COMMAND, &tidy::COMMAND];
+static COMMANDS: &[&Command] = &[&bench::COMMAND, &ci::COMMAND, &example::COMMAND, &tidy::COMMAND];
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -163,6 +163,11 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn record(&mut self, name: &str, bytes: &[u8]) {
+        // Serde would take a list for the fields of a record in their order.
+        if bytes.trim_ascii_start().starts_with(b"[") {
+            self.sink.refuse(name, "it is not an OSV record");
+            return;
+        }
         let record: record::Record = match serde_json::from_slice(bytes) {
             Ok(record) => record,
             Err(error) => {

@@ -1,6 +1,7 @@
 //! Feeds of invented packages and flaws, laid out as their upstreams lay them out.
 
 use std::io::{Cursor, Write as _};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -31,9 +32,12 @@ const FEEDS: [(&str, &str); 4] = [
     ("osv", "feeds/osv"),
 ];
 
+/// When the test began: the same flaw has the same dates all the while.
+static NOW: LazyLock<Timestamp> = LazyLock::new(Timestamp::now);
+
 /// A time so many days ago.
 pub(crate) fn days_ago(days: u64) -> String {
-    (Timestamp::now() - Duration::from_secs(days * 24 * 3600)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    (*NOW - Duration::from_secs(days * 24 * 3600)).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// Alpine's database, with the version of `hull` that has the fix.

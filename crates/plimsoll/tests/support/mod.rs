@@ -136,10 +136,14 @@ impl World {
         // As wide as a date or time in a table, so that columns stay.
         settings.add_filter(r"\b20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\b", "[      TIME       ]");
         settings.add_filter(r"\b20\d\d-\d\d-\d\d\b", "[  DATE  ]");
+        // Compressed times and dates.
+        settings.add_filter(r"\(\d+ bytes\)", "([SIZE])");
+        settings.add_filter(r"rows, \d+ bytes", "rows, [SIZE]");
         // A file that is renamed when it is whole.
         settings.add_filter(r"/\.tmp\w+", "/[ASIDE]");
         // A database's identity holds the time at which it was built; digests of images stay.
-        settings.add_filter(r#"(database |unchanged: |bytes, |"id": ")sha256:[0-9a-f]{64}"#, "$1[DATABASE]");
+        settings
+            .add_filter(r#"(database |unchanged: |\[SIZE\], |"id": ")sha256:[0-9a-f]{64}"#, "$1[DATABASE]");
         settings
     }
 }
@@ -190,7 +194,9 @@ impl fmt::Display for Ran {
     }
 }
 
-/// Runs the binary and holds all that the user sees against a snapshot.
+/// Runs the binary and holds all that the user sees against a snapshot. A macro, so that the snapshot is named
+/// after the file of the test.
+#[allow(unused_macros)]
 macro_rules! assert_run {
     ($world:expr, $name:expr, $arguments:expr) => {{
         let ran = $world.plimsoll(&$arguments);
@@ -200,6 +206,7 @@ macro_rules! assert_run {
         ran
     }};
 }
+#[allow(unused_imports)]
 pub(crate) use assert_run;
 
 /// Whether the second tier is on and its programs are installed; says so if not.
