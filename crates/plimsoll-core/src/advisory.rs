@@ -335,6 +335,9 @@ pub struct FeedRecord {
     pub data_date: Option<String>,
     /// Namespaces that it has data for, sorted. Empty for a feed that only enriches.
     pub namespaces: Vec<String>,
+    /// RFC 3339 time of the data of a namespace, where a part of the feed states one of its own: one file of a
+    /// mirror may be years older than the others. Sorted by namespace.
+    pub namespace_dates: Vec<(String, String)>,
     /// Records read.
     pub records: u64,
     /// Records left out because they could not be understood: reason and how many, sorted by reason.
@@ -344,6 +347,17 @@ pub struct FeedRecord {
     pub skipped: Vec<(String, u64)>,
     /// The first refused records, each with its reason, for people.
     pub examples: Vec<String>,
+}
+
+impl FeedRecord {
+    /// How old the data of a namespace is: the date that it states, else the feed's, else that of the fetch.
+    pub fn date_of(&self, namespace: &str) -> &str {
+        let own = self.namespace_dates.binary_search_by(|(name, _)| name.as_str().cmp(namespace));
+        match own {
+            Ok(index) => &self.namespace_dates[index].1,
+            Err(_) => self.data_date.as_ref().unwrap_or(&self.fetched_at),
+        }
+    }
 }
 
 /// Asking the database failed.

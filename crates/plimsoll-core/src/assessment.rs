@@ -28,7 +28,7 @@ impl Assessment {
     pub fn gaps(&self) -> Vec<&Gap> {
         let judged: &[Gap] = match &self.verdict {
             Verdict::Undecided(gaps) => gaps,
-            Verdict::Cleared | Verdict::Refused(_) => &[],
+            Verdict::NothingDemanded | Verdict::Cleared | Verdict::Refused(_) => &[],
         };
         let mut gaps: Vec<&Gap> =
             self.inventory.gaps.iter().chain(&self.findings.gaps).chain(judged).collect();

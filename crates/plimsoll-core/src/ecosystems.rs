@@ -29,6 +29,10 @@ pub struct Ecosystem {
     pub purl_name: fn(&str) -> (&str, &str),
     /// Whether a purl has the version's epoch as a qualifier instead of in the version.
     pub purl_has_epoch: bool,
+    /// Whether the version of a source package leaves out the epoch that it may have.
+    pub source_lacks_epoch: bool,
+    /// Whether a package is known by a namespace and a name, so that a name alone says nothing.
+    pub needs_namespace: bool,
 }
 
 impl PartialEq for Ecosystem {
@@ -64,6 +68,8 @@ pub static APK: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Rust crates.
@@ -77,6 +83,8 @@ pub static CARGO: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// PHP packages.
@@ -90,6 +98,8 @@ pub static COMPOSER: Ecosystem = Ecosystem {
     normalize: lower_case,
     purl_name: before_slash,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Debian packages, also of Ubuntu.
@@ -103,6 +113,8 @@ pub static DEB: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Ruby gems.
@@ -116,6 +128,8 @@ pub static GEM: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Go modules. The standard library is the module `stdlib`.
@@ -129,6 +143,8 @@ pub static GOLANG: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: before_last_slash,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Java artifacts, `group:artifact`.
@@ -142,6 +158,8 @@ pub static MAVEN: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: before_colon,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: true,
 };
 
 /// Node packages.
@@ -155,6 +173,8 @@ pub static NPM: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: before_slash,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// .NET packages.
@@ -168,6 +188,8 @@ pub static NUGET: Ecosystem = Ecosystem {
     normalize: lower_case,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Python distributions.
@@ -181,6 +203,8 @@ pub static PYPI: Ecosystem = Ecosystem {
     normalize: pep_503,
     purl_name: whole,
     purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
 };
 
 /// Packages of the Red Hat, SUSE and other rpm families.
@@ -194,6 +218,8 @@ pub static RPM: Ecosystem = Ecosystem {
     normalize: as_written,
     purl_name: whole,
     purl_has_epoch: true,
+    source_lacks_epoch: true,
+    needs_namespace: false,
 };
 
 fn whole(name: &str) -> (&str, &str) {

@@ -51,13 +51,15 @@ pub enum GapKind {
     RangeUnparsable,
     /// The version of a package is not stated, so it was not matched.
     VersionUnknown,
+    /// Only a part of a package's name is stated, so it was not looked up.
+    NameUnknown,
     /// A finding has no severity, so it cannot be held against a severity threshold.
     SeverityUnknown,
 }
 
 impl GapKind {
     /// All kinds, widest first.
-    pub const ALL: [GapKind; 14] = [
+    pub const ALL: [GapKind; 15] = [
         GapKind::DatabaseMissing,
         GapKind::UnknownDistro,
         GapKind::FeedMissing,
@@ -71,6 +73,7 @@ impl GapKind {
         GapKind::VersionUnparsable,
         GapKind::RangeUnparsable,
         GapKind::VersionUnknown,
+        GapKind::NameUnknown,
         GapKind::SeverityUnknown,
     ];
 
@@ -90,6 +93,7 @@ impl GapKind {
             GapKind::VersionUnparsable => "version-unparsable",
             GapKind::RangeUnparsable => "range-unparsable",
             GapKind::VersionUnknown => "version-unknown",
+            GapKind::NameUnknown => "name-unknown",
             GapKind::SeverityUnknown => "severity-unknown",
         }
     }

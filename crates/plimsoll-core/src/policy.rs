@@ -26,6 +26,8 @@ pub struct Threshold {
 /// The answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
+    /// Nothing was demanded of the findings, and no part of the image is unjudged.
+    NothingDemanded,
     /// Nothing stands against it, and nothing that was asked is unknown.
     Cleared,
     /// It may not sail, for these reasons.
@@ -38,6 +40,7 @@ impl Verdict {
     /// Name in reports.
     pub fn name(&self) -> &'static str {
         match self {
+            Verdict::NothingDemanded => "nothing-demanded",
             Verdict::Cleared => "cleared",
             Verdict::Refused(_) => "refused",
             Verdict::Undecided(_) => "undecided",
@@ -82,18 +85,19 @@ pub fn judge(inventory: &Inventory, findings: &Findings, policy: &Policy) -> Ver
         .collect();
     if let Some(threshold) = policy.fail_on {
         for finding in &findings.findings {
-            let package = &inventory.packages[finding.package];
+            let package = inventory.packages.get(finding.package);
+            let (name, version) = package.map_or(("", ""), |package| (&package.name, &package.version));
             match threshold.is_met_by(finding) {
                 Some(true) => {
                     reasons.push(Reason {
                         rule: "severity",
-                        detail: format!("{} in {} {}", finding.id, package.name, package.version),
+                        detail: format!("{} in {name} {version}", finding.id),
                     });
                 }
                 Some(false) => {}
                 None => gaps.push(Gap::new(
                     GapKind::SeverityUnknown,
-                    format!("{} in {}", finding.id, package.name),
+                    format!("{} in {name}", finding.id),
                     "no feed states a severity, so the threshold cannot be held against it; `--fail-on any` counts it",
                 )),
             }
@@ -103,9 +107,11 @@ pub fn judge(inventory: &Inventory, findings: &Findings, policy: &Policy) -> Ver
     gaps.dedup();
     if !reasons.is_empty() {
         Verdict::Refused(reasons)
-    } else if gaps.is_empty() || policy.allows_gaps {
-        Verdict::Cleared
-    } else {
+    } else if !gaps.is_empty() && !policy.allows_gaps {
         Verdict::Undecided(gaps)
+    } else if policy.fail_on.is_none() {
+        Verdict::NothingDemanded
+    } else {
+        Verdict::Cleared
     }
 }

@@ -103,6 +103,9 @@ pub trait Sink {
     fn skip(&mut self, reason: &str);
     /// The date that the data itself states, RFC 3339. The latest of a feed counts.
     fn data_date(&mut self, date: &str);
+    /// The date that a part states for the data of one namespace, where the feed's parts age apart. The latest
+    /// counts.
+    fn namespace_date(&mut self, namespace: &str, date: &str);
     /// The part speaks of this namespace, whether or not it has advisories for it: `alpine:3.20`.
     fn namespace(&mut self, namespace: &str);
 }

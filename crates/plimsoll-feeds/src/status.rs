@@ -24,8 +24,10 @@ pub struct FeedStatus {
     pub fetched_at: Option<String>,
     /// When the upstream last confirmed it, RFC 3339.
     pub checked_at: Option<String>,
-    /// The date that the data itself states, RFC 3339.
+    /// The date that the data itself states, RFC 3339; of the oldest namespace where they differ.
     pub data_date: Option<String>,
+    /// The same by namespace, where the feed's parts age apart.
+    pub namespace_dates: Vec<(String, String)>,
     /// Names of the parts that are there.
     pub present: Vec<String>,
     /// Names of the parts that the upstream does not have.
@@ -87,7 +89,10 @@ fn of_feed(
     let is_in_database = record.is_some();
     let record = record.unwrap_or_default();
     let has_snapshot = state.has_snapshot();
-    let dated = record.data_date.as_ref().or(state.checked_at.as_ref()).filter(|_| has_snapshot);
+    // A feed is as old as the oldest of what it serves.
+    let oldest =
+        record.namespace_dates.iter().map(|(_, date)| date).min().or(record.data_date.as_ref()).cloned();
+    let dated = oldest.as_ref().or(state.checked_at.as_ref()).filter(|_| has_snapshot);
     let age = dated.and_then(|date| date.parse::<Timestamp>().ok()).map(|date| now.duration_since(date));
     let names = |is_absent: bool| {
         let parts = state.parts.iter().filter(|(_, part)| part.is_absent == is_absent);
@@ -108,7 +113,8 @@ fn of_feed(
         examples: record.examples,
         age_days: age.map(|age| age.as_secs().max(0) / SignedDuration::from_hours(24).as_secs()),
         max_age_days: feed.max_age_days,
-        data_date: record.data_date,
+        data_date: oldest,
+        namespace_dates: record.namespace_dates,
         fetched_at: state.fetched_at,
         checked_at: state.checked_at,
         failing_since: state.failing_since,

@@ -406,6 +406,8 @@ impl Sink for Tally {
 
     fn data_date(&mut self, _: &str) {}
 
+    fn namespace_date(&mut self, _: &str, _: &str) {}
+
     fn namespace(&mut self, _: &str) {}
 }
 

@@ -1,6 +1,6 @@
 //! From open images to inventories: layers in parallel, the largest first, each read once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,12 +51,9 @@ pub enum Progress {
 
 /// Catalogues images; an inventory each, in the images' order. A layer that several images share is read once.
 pub fn catalog(opened: &Opened, options: &Options<'_>) -> Vec<Inventory> {
-    let mut distinct: Vec<&Descriptor> = Vec::new();
-    for layer in opened.images.iter().flat_map(|image| &image.layers) {
-        if !distinct.iter().any(|known| known.digest == layer.digest) {
-            distinct.push(layer);
-        }
-    }
+    let mut known = HashSet::new();
+    let layers = opened.images.iter().flat_map(|image| &image.layers);
+    let mut distinct: Vec<&Descriptor> = layers.filter(|layer| known.insert(&layer.digest)).collect();
     distinct.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.digest.cmp(&b.digest)));
     let passes = read_all(opened.store.as_ref(), &distinct, options);
     opened

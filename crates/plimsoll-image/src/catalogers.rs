@@ -10,6 +10,7 @@ use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub mod apk;
+mod bounded;
 pub mod composer;
 pub mod dotnet;
 pub mod dpkg;
@@ -126,6 +127,21 @@ impl Found {
     /// Nothing but a problem.
     pub fn problem(problem: Problem) -> Found {
         Found { problems: vec![problem], ..Found::default() }
+    }
+
+    /// Bytes of memory that it takes, roughly.
+    pub(crate) fn weight(&self) -> usize {
+        let texts =
+            |texts: &[String]| texts.iter().map(|text| size_of::<String>() + text.len()).sum::<usize>();
+        let packages = self.packages.iter().map(|package| {
+            let source = package.source.as_ref().map_or(0, |(name, version)| name.len() + version.len());
+            let optional = [&package.architecture, &package.module, &package.inner_path];
+            let optional: usize = optional.into_iter().flatten().map(String::len).sum();
+            let named = package.name.len() + package.version.len();
+            size_of::<FoundPackage>() + named + source + optional + texts(&package.licenses)
+        });
+        let owned = self.owned.iter().map(|owned| owned.package.len() + texts(&owned.paths));
+        size_of::<Found>() + packages.sum::<usize>() + owned.sum::<usize>()
     }
 }
 

@@ -78,7 +78,27 @@ pub struct PathMark(u128);
 impl PathMark {
     /// Marks a cleaned path.
     pub fn of(path: &str) -> PathMark {
-        let hash = Sha256::digest(path.as_bytes());
+        PathMark::finish(Sha256::new_with_prefix(path))
+    }
+
+    /// Marks the directories above a cleaned path, the highest first, and the path itself. The text is hashed
+    /// once, however deep it is.
+    pub fn with_ancestors(path: &str) -> Vec<PathMark> {
+        let mut hasher = Sha256::new();
+        let mut marks = Vec::new();
+        for (nth, part) in path.split('/').enumerate() {
+            if nth > 0 {
+                marks.push(PathMark::finish(hasher.clone()));
+                hasher.update("/");
+            }
+            hasher.update(part);
+        }
+        marks.push(PathMark::finish(hasher));
+        marks
+    }
+
+    fn finish(hasher: Sha256) -> PathMark {
+        let hash = hasher.finalize();
         let mut half = [0; 16];
         half.copy_from_slice(&hash[..16]);
         PathMark(u128::from_be_bytes(half) & !1)
@@ -109,6 +129,14 @@ impl PathSetBuilder {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ancestors_are_marked_as_the_paths_that_they_are() {
+        for (path, all) in [("a", &["a"][..]), ("a/bc/d", &["a", "a/bc", "a/bc/d"]), ("", &[""])] {
+            let expected: Vec<PathMark> = all.iter().map(|path| PathMark::of(path)).collect();
+            assert_eq!(PathMark::with_ancestors(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn directories_and_files_are_told_apart() {

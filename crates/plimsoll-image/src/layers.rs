@@ -195,11 +195,25 @@ pub(crate) struct FileReader<'a> {
     /// Files that a cataloger has read, also those in which it found nothing.
     read: HashSet<String>,
     facts: LayerFacts,
+    problems_left_out: usize,
+    hole_bytes_left: u64,
+    facts_bytes_left: u64,
+    /// Something was left out because of them.
+    is_full: bool,
 }
 
 impl<'a> FileReader<'a> {
     pub(crate) fn new(shared: &'a Shared<'a>) -> FileReader<'a> {
-        FileReader { shared, files: HashMap::new(), read: HashSet::new(), facts: LayerFacts::default() }
+        FileReader {
+            shared,
+            files: HashMap::new(),
+            read: HashSet::new(),
+            facts: LayerFacts::default(),
+            problems_left_out: 0,
+            hole_bytes_left: shared.limits.hole_bytes_max,
+            facts_bytes_left: shared.limits.facts_bytes_max,
+            is_full: false,
+        }
     }
 
     /// Reads a file of a root filesystem, if a cataloger wants it.
@@ -232,11 +246,54 @@ impl<'a> FileReader<'a> {
     }
 
     pub(crate) fn root_link(&mut self, name: &str, target: &str) {
-        self.facts.root_links.push((name.to_owned(), crate::tar::clean_path(target)));
+        let target = crate::tar::clean_path(target);
+        if self.affords(name.len() + target.len()) {
+            self.facts.root_links.push((name.to_owned(), target));
+        } else {
+            self.leave_out(name);
+        }
+    }
+
+    /// Whether so many bytes more may be remembered of the layer. Each is small and there may be millions: of
+    /// files, of removals, and of hard links to a database, which state all of it once more.
+    fn affords(&mut self, bytes: usize) -> bool {
+        let left = self.facts_bytes_left.checked_sub(bytes as u64);
+        self.facts_bytes_left = left.unwrap_or(self.facts_bytes_left);
+        left.is_some()
+    }
+
+    fn leave_out(&mut self, path: &str) {
+        self.is_full = true;
+        let max = self.shared.limits.facts_bytes_max;
+        let detail =
+            format!("what it states is left out: the layer states more than {max} bytes (facts_bytes_max)");
+        self.problem(path, Problem::limit(detail));
     }
 
     pub(crate) fn problem(&mut self, path: &str, problem: Problem) {
-        self.facts.problems.push((path.to_owned(), problem));
+        if self.facts.problems.len() < self.shared.limits.problems_max {
+            self.facts.problems.push((path.to_owned(), problem));
+        } else {
+            self.problems_left_out += 1;
+        }
+    }
+
+    /// Whether a file's holes are still within the limit. Nothing else bounds them: they come from no stream,
+    /// so that a header alone could keep a cataloger busy for years.
+    fn takes_holes(&mut self, header: &Header) -> bool {
+        let left = self.hole_bytes_left.checked_sub(header.hole_bytes);
+        if let Some(left) = left {
+            self.hole_bytes_left = left;
+        } else {
+            let max = self.shared.limits.hole_bytes_max;
+            let detail = format!(
+                "not read: with its {} bytes of holes the layer's sparse files have more than {max} \
+                 (hole_bytes_max)",
+                header.hole_bytes
+            );
+            self.problem(&header.path, Problem::limit(detail));
+        }
+        left.is_some()
     }
 
     /// Lets a cataloger read a file. The error is of the content's source: the layer broke, not the file.
@@ -250,7 +307,6 @@ impl<'a> FileReader<'a> {
     }
 
     fn keep(&mut self, path: &str, cataloger: &Cataloger, mut found: Found) {
-        self.read.insert(path.to_owned());
         for problem in found.problems.drain(..) {
             self.problem(path, problem);
         }
@@ -258,6 +314,10 @@ impl<'a> FileReader<'a> {
             owned.paths.retain(|path| could_be_evidence(path));
         }
         found.owned.retain(|owned| !owned.paths.is_empty());
+        if !self.affords(found.weight() + 3 * path.len()) {
+            return self.leave_out(path);
+        }
+        self.read.insert(path.to_owned());
         if found != Found::default() {
             let facts = FileFacts { path: path.to_owned(), cataloger: cataloger.name.to_owned(), found };
             self.files.insert(path.to_owned(), facts);
@@ -275,10 +335,8 @@ impl<'a> FileReader<'a> {
         let mut facts = std::mem::take(&mut self.facts);
         facts.files = std::mem::take(&mut self.files).into_values().collect();
         facts.files.sort_by(|a, b| a.path.cmp(&b.path));
-        let max = self.shared.limits.problems_max;
-        if facts.problems.len() > max {
-            let more = facts.problems.len() - max;
-            facts.problems.truncate(max);
+        let more = std::mem::take(&mut self.problems_left_out);
+        if more > 0 {
             let problem = Problem::limit(format!("{more} more problems are not listed (problems_max)"));
             facts.problems.push((String::new(), problem));
         }
@@ -309,7 +367,7 @@ impl<'a> Walk<'a> {
             }
             if !self.only.is_empty() {
                 self.linked(&header, archive)?;
-            } else if !self.mark(&header) {
+            } else if !self.mark(&header)? {
                 self.entry(&header, archive)?;
             }
         }
@@ -318,9 +376,14 @@ impl<'a> Walk<'a> {
 
     /// Notes whiteouts and opaque directories (OCI image specification, `layer.md`, "Representing
     /// Changes"); says whether the entry was one.
-    fn mark(&mut self, header: &Header) -> bool {
+    fn mark(&mut self, header: &Header) -> Result<bool, TarError> {
         let (directory, name) = header.path.rsplit_once('/').unwrap_or(("", &header.path));
-        let Some(removed) = name.strip_prefix(".wh.") else { return false };
+        let Some(removed) = name.strip_prefix(".wh.") else { return Ok(false) };
+        // A removal that is left out would show what the layer hides.
+        if !self.reader.affords(header.path.len()) {
+            let max = self.reader.shared.limits.facts_bytes_max;
+            return Err(quota(format!("has more than {max} bytes of facts (facts_bytes_max)")).into());
+        }
         if name == ".wh..wh..opq" {
             self.reader.facts.opaque.push(directory.to_owned());
         } else if !removed.is_empty() && !removed.starts_with(".wh.") {
@@ -328,7 +391,7 @@ impl<'a> Walk<'a> {
             let slash = if directory.is_empty() { "" } else { "/" };
             self.reader.facts.whiteouts.push(format!("{directory}{slash}{removed}"));
         }
-        true
+        Ok(true)
     }
 
     fn entry<R: BufRead>(&mut self, header: &Header, archive: &mut Archive<R>) -> Result<(), TarError> {
@@ -338,7 +401,9 @@ impl<'a> Walk<'a> {
         match &header.kind {
             Kind::File => {
                 let entry = Entry { path, size: header.size, is_executable: header.mode & 0o111 != 0 };
-                if let Some(cataloger) = wanted_by(&entry) {
+                if let Some(cataloger) = wanted_by(&entry)
+                    && self.reader.takes_holes(header)
+                {
                     let found = self.reader.catalog(cataloger, entry, archive)?;
                     self.reader.keep(path, cataloger, found);
                 }
@@ -354,10 +419,17 @@ impl<'a> Walk<'a> {
         let path = header.path.as_str();
         let entry = Entry { path, size: u64::MAX, is_executable: header.mode & 0o111 != 0 };
         let Some(cataloger) = wanted_by(&entry) else { return };
+        // What is left out takes time to be copied all the same.
+        if self.reader.is_full {
+            return self.reader.leave_out(path);
+        }
         if self.reader.read.contains(target) {
             let found = self.reader.files.get(target).map(|facts| facts.found.clone());
             self.reader.keep(path, cataloger, found.unwrap_or_default());
         } else {
+            if !self.reader.affords(target.len() + path.len()) {
+                return self.reader.leave_out(path);
+            }
             self.unread_links.entry(target.to_owned()).or_default().push(path.to_owned());
         }
     }
@@ -372,9 +444,16 @@ impl<'a> Walk<'a> {
         let is_executable = header.mode & 0o111 != 0;
         let entry = Entry { path: first, size: header.size, is_executable };
         let Some(cataloger) = wanted_by(&entry) else { return Ok(()) };
+        if !self.reader.takes_holes(header) {
+            return Ok(());
+        }
         let found = self.reader.catalog(cataloger, entry, archive)?;
         for link in &links {
-            self.reader.keep(link, cataloger, found.clone());
+            if self.reader.is_full {
+                self.reader.leave_out(link);
+            } else {
+                self.reader.keep(link, cataloger, found.clone());
+            }
         }
         Ok(())
     }

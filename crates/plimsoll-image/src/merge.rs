@@ -4,7 +4,7 @@
 //! replaces what stood at its path. What is still visible at the top counts. A package in a database that
 //! several layers rewrote belongs to the layer in which it first appeared.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::distros;
@@ -13,7 +13,7 @@ use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::inventory::{Inventory, OsRelease, Package, Release, SourcePackage};
 use plimsoll_core::purl;
 
-use crate::catalogers::{FoundOsRelease, FoundPackage};
+use crate::catalogers::{FoundOsRelease, FoundPackage, os_release};
 use crate::facts::{FileFacts, LayerFacts, PathMark};
 
 /// One layer's facts and its digest; a root filesystem has none.
@@ -33,9 +33,7 @@ pub fn merge(layers: &[LayerInput<'_>]) -> Inventory {
     }
     inventory.os_release = visible.os_release();
     inventory.distro = inventory.os_release.as_ref().and_then(distros::recognise);
-    if let Some(gap) = distro_gap(&inventory) {
-        inventory.gaps.push(gap);
-    }
+    inventory.gaps.extend(distro_gap(&inventory));
     let owners = visible.owners();
     for (path, (index, facts)) in &visible.files {
         for found in &facts.found.packages {
@@ -66,15 +64,17 @@ fn order(package: &Package) -> (&str, &str, &str, &str, Option<&str>) {
 }
 
 /// A package in a database file, for remembering which layer brought it.
-type DatabaseKey = (String, &'static str, String, String, Option<String>);
+type DatabaseKey = (&'static str, String, String, Option<String>);
 
 /// What is visible at the top of the layers laid so far.
 #[derive(Default)]
 struct Visible<'a> {
     files: BTreeMap<&'a str, (usize, &'a FileFacts)>,
-    origins: HashMap<DatabaseKey, usize>,
+    /// By database, the layer that brought each of its packages.
+    origins: HashMap<&'a str, HashMap<DatabaseKey, usize>>,
     root_links: BTreeMap<&'a str, &'a str>,
-    marks: HashMap<String, PathMark>,
+    /// By path, the marks of its ancestors and, last, its own.
+    marks: HashMap<&'a str, Vec<PathMark>>,
 }
 
 impl<'a> Visible<'a> {
@@ -95,17 +95,17 @@ impl<'a> Visible<'a> {
         if self.files.is_empty() && self.root_links.is_empty() {
             return;
         }
+        let removals = Removals::of(facts);
         let marks = &mut self.marks;
-        let mut is_hidden = |path: &str| {
-            is_removed(path, facts) || {
-                let mut mark = |path: &str| match marks.get(path) {
-                    Some(mark) => *mark,
-                    None => *marks.entry(path.to_owned()).or_insert_with(|| PathMark::of(path)),
-                };
-                !facts.paths.is_empty()
-                    && (facts.paths.has(mark(path))
-                        || ancestors(path).any(|path| facts.paths.has_other_than_directory(mark(path))))
-            }
+        let mut is_hidden = |path: &'a str| {
+            removals.take(path)
+                || (!facts.paths.is_empty() && {
+                    let marks = marks.entry(path).or_insert_with(|| PathMark::with_ancestors(path));
+                    marks.split_last().is_some_and(|(own, ancestors)| {
+                        facts.paths.has(*own)
+                            || ancestors.iter().any(|mark| facts.paths.has_other_than_directory(*mark))
+                    })
+                })
         };
         self.root_links.retain(|path, _| !is_hidden(path));
         // A database's old packages are needed to know which of the new ones the layer brought.
@@ -114,13 +114,13 @@ impl<'a> Visible<'a> {
 
     /// Notes the layer of packages that the database did not have before, and forgets those that it has no
     /// longer: what comes back later came with that later layer.
-    fn remember_origins(&mut self, index: usize, file: &FileFacts) {
-        let before: HashMap<DatabaseKey, usize> =
-            self.origins.extract_if(|(path, ..), _| *path == file.path).collect();
+    fn remember_origins(&mut self, index: usize, file: &'a FileFacts) {
+        let origins = self.origins.entry(&file.path).or_default();
+        let before = std::mem::take(origins);
         for package in &file.found.packages {
-            let key = database_key(&file.path, package);
+            let key = database_key(package);
             let origin = before.get(&key).copied().unwrap_or(index);
-            self.origins.insert(key, origin);
+            origins.insert(key, origin);
         }
     }
 
@@ -128,20 +128,17 @@ impl<'a> Visible<'a> {
         if !package.ecosystem.is_os {
             return index;
         }
-        self.origins.get(&database_key(path, package)).copied().unwrap_or(index)
+        self.origins
+            .get(path)
+            .and_then(|origins| origins.get(&database_key(package)))
+            .copied()
+            .unwrap_or(index)
     }
 
     /// `/etc/os-release` wins over `/usr/lib/os-release` wins over the older files.
     fn os_release(&self) -> Option<OsRelease> {
-        const ORDER: [&str; 6] = [
-            "etc/os-release",
-            "usr/lib/os-release",
-            "etc/alpine-release",
-            "etc/centos-release",
-            "etc/redhat-release",
-            "etc/system-release",
-        ];
-        let found = ORDER.iter().find_map(|path| self.files.get(path)?.1.found.os_release.as_ref())?;
+        let found =
+            os_release::PATHS.iter().find_map(|path| self.files.get(path)?.1.found.os_release.as_ref())?;
         let FoundOsRelease { id, id_like, version_id, codename, pretty_name, cpe } = found.clone();
         Some(OsRelease { id, id_like, version_id, codename, pretty_name, cpe })
     }
@@ -170,23 +167,31 @@ impl<'a> Visible<'a> {
     }
 }
 
-fn database_key(path: &str, package: &FoundPackage) -> DatabaseKey {
+fn database_key(package: &FoundPackage) -> DatabaseKey {
     let FoundPackage { ecosystem, name, version, architecture, .. } = package;
-    (path.to_owned(), ecosystem.name, name.clone(), version.clone(), architecture.clone())
+    (ecosystem.name, name.clone(), version.clone(), architecture.clone())
 }
 
-/// Whether a layer's whiteouts or opaque directories hide a path of the layers below.
-fn is_removed(path: &str, facts: &LayerFacts) -> bool {
-    facts.whiteouts.iter().any(|removed| is_at_or_below(path, removed))
-        || facts.opaque.iter().any(|directory| directory.is_empty() || is_below(path, directory))
+/// What a layer's whiteouts and opaque directories take away of the layers below. There may be millions, so
+/// that they are looked up by path and not gone through.
+struct Removals<'f> {
+    whiteouts: HashSet<&'f str>,
+    opaque: HashSet<&'f str>,
 }
 
-fn is_at_or_below(path: &str, top: &str) -> bool {
-    path == top || is_below(path, top)
-}
+impl<'f> Removals<'f> {
+    fn of(facts: &'f LayerFacts) -> Removals<'f> {
+        let set = |paths: &'f [String]| paths.iter().map(String::as_str).collect();
+        Removals { whiteouts: set(&facts.whiteouts), opaque: set(&facts.opaque) }
+    }
 
-fn is_below(path: &str, top: &str) -> bool {
-    path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'))
+    fn take(&self, path: &str) -> bool {
+        if self.whiteouts.is_empty() && self.opaque.is_empty() {
+            return false;
+        }
+        let is_above = |top: &str| self.whiteouts.contains(top) || self.opaque.contains(top);
+        self.whiteouts.contains(path) || self.opaque.contains("") || ancestors(path).any(is_above)
+    }
 }
 
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {

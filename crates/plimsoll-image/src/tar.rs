@@ -38,6 +38,8 @@ pub struct Header {
     pub kind: Kind,
     /// Size of its content in bytes, holes included; 0 for all but files.
     pub size: u64,
+    /// How many of these bytes are holes, which cost nothing to store and time to read.
+    pub hole_bytes: u64,
     /// Permission bits.
     pub mode: u32,
 }
@@ -147,7 +149,7 @@ impl<R: BufRead> Archive<R> {
             b'0' | 0 if raw_path.ends_with(b"/") => Kind::Directory,
             _ => Kind::File,
         };
-        let mut header = Header { path: String::new(), kind, size: 0, mode };
+        let mut header = Header { path: String::new(), kind, size: 0, hole_bytes: 0, mode };
         if header.kind == Kind::File {
             self.stored_left = pax.size.unwrap_or(size);
             self.padding = padding(self.stored_left);
@@ -155,6 +157,7 @@ impl<R: BufRead> Archive<R> {
             self.sparse = self.sparse_map(block, &pax)?;
             if let Some(sparse) = &self.sparse {
                 header.size = sparse.size;
+                header.hole_bytes = sparse.hole_bytes();
             }
         }
         let path = pax.sparse_name.filter(|_| header.kind == Kind::File).unwrap_or(raw_path);
@@ -346,6 +349,11 @@ impl Sparse {
             return Err(TarError::Damaged("a sparse map claims more data than is stored"));
         }
         Ok(Sparse { segments, size, position: 0, index: 0 })
+    }
+
+    fn hole_bytes(&self) -> u64 {
+        let data: u64 = self.segments.iter().map(|(_, length)| length).sum();
+        self.size.saturating_sub(data)
     }
 
     /// Whether data or a hole comes next, and how long it is; a length of 0 is the end of the file.

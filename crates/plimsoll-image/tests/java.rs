@@ -5,8 +5,6 @@
 use plimsoll_image::catalogers::{CATALOGERS, Cataloger, Entry, File, Found};
 use proptest::prelude::*;
 
-#[path = "support/fixtures.rs"]
-mod support;
 #[path = "support/zip_writer.rs"]
 mod zip_writer;
 
@@ -54,18 +52,6 @@ fn manifest(attributes: &str) -> Item {
 
 fn simple(artifact: &str, version: &str) -> Vec<u8> {
     zip(&[pom("org.example", artifact, version)])
-}
-
-/// The fixtures were made with `jar` of a JDK 17, with manifests and `pom.properties` as Maven 3.8 and Spring Boot 2.4 write them.
-#[test]
-fn fixtures_are_read() {
-    let mut out = String::new();
-    for path in support::files_under("testdata/catalogers/java") {
-        let bytes = std::fs::read(&path).unwrap();
-        let found = read(&path, &bytes);
-        out += &format!("{path}\n  {}\n", lines(&found).join("\n  "));
-    }
-    insta::assert_snapshot!("java_fixtures", out);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../plimsoll-net/tests/scripted/mod.rs"]
+#[allow(dead_code, reason = "the client's own tests use more of it")]
 mod scripted;
 
 use std::collections::BTreeMap;

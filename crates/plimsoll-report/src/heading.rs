@@ -78,6 +78,8 @@ pub(crate) fn unjudged(assessment: &Assessment) -> Vec<Cow<'_, Gap>> {
 /// The verdict in one line. `is_judged` is false where [`unjudged`] has something to say.
 pub(crate) fn verdict(assessment: &Assessment, is_judged: bool) -> String {
     match &assessment.verdict {
+        Verdict::NothingDemanded if is_judged => "none, as nothing was demanded (see `--fail-on`)".to_owned(),
+        Verdict::NothingDemanded => "none, as nothing was demanded, and parts were not judged".to_owned(),
         Verdict::Cleared if is_judged && assessment.gaps().is_empty() => "cleared".to_owned(),
         Verdict::Cleared if is_judged => "cleared, with gaps".to_owned(),
         Verdict::Cleared => "cleared only because gaps are allowed: parts were not judged".to_owned(),

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use plimsoll_core::advisory::{Advisories as _, FeedRecord};
+use plimsoll_core::advisory::Advisories as _;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::image::{Image, Platform};
 use plimsoll_core::inventory::Inventory;
@@ -71,7 +71,7 @@ fn rootfs_image(reference: &str) -> Image {
 pub(crate) fn assess(
     (image, inventory): Catalogued,
     database: Result<&Database, &str>,
-    is_stale: &dyn Fn(&FeedRecord) -> bool,
+    is_stale: &dyn Fn(&str, &str) -> bool,
     policy: &Policy,
 ) -> Assessment {
     let findings = match database {

@@ -69,6 +69,7 @@ pub(super) struct PendingFeed {
     pub(super) refused: BTreeMap<String, u64>,
     pub(super) skipped: BTreeMap<String, u64>,
     data_date: Option<jiff::Timestamp>,
+    namespace_dates: BTreeMap<String, (jiff::Timestamp, String)>,
 }
 
 /// A closed frame of bodies.
@@ -152,6 +153,7 @@ impl Builder {
         self.bodies.clear();
         self.feeds.push(PendingFeed {
             data_date: record.data_date.as_deref().and_then(|date| date.parse().ok()),
+            namespace_dates: BTreeMap::new(),
             namespaces: record.namespaces.iter().cloned().collect(),
             refused: record.refused.iter().cloned().collect(),
             skipped: record.skipped.iter().cloned().collect(),
@@ -480,6 +482,18 @@ impl Sink for FeedSink<'_> {
         }
     }
 
+    fn namespace_date(&mut self, namespace: &str, date: &str) {
+        let Ok(time) = date.parse::<jiff::Timestamp>() else {
+            return self.refuse(date, "date is not RFC 3339");
+        };
+        let feed = self.feed();
+        if feed.namespaces.contains(namespace)
+            && feed.namespace_dates.get(namespace).is_none_or(|(latest, _)| time > *latest)
+        {
+            feed.namespace_dates.insert(namespace.to_owned(), (time, date.to_owned()));
+        }
+    }
+
     fn namespace(&mut self, namespace: &str) {
         let feed = self.builder.feeds.last().expect("a sink is made after its feed is pushed");
         if feed.namespaces.contains(namespace) {
@@ -501,6 +515,7 @@ impl PendingFeed {
     pub(super) fn finish(self) -> FeedRecord {
         FeedRecord {
             namespaces: self.namespaces.into_iter().collect(),
+            namespace_dates: self.namespace_dates.into_iter().map(|(name, (_, date))| (name, date)).collect(),
             refused: self.refused.into_iter().collect(),
             skipped: self.skipped.into_iter().collect(),
             ..self.record

@@ -359,6 +359,7 @@ pub(super) struct StoredFeed {
     fetched_at: String,
     data_date: Option<String>,
     namespaces: Vec<String>,
+    namespace_dates: Vec<(String, String)>,
     records: u64,
     refused: Vec<(String, u64)>,
     skipped: Vec<(String, u64)>,
@@ -367,14 +368,24 @@ pub(super) struct StoredFeed {
 
 impl StoredFeed {
     pub(super) fn of(first_advisory: u32, record: FeedRecord) -> StoredFeed {
-        let FeedRecord { name, fetched_at, data_date, namespaces, records, refused, skipped, examples } =
-            record;
+        let FeedRecord {
+            name,
+            fetched_at,
+            data_date,
+            namespaces,
+            namespace_dates,
+            records,
+            refused,
+            skipped,
+            examples,
+        } = record;
         StoredFeed {
             first_advisory,
             name,
             fetched_at,
             data_date,
             namespaces,
+            namespace_dates,
             records,
             refused,
             skipped,
@@ -388,6 +399,7 @@ impl StoredFeed {
             fetched_at: self.fetched_at,
             data_date: self.data_date,
             namespaces: self.namespaces,
+            namespace_dates: self.namespace_dates,
             records: self.records,
             refused: self.refused,
             skipped: self.skipped,

@@ -40,7 +40,8 @@ create table meta (key text primary key, value text not null) without rowid;
 create table feeds (
     feed integer primary key, name text not null unique, fetched_at text not null, data_date text,
     records integer not null);
-create table feed_namespaces (feed integer not null references feeds, namespace text not null);
+create table feed_namespaces (
+    feed integer not null references feeds, namespace text not null, data_date text not null);
 create table feed_counts (
     feed integer not null references feeds, what text not null, reason text not null, records integer not null);
 create table feed_examples (feed integer not null references feeds, example text not null);
@@ -136,7 +137,8 @@ fn fill_feeds(db: &Database, to: &Transaction<'_>) -> Result<(), ExportError> {
             params![number, feed.name, feed.fetched_at, feed.data_date, signed(feed.records)],
         )?;
         for namespace in &feed.namespaces {
-            to.execute("insert into feed_namespaces values (?, ?)", params![number, namespace])?;
+            let row = params![number, namespace, feed.date_of(namespace)];
+            to.execute("insert into feed_namespaces values (?, ?, ?)", row)?;
         }
         for (what, counts) in [("refused", &feed.refused), ("skipped", &feed.skipped)] {
             for (reason, records) in counts {

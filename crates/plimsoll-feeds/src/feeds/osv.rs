@@ -31,7 +31,7 @@ pub(super) static FEED: Feed = Feed {
     format: "OSV JSON in zip files",
     licence: "per source: CC-BY-4.0, CC0-1.0, Apache-2.0, MIT",
     cadence_hours: 6,
-    max_age_days: 7,
+    max_age_days: 14,
     covers: "language packages (GHSA, Go, PyPA, RustSec, malicious packages) and distributions",
     plan,
     parse,
@@ -107,6 +107,10 @@ fn parse(part: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<()
     read_zip(source, &mut reader)?;
     if !reader.modified.is_empty() {
         reader.sink.data_date(&reader.modified);
+        // Of the zip, not of the release: a release that is out of support is not out of date.
+        for namespace in &reader.namespaces {
+            reader.sink.namespace_date(namespace, &reader.modified);
+        }
     }
     Ok(())
 }

@@ -96,6 +96,10 @@ impl Sink for Received {
         line!(self, "data date {date}");
     }
 
+    fn namespace_date(&mut self, namespace: &str, date: &str) {
+        line!(self, "data date of {namespace} {date}");
+    }
+
     fn namespace(&mut self, namespace: &str) {
         line!(self, "namespace {namespace}");
     }

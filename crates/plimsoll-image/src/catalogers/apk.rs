@@ -7,6 +7,7 @@
 
 use plimsoll_core::ecosystems;
 
+use super::bounded::Bounded;
 use super::{Cataloger, Entry, File, Found, FoundPackage, OwnedFiles, Problem};
 
 /// The row.
@@ -43,7 +44,7 @@ struct Record {
 
 /// Reads the database.
 pub fn parse(bytes: &[u8]) -> Found {
-    let mut found = Found::default();
+    let mut found = Bounded::new();
     let mut record = Record::default();
     for line in bytes.split(|&byte| byte == b'\n') {
         let line = String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line));
@@ -53,7 +54,7 @@ pub fn parse(bytes: &[u8]) -> Found {
         }
         let Some((key, value)) = line.split_once(':') else {
             let shown: String = line.chars().take(60).collect();
-            found.problems.push(Problem::unreadable(format!("a line is not `K:value`: `{shown}`")));
+            found.problem(Problem::unreadable(format!("a line is not `K:value`: `{shown}`")));
             continue;
         };
         match key {
@@ -63,29 +64,28 @@ pub fn parse(bytes: &[u8]) -> Found {
             "o" => record.origin = value.to_owned(),
             "L" => record.licenses = value.to_owned(),
             "F" => record.directory = value.to_owned(),
+            "R" if !found.takes_path() => {}
             "R" if record.directory.is_empty() => record.paths.push(value.to_owned()),
             "R" => record.paths.push(format!("{}/{value}", record.directory)),
             _ => {}
         }
     }
     finish(record, &mut found);
-    found
+    found.finish()
 }
 
-fn finish(record: Record, found: &mut Found) {
+fn finish(record: Record, found: &mut Bounded) {
     if record.name.is_empty() {
         if !record.version.is_empty() || !record.paths.is_empty() {
-            found.problems.push(Problem::unreadable("a record has no name"));
+            found.problem(Problem::unreadable("a record has no name"));
         }
         return;
     }
-    if !record.paths.is_empty() {
-        found.owned.push(OwnedFiles { package: record.name.clone(), paths: record.paths });
-    }
+    found.owned(OwnedFiles { package: record.name.clone(), paths: record.paths });
     let mut package = FoundPackage::new(&ecosystems::APK, record.name, record.version);
     let origin = if record.origin.is_empty() { package.name.clone() } else { record.origin };
     package.source = Some((origin, package.version.clone()));
     package.architecture = Some(record.architecture).filter(|text| !text.is_empty());
     package.licenses = Some(record.licenses).filter(|text| !text.is_empty()).into_iter().collect();
-    found.packages.push(package);
+    found.package(package);
 }

@@ -8,6 +8,7 @@
 
 use plimsoll_core::ecosystems;
 
+use super::bounded::Bounded;
 use super::{Cataloger, Entry, File, Found, FoundPackage, OwnedFiles, Problem};
 
 /// The row.
@@ -46,17 +47,18 @@ fn read(file: &mut File<'_>) -> Found {
 /// Reads a file list: a path a line, behind a checksum in `md5sums`.
 fn owned(package: &str, bytes: &[u8], has_sums: bool) -> Found {
     let package = package.split_once(':').map_or(package, |(name, _)| name);
+    let mut bounded = Bounded::new();
     let paths = bytes
         .split(|&byte| byte == b'\n')
-        .filter(|line| !line.is_empty())
+        .filter(|line| !line.is_empty() && bounded.takes_path())
         .filter_map(|line| {
             let line = String::from_utf8_lossy(line);
             let path = if has_sums { line.split_once("  ")?.1 } else { &line };
             Some(path.trim_start_matches("./").trim_start_matches('/').to_owned())
         })
         .collect();
-    let owned = vec![OwnedFiles { package: package.to_owned(), paths }];
-    Found { owned, ..Found::default() }
+    bounded.owned(OwnedFiles { package: package.to_owned(), paths });
+    bounded.finish()
 }
 
 #[derive(Default)]
@@ -70,7 +72,7 @@ struct Paragraph {
 
 /// Reads paragraphs of packages.
 pub fn parse(bytes: &[u8]) -> Found {
-    let mut found = Found::default();
+    let mut found = Bounded::new();
     let mut paragraph = Paragraph::default();
     let mut is_empty = true;
     for line in bytes.split(|&byte| byte == b'\n') {
@@ -88,7 +90,7 @@ pub fn parse(bytes: &[u8]) -> Found {
         }
         let Some(colon) = line.iter().position(|&byte| byte == b':') else {
             let shown: String = String::from_utf8_lossy(line).chars().take(60).collect();
-            found.problems.push(Problem::unreadable(format!("a line is not `Field: value`: `{shown}`")));
+            found.problem(Problem::unreadable(format!("a line is not `Field: value`: `{shown}`")));
             continue;
         };
         let value = || String::from_utf8_lossy(line[colon + 1..].trim_ascii()).into_owned();
@@ -104,13 +106,13 @@ pub fn parse(bytes: &[u8]) -> Found {
     if !is_empty {
         finish(paragraph, &mut found);
     }
-    found
+    found.finish()
 }
 
-fn finish(paragraph: Paragraph, found: &mut Found) {
+fn finish(paragraph: Paragraph, found: &mut Bounded) {
     let Paragraph { package, status, version, architecture, source } = paragraph;
     if package.is_empty() {
-        found.problems.push(Problem::unreadable("a paragraph has no `Package`"));
+        found.problem(Problem::unreadable("a paragraph has no `Package`"));
         return;
     }
     // Want, flag, state. Without the field (status.d) the package is installed.
@@ -125,5 +127,5 @@ fn finish(paragraph: Paragraph, found: &mut Found) {
     let mut package = FoundPackage::new(&ecosystems::DEB, package, version);
     package.source = Some((source_name, source_version));
     package.architecture = Some(architecture).filter(|text| !text.is_empty());
-    found.packages.push(package);
+    found.package(package);
 }

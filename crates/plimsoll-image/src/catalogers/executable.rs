@@ -2,7 +2,7 @@
 //! that `cargo auditable` writes, in ELF, PE and Mach-O files.
 //!
 //! Every executable of every layer passes here, so what is none of the three formats is left after its
-//! first bytes. A file up to [`WHOLE_BYTES_MAX`] is read whole and asked by section and segment; a larger one
+//! first bytes. A file up to `WHOLE_BYTES_MAX` is read whole and asked by section and segment; a larger one
 //! is searched as it streams by, which finds the same lists by their magic but cannot follow pointers.
 //!
 //! A program that was packed with UPX shows neither list. That is said, since the image would look clean.

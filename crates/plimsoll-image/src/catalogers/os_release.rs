@@ -13,23 +13,26 @@ pub(super) static CATALOGER: Cataloger = Cataloger {
     name: "os-release",
     title: "os-release and its older relatives",
     version: 1,
-    reads: &[
-        "etc/os-release",
-        "usr/lib/os-release",
-        "etc/alpine-release",
-        "etc/centos-release",
-        "etc/redhat-release",
-        "etc/system-release",
-    ],
+    reads: PATHS,
     wants,
     read,
 };
+
+/// The files, the one that counts most first.
+pub const PATHS: &[&str] = &[
+    "etc/os-release",
+    "usr/lib/os-release",
+    "etc/alpine-release",
+    "etc/centos-release",
+    "etc/redhat-release",
+    "etc/system-release",
+];
 
 /// Largest file that is read, in bytes. Real ones are below 1 KiB.
 const FILE_BYTES_MAX: u64 = 64 << 10;
 
 fn wants(entry: &Entry<'_>) -> bool {
-    entry.path.ends_with("-release") && CATALOGER.reads.contains(&entry.path)
+    entry.path.ends_with("-release") && PATHS.contains(&entry.path)
 }
 
 fn read(file: &mut File<'_>) -> Found {

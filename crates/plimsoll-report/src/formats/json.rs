@@ -207,6 +207,7 @@ fn gap(gap: &Gap) -> wire::Gap<'_> {
 
 fn verdict(verdict: &policy::Verdict) -> wire::Verdict<'_> {
     match verdict {
+        policy::Verdict::NothingDemanded => wire::Verdict::NothingDemanded,
         policy::Verdict::Cleared => wire::Verdict::Cleared,
         policy::Verdict::Refused(reasons) => wire::Verdict::Refused {
             reasons: reasons

@@ -157,8 +157,9 @@ fn first_lines(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
         page.labelled("NOT JUDGED", WARNING, &text)?;
     }
     let style = match &assessment.verdict {
+        Verdict::NothingDemanded if unjudged.is_empty() => Style::new(),
         Verdict::Cleared if unjudged.is_empty() => GOOD,
-        Verdict::Cleared | Verdict::Undecided(_) => WARNING,
+        Verdict::NothingDemanded | Verdict::Cleared | Verdict::Undecided(_) => WARNING,
         Verdict::Refused(_) => ALARM,
     };
     page.labelled("Verdict", style, &heading::verdict(assessment, unjudged.is_empty()))?;

@@ -178,8 +178,10 @@ fn status_row(out: &mut String, feed: &FeedStatus, is_verbose: bool) -> std::fmt
         for example in &feed.examples {
             writeln!(out, "  for example {example}")?;
         }
-        if !feed.namespaces.is_empty() {
-            writeln!(out, "  covers {}", feed.namespaces.join(", "))?;
+        for namespace in &feed.namespaces {
+            let date = feed.namespace_dates.iter().find(|(name, _)| name == namespace);
+            let date = date.map_or_else(String::new, |(_, date)| format!(" (data of {date})"));
+            writeln!(out, "  covers {namespace}{date}")?;
         }
         if !feed.absent.is_empty() {
             writeln!(out, "  absent upstream: {}", feed.absent.join(", "))?;

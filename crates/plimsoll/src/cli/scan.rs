@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
-use plimsoll_core::advisory::{FeedRecord, Severity};
+use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::image::Platform;
 use plimsoll_core::policy::{Policy, Threshold, Verdict};
@@ -38,6 +38,7 @@ use crate::progress::Bar;
 ///   docker-archive:FILE[:TAG]        what `docker save` writes
 ///   dir:ROOT                         an unpacked root filesystem
 ///   HOST/REPO[:TAG][@DIGEST]         an image in a registry
+#[allow(rustdoc::broken_intra_doc_links, reason = "the comment is the help, and its brackets are no links")]
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub(super) struct ScanArgs {
@@ -96,7 +97,7 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let database = open_database(&path, args.database.is_some())?;
     let catalogued = pipeline::open_and_catalog(&args.image, &choice, &registries, &options)?;
     let now = Timestamp::now();
-    let is_stale = |feed: &FeedRecord| is_stale(&session.config, feed, now);
+    let is_stale = |feed: &str, date: &str| is_stale(&session.config, feed, date, now);
     let assessments: Vec<Assessment> = catalogued
         .into_iter()
         .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &is_stale, &policy))
@@ -152,9 +153,8 @@ fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database,
     Ok(Ok(Database::open(path)?))
 }
 
-fn is_stale(config: &Config, feed: &FeedRecord, now: Timestamp) -> bool {
-    let date = feed.data_date.as_ref().unwrap_or(&feed.fetched_at);
-    match (date.parse::<Timestamp>(), config.max_age_days(&feed.name)) {
+fn is_stale(config: &Config, feed: &str, date: &str, now: Timestamp) -> bool {
+    match (date.parse::<Timestamp>(), config.max_age_days(feed)) {
         (Ok(date), Some(days)) => now.duration_since(date).as_hours() > i64::from(days) * 24,
         // A date that can't be read says nothing of freshness.
         (Err(_), _) => true,

@@ -68,7 +68,7 @@ impl Tokens {
 
 /// One `WWW-Authenticate` challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Challenge {
+pub struct Challenge {
     /// Lower case.
     scheme: String,
     /// Names in lower case.
@@ -261,7 +261,7 @@ impl TokenAnswer {
 }
 
 /// Reads the challenges of one `WWW-Authenticate` header. What is not one is left out.
-pub(super) fn parse_challenges(header: &str) -> Vec<Challenge> {
+pub fn parse_challenges(header: &str) -> Vec<Challenge> {
     let mut challenges: Vec<Challenge> = Vec::new();
     let mut rest = header;
     loop {

@@ -304,6 +304,8 @@ pub struct Database<'a> {
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "answer", rename_all = "kebab-case")]
 pub enum Verdict<'a> {
+    /// Nothing was demanded of the findings, and no part of the image is unjudged.
+    NothingDemanded,
     /// Nothing stands against the image, and nothing that was asked is unknown.
     Cleared,
     /// It may not sail.

@@ -1,0 +1,70 @@
+#!/bin/sh
+# Lays the repository's own test data into fuzz/corpus/TARGET, in the form that each target reads.
+#
+# Nothing here is a fixture of its own. What a run finds by itself stays beside the seeds.
+set -eu
+cd "$(dirname "$0")"
+crates=../crates
+image=$crates/plimsoll-image/testdata
+mkdir -p corpus
+
+# Adds standard input to a target's corpus, behind the text $2, named by its sum.
+add() {
+    mkdir -p "corpus/$1"
+    { printf "$2"; cat; } > corpus/new
+    mv corpus/new "corpus/$1/seed-$(cksum < corpus/new | tr ' ' -)"
+}
+
+find "$image/catalogers" -mindepth 4 -type f | while read -r file; do
+    path=${file#"$image"/catalogers/*/*/}
+    add catalogers "$(printf %s "$path" | sed 's/[\\%]/&&/g')\n" < "$file"
+done
+for file in "$image"/catalogers/executable/*/usr/bin/* "$image"/catalogers/executable/*/usr/local/bin/*; do
+    add executable '' < "$file"
+done
+find "$image/catalogers/java" -type f | while read -r file; do add java_archive '' < "$file"; done
+for file in "$image"/rpm/*.bdb; do add rpm_bdb '' < "$file"; done
+for file in "$image"/rpm/*.sqlite; do
+    add rpm_sqlite '' < "$file"
+    add catalogers 'var/lib/rpm/rpmdb.sqlite\n' < "$file"
+done
+printf 'RpmP' | add rpm_ndb ''
+printf '\0\0' | add rpm_header '\1'
+for file in "$image"/tar/*.tar.gz; do
+    gzip -dc "$file" | add tar '\0'
+    gzip -dc "$file" | add layer '\0'
+    add layer '\2' < "$file"
+done
+
+feeds=$crates/plimsoll-feeds/testdata/feeds
+find "$feeds" -mindepth 3 -type f ! -name '*.snap' | while read -r file; do
+    rest=${file#"$feeds"/}
+    feed=${rest%%/*}
+    rest=${rest#*/*/}
+    case $feed/$rest in
+    osv/*/*) add feed_osv_record "$(printf %s "${rest%%/*}" | sed 's/ /%%20/g')/all.zip\n" < "$file" ;;
+    osv/*) add feeds "$feed plan\n" < "$file" ;;
+    *) add feeds "$feed $rest\n" < "$file" ;;
+    esac
+done
+
+# The cases of a scheme are lines `A < B`; its number is its place in the sorted list.
+number=0
+for file in "$crates"/plimsoll-core/testdata/schemes/*.txt; do
+    sed -n 's/^\([^#@ ][^ ]*\) [<=>] \([^ ]*\)$/\1 \2/p' "$file" | head -40 | while read -r a b; do
+        printf '%s\n%s' "$a" "$b" | add schemes "\\$(printf %03o $number)"
+    done
+    number=$((number + 1))
+done
+
+grep -rhoE 'WWW-Authenticate: .*|Bearer realm=.*' "$crates"/plimsoll-image/tests/registry*.rs | head -20 |
+    while read -r line; do printf %s "$line" | add registry ''; done
+for text in alpine localhost:5000/a/b:1.0 r.example/a@sha256:0000; do printf %s "$text" | add registry ''; done
+printf '\033[31mred \342\200\256back\n' | add report_text ''
+printf '\6\1\2\6\377\0\1\3\2' | add merge ''
+printf '\0\0\200\1' | add advisory_database ''
+printf '%s' '{"schemaVersion":2,"mediaType":"m","config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855","size":1},"layers":[]}' |
+    add image_documents ''
+printf '%s' '{"architecture":"amd64","os":"linux","rootfs":{"diff_ids":[]},"history":[{"created_by":"x","empty_layer":true}]}' |
+    add image_documents ''
+touch corpus/.seeds

@@ -1,0 +1,71 @@
+//! What several targets do to bytes before they hand them on.
+
+/// Splits off the first line. Without a line end there is no line.
+pub(crate) fn first_line(data: &[u8]) -> Option<(&str, &[u8])> {
+    let end = data.iter().position(|&byte| byte == b'\n')?;
+    Some((std::str::from_utf8(&data[..end]).ok()?, &data[end + 1..]))
+}
+
+/// Changes bytes at places that the edits name: four bytes each, three for the place and one for the value. What is
+/// left over cuts the end off.
+pub(crate) fn edited(base: &[u8], edits: &[u8]) -> Vec<u8> {
+    let mut out = base.to_vec();
+    let (edits, rest) = edits.as_chunks::<4>();
+    for &[high, middle, low, value] in edits {
+        let place = u32::from_be_bytes([0, high, middle, low]) as usize % out.len();
+        out[place] = value;
+    }
+    let cut: usize = rest.iter().map(|&byte| usize::from(byte)).sum();
+    out.truncate(out.len().saturating_sub(cut));
+    out
+}
+
+/// Sets the sum of every block right that could be a tar header.
+pub(crate) fn summed_tar(data: &[u8]) -> Vec<u8> {
+    let mut out = data.to_vec();
+    for block in out.as_chunks_mut::<512>().0 {
+        let is_header = &block[257..262] == b"ustar" || block[148..156].contains(&b'\0');
+        if !is_header || block.iter().all(|&byte| byte == 0) {
+            continue;
+        }
+        block[148..156].fill(b' ');
+        let sum: u32 = block.iter().map(|&byte| u32::from(byte)).sum();
+        block[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    }
+    out
+}
+
+/// A zip of one entry that is stored as it is.
+pub(crate) fn zip_of(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut crc = flate2::Crc::new();
+    crc.update(content);
+    let size = u32::try_from(content.len()).expect("an input is small").to_le_bytes();
+    let name_length = u16::try_from(name.len()).expect("a name is short").to_le_bytes();
+    let common =
+        [&[20, 0, 0, 0, 0, 0, 0, 0, 0, 0], &crc.sum().to_le_bytes()[..], &size, &size, &name_length, &[0, 0]]
+            .concat();
+    let mut out = [b"PK\x03\x04", &common[..], name.as_bytes(), content].concat();
+    let start = u32::try_from(out.len()).expect("an input is small").to_le_bytes();
+    let directory = [b"PK\x01\x02\x14\0", &common[..], &[0; 14], name.as_bytes()].concat();
+    out.extend_from_slice(&directory);
+    let directory_size = u32::try_from(directory.len()).expect("it is small").to_le_bytes();
+    out.extend_from_slice(b"PK\x05\x06\0\0\0\0\x01\0\x01\0");
+    out.extend_from_slice(&[&directory_size[..], &start, &[0, 0]].concat());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_at_its_end() {
+        assert_eq!(first_line(b"a b\nc\nd"), Some(("a b", &b"c\nd"[..])));
+        assert_eq!(first_line(b"a b"), None);
+    }
+
+    #[test]
+    fn edits_change_and_cut() {
+        assert_eq!(edited(b"abcdef", b"\0\0\x01X\0\0\x08Y\x02"), b"aXYd");
+    }
+}
