@@ -233,6 +233,29 @@ fn reports_that_cannot_be_written() {
     assert!(!world.files(".").iter().any(|name| name.contains("tmp")), "nothing is left beside it");
 }
 
+/// A report is renamed into place only where a plain file is, or nothing. The links stand for what must not be
+/// replaced, least of all if this fails.
+#[test]
+fn devices_and_links_stay_what_they_are() {
+    let world = World::with_database();
+    ship("amd64").write_layout(&world, "ship");
+    let report = world.plimsoll(&["scan", "oci:ship", "-f", "json"]).expect(0).stdout;
+    world.write("real.json", "x".repeat(100_000));
+    for target in ["/dev/null", "real.json", "new.json"] {
+        std::os::unix::fs::symlink(target, world.path("link")).unwrap();
+        world.plimsoll(&["scan", "oci:ship", "-f", "json=link"]).expect(0);
+        assert_eq!(fs::read_link(world.path("link")).unwrap().to_str(), Some(target));
+        if target != "/dev/null" {
+            assert_eq!(fs::read_to_string(world.path(target)).unwrap(), report);
+        }
+        world.plimsoll(&["feeds", "export", "--sqlite", "link"]).expect(2);
+        assert_eq!(fs::read_link(world.path("link")).unwrap().to_str(), Some(target));
+        fs::remove_file(world.path("link")).unwrap();
+    }
+    std::os::unix::fs::symlink("real.json", world.path("link")).unwrap();
+    assert_run!(world, "export_over_a_link", ["feeds", "export", "--sqlite", "link"]).expect(2);
+}
+
 #[test]
 fn completions_and_manual() {
     let world = World::new();

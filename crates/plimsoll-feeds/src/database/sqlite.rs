@@ -17,6 +17,9 @@ pub enum ExportError {
     /// The database could not be read.
     #[error("cannot read what is to be exported")]
     Lookup(#[from] LookupError),
+    /// Something stands there that a rename would destroy: a device, a pipe, a link.
+    #[error("`{0}` is no plain file and is not replaced; name another file")]
+    InTheWay(PathBuf),
     /// SQLite refused.
     #[error("cannot write the export")]
     Sqlite(#[from] rusqlite::Error),
@@ -77,6 +80,9 @@ create index links_advisory on links (advisory);
 
 /// Writes a database as SQLite: aside first, then in place of what stands at `path`.
 pub fn export_sqlite(db: &Database, path: &Path) -> Result<(), ExportError> {
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        return Err(ExportError::InTheWay(path.to_owned()));
+    }
     let aside = beside(path, ".exporting");
     let io = |source| ExportError::Io { path: path.to_owned(), source };
     match fs::remove_file(&aside) {

@@ -1,7 +1,7 @@
 //! `plimsoll scan`: one image, or the platforms of one index, through all five verbs.
 
 use std::collections::BTreeMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -242,14 +242,26 @@ impl Output {
                 (self.format.write)(assessments, &context, &mut out)?;
                 out.flush()?;
             }
-            Some(file) => write_aside(file, |out| (self.format.write)(assessments, &context, out))
+            Some(file) => write_file(file, |out| (self.format.write)(assessments, &context, out))
                 .with_context(|| format!("cannot write the report to `{}`", file.display()))?,
         }
         Ok(())
     }
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all. A device, a pipe or a link is written to and stays what it is: a rename
+/// would replace `/dev/null`, for everyone.
+fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(there) if !there.is_file() => {
+            let mut out = io::BufWriter::new(File::create(path)?);
+            write(&mut out)?;
+            out.flush()
+        }
+        Ok(_) | Err(_) => write_aside(path, write),
+    }
+}
+
 fn write_aside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut aside = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
@@ -261,7 +273,7 @@ fn write_aside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        aside.as_file().set_permissions(std::fs::Permissions::from_mode(0o644))?;
+        aside.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
     }
     aside.persist(path)?;
     Ok(())
