@@ -106,6 +106,15 @@ static SCHEMAS: Step = Step {
     ..PLAIN
 };
 
+/// Fuzzes every parser of bytes for a minute each.
+static FUZZ: Step = Step {
+    name: "fuzz",
+    program: &["sh", "fuzz/run.sh", "60"],
+    needs: &[("c++", "g++")],
+    is_online: true,
+    ..PLAIN
+};
+
 /// What the tests of the second tier run, and the packages that have it.
 static SECOND_TIER_TOOLS: &[Tool] = &[
     ("docker-registry", "docker-registry"),
@@ -190,6 +199,7 @@ impl Run<'_> {
         if matches!(outcome, Outcome::Skipped(_)) {
             self.counts.skipped = skipped_before;
         }
+        self.step(&FUZZ, &[])?;
         Ok(())
     }
 
