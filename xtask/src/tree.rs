@@ -73,14 +73,17 @@ impl Tree {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
-    /// The manifests of the workspace's packages. A package that is a workspace of its own, as `cargo fuzz` has
-    /// it, is none of them: it can inherit nothing.
+    /// The manifests of all packages.
     pub(crate) fn manifests(&self) -> impl Iterator<Item = &TextFile> {
-        let is_member = |file: &&TextFile| !file.text.lines().any(|line| line.trim_end() == "[workspace]");
         self.files
             .iter()
             .filter(|file| file.path.ends_with("/Cargo.toml") && !file.path.contains("testdata/"))
-            .filter(is_member)
+    }
+
+    /// The manifests of the workspace's packages. A package that is a workspace of its own, as `cargo fuzz` has
+    /// it, is none of them: it can inherit nothing.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &TextFile> {
+        self.manifests().filter(|file| !file.text.lines().any(|line| line.trim_end() == "[workspace]"))
     }
 }
 
@@ -205,7 +208,7 @@ mod tests {
             ("b/Cargo.toml", "[package]\n[workspace]\n"),
             ("a/testdata/c/Cargo.toml", "[package]"),
         ]);
-        let paths: Vec<&str> = tree.manifests().map(|file| file.path.as_str()).collect();
+        let paths: Vec<&str> = tree.members().map(|file| file.path.as_str()).collect();
         assert_eq!(paths, ["a/Cargo.toml"]);
     }
 
