@@ -152,25 +152,22 @@ fn a_killed_first_update_leaves_no_database_or_a_whole_one() {
     });
 }
 
-/// Runs something that is killed at a given time, each time later, until it has been killed often enough and
-/// was done before its time; it says whether it was. Where it is done too early, because the machine had
-/// been busy when its time was taken, the times begin anew, closer together.
+/// Runs something that is killed at a given time, each time later, until it was done before its time; it says
+/// whether it was. Where that comes before it was killed often enough (other load made `takes` too long) it
+/// begins anew with smaller steps.
 fn kill_later_and_later(takes: Duration, mut killed_at: impl FnMut(Duration, u32) -> bool) {
     const KILLS_MIN: u32 = 20;
-    const STEP_MIN: Duration = Duration::from_micros(20);
-    let (mut kills, mut time, mut step) = (0, Duration::ZERO, takes / KILLS_MIN);
+    let (mut step, mut time, mut kills) = (takes / KILLS_MIN, Duration::ZERO, 0);
     for at in 0..500 {
         if !killed_at(time, at) {
-            kills += 1;
-            time += step;
-        } else if kills >= KILLS_MIN {
-            return;
+            (kills, time) = (kills + 1, time + step);
+        } else if kills < KILLS_MIN {
+            (step, time) = (step / 2, Duration::ZERO);
         } else {
-            step = (step / 2).max(STEP_MIN);
-            time = step;
+            return;
         }
     }
-    panic!("killed {kills} times, and never both often enough and too late");
+    panic!("it was killed {kills} times and never done after that");
 }
 
 /// The version that has the fix, as the scan says; `None` without a finding.
