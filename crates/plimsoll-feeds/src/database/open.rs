@@ -16,6 +16,7 @@ use plimsoll_core::advisory::{
     Advisories, Advisory, DatabaseIdentity, Enrichment, Epss, FeedRecord, High, Interval, Kev, LookupError,
     Row,
 };
+use zstd::bulk::Decompressor;
 
 use super::format::{
     self, BODY_BYTES_MAX, BUILT_AT_BYTES_MAX, Body, EPSS_BYTES, EndKind, FORMAT_VERSION, FRAME_BYTES,
@@ -28,8 +29,8 @@ use super::rows::{Base, StoredRow};
 use super::write::identity;
 
 /// How many inflated frames are kept. The findings of an image come package by package, and the advisories
-/// of a package mostly stand together.
-const CACHED_FRAMES_MAX: usize = 8;
+/// of a package mostly stand together; 4 MiB hold the frames of a few thousand findings.
+const CACHED_FRAMES_MAX: usize = 256;
 
 /// A database could not be opened, or is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -83,6 +84,29 @@ pub struct Database {
     pub(super) digest: [u8; 32],
     /// The frames inflated last, the latest at the end.
     cache: Mutex<Vec<(usize, Arc<Vec<u8>>)>>,
+    /// Inflaters that are not in use: making one costs more than inflating a frame with it.
+    inflaters: Inflaters,
+}
+
+#[derive(Default)]
+struct Inflaters(Mutex<Vec<Decompressor<'static>>>);
+
+impl std::fmt::Debug for Inflaters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Inflaters")
+    }
+}
+
+impl Inflaters {
+    /// Inflates a frame of at most so many bytes.
+    fn inflate(&self, compressed: &[u8], bytes_max: usize) -> io::Result<Vec<u8>> {
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = lock().pop();
+        let mut inflater = kept.map_or_else(Decompressor::new, Ok)?;
+        let inflated = inflater.decompress(compressed, bytes_max);
+        lock().push(inflater);
+        inflated
+    }
 }
 
 /// What a header says.
@@ -123,6 +147,7 @@ impl Database {
             identity: DatabaseIdentity { id: identity(&digest), built_at },
             digest,
             cache: Mutex::new(Vec::new()),
+            inflaters: Inflaters::default(),
         })
     }
 
@@ -315,7 +340,7 @@ impl Database {
         let inflated_bytes = self.field::<FRAME_BYTES>(format::FRAME_TABLE, frame, 8)? as usize;
         let compressed = frames.get(start..end).filter(|_| inflated_bytes <= FRAME_INFLATED_BYTES_MAX);
         compressed
-            .and_then(|compressed| zstd::bulk::decompress(compressed, inflated_bytes).ok())
+            .and_then(|compressed| self.inflaters.inflate(compressed, inflated_bytes).ok())
             .filter(|inflated| inflated.len() == inflated_bytes)
             .ok_or_else(|| self.damaged(&format!("frame {frame} of advisories cannot be inflated")))
     }
