@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use plimsoll_core::advisory::{
-    Advisories, Advisory, Affected, Epss, FeedRecord, FixState, Kev, LookupError, Range, RangeEnd, Severity, Status,
+    Advisories, Advisory, Affected, Epss, FeedRecord, FixState, Kev, LookupError, Range, RangeEnd, Severity,
+    Status,
 };
 use plimsoll_feeds::database::{Builder, Database, diff};
 use plimsoll_feeds::feeds::Sink;

@@ -43,7 +43,8 @@ fn visible(layers: &[Laid]) -> BTreeSet<String> {
 }
 
 fn hides(layer: &Laid, path: &str) -> bool {
-    let below = |top: &str| top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
+    let below =
+        |top: &str| top.is_empty() || path.strip_prefix(top).is_some_and(|rest| rest.starts_with('/'));
     layer.facts.whiteouts.iter().any(|gone| path == gone || (!gone.is_empty() && below(gone)))
         || layer.facts.opaque.iter().any(|directory| below(directory))
         || layer.entries.iter().any(|(entry, is_directory)| {

@@ -26,6 +26,8 @@ pub(crate) static COMMAND: Command = Command {
 const TURNS: usize = 5;
 /// How many times as large the second image of `--large` is.
 const LARGE: usize = 7;
+/// Option, not for people, that makes an image: folder and scale.
+const MAKE: &str = "--make";
 /// Rows of the synthetic database.
 const ROWS: u64 = 1_000_000;
 
@@ -33,11 +35,19 @@ const ROWS: u64 = 1_000_000;
 struct Bench {
     plimsoll: PathBuf,
     measure: PathBuf,
+    xtask: PathBuf,
     folder: PathBuf,
     database: PathBuf,
 }
 
 fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
+    // What the bench asks its own release build to do; see `Bench::image`.
+    if let [option, folder, scale] = arguments
+        && option == MAKE
+    {
+        image::write(Path::new(folder), scale.parse()?)?;
+        return Ok(true);
+    }
     let mut named = None;
     let mut is_large = false;
     let mut arguments = arguments.iter();
@@ -87,6 +97,7 @@ impl Bench {
         Ok(Bench {
             plimsoll: release.join("plimsoll"),
             measure: release.join("measure"),
+            xtask: release.join("xtask"),
             database: folder.join("database.plimsoll"),
             folder,
         })
@@ -100,7 +111,10 @@ impl Bench {
             if layout.exists() {
                 fs::remove_dir_all(&layout)?;
             }
-            image::write(&layout, scale)?;
+            // By the release build: compressing it takes the other one minutes.
+            let mut process = Process::new(&self.xtask);
+            let status = process.args(["bench", MAKE]).arg(&layout).arg(scale.to_string()).status()?;
+            ensure!(status.success(), "cannot make the image");
         }
         Ok(layout)
     }
@@ -119,9 +133,11 @@ impl Bench {
         line("size", &format!("{:.1} MB, {:.1} bytes a row", bytes / 1e6, bytes / rows), "");
         let microseconds = |times: Vec<f64>| times.into_iter().map(|time| time * 1e6).collect::<Vec<f64>>();
         line("open", &format!("{} µs", spread(&microseconds(value("open_seconds")), 0)), "microseconds");
-        let milliseconds: Vec<f64> = value("match_seconds").into_iter().map(|time| time * 1e3).collect();
-        let what = format!("{} ms, {} findings", spread(&milliseconds, 1), one("findings"));
-        line("open and match 2500 packages", &what, "20 ms");
+        for (times, findings) in [("few_seconds", "few_findings"), ("many_seconds", "many_findings")] {
+            let milliseconds: Vec<f64> = value(times).into_iter().map(|time| time * 1e3).collect();
+            let what = format!("open and match 2500 packages, {} findings", one(findings));
+            line(&what, &format!("{} ms", spread(&milliseconds, 1)), "20 ms");
+        }
         Ok(())
     }
 
@@ -144,7 +160,7 @@ impl Bench {
         let (report, _) = watched(&mut warm())?;
         let (sizes, _) = watched(&mut floor())?;
         let size = |name| numbers(&sizes, name).first().copied().unwrap_or(f64::NAN) / 1e6;
-        let packages = report.matches("\"evidence_path\"").count();
+        let packages = report.matches("\"licenses\":").count();
         println!("\nscan of {}", layout.display());
         println!(
             "  {:.0} MB in layers, {:.0} MB unpacked, {packages} packages",
@@ -241,7 +257,7 @@ fn numbers(output: &str, name: &str) -> Vec<f64> {
 
 fn line(what: &str, is: &str, target: &str) {
     let target = if target.is_empty() { String::new() } else { format!("  (aim: {target})") };
-    println!("  {what:<40} {is}{target}");
+    println!("  {what:<46} {is}{target}");
 }
 
 fn mebibytes(kibibytes: Option<u64>) -> String {

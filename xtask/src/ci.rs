@@ -33,13 +33,20 @@ struct Step {
     skips_on: &'static [&'static str],
     /// Whether its output has `test result:` lines.
     has_tests: bool,
+    /// Whether it may reach the network.
+    is_online: bool,
 }
 
 /// A program, and the Debian package that has it, or how else to get it.
 type Tool = (&'static str, &'static str);
 
-const PLAIN: Step = Step { name: "", program: &[], env: &[], needs: &[], skips_on: &[], has_tests: false };
+const PLAIN: Step =
+    Step { name: "", program: &[], env: &[], needs: &[], skips_on: &[], has_tests: false, is_online: false };
 const DENY: &[Tool] = &[("cargo-deny", "`cargo install cargo-deny --locked`")];
+
+/// What makes the first tier offline; it changes nothing where everything is here.
+static FETCH: Step =
+    Step { name: "fetch", program: &["cargo", "fetch", "--locked"], is_online: true, ..PLAIN };
 
 /// The first tier, in order; `tidy` runs before it in this process.
 static FIRST_TIER: &[Step] = &[
@@ -81,6 +88,7 @@ static FIRST_TIER: &[Step] = &[
         program: &["cargo", "deny", "check", "advisories"],
         needs: DENY,
         skips_on: &["failed to fetch advisory database"],
+        is_online: true,
         ..PLAIN
     },
 ];
@@ -94,6 +102,16 @@ static SCHEMAS: Step = Step {
     program: &["tools/fetch-schemas.sh", SCHEMAS_FOLDER],
     needs: &[("python3", "python3-venv"), ("npm", "npm")],
     skips_on: &["No matching distribution found", "ENOTFOUND", "EAI_AGAIN", "ETIMEDOUT", "ECONNREFUSED"],
+    is_online: true,
+    ..PLAIN
+};
+
+/// Fuzzes every parser of bytes for a minute each.
+static FUZZ: Step = Step {
+    name: "fuzz",
+    program: &["sh", "fuzz/run.sh", "60"],
+    needs: &[("c++", "g++")],
+    is_online: true,
     ..PLAIN
 };
 
@@ -138,8 +156,7 @@ fn run(root: &Path, _: &[String]) -> anyhow::Result<bool> {
     let logs = root.join("target/ci");
     fs::create_dir_all(&logs).with_context(|| format!("cannot make `{}`", logs.display()))?;
     let mut run = Run { root, logs, counts: Counts::default(), failed_steps: 0 };
-    // The only step that may reach the network; it changes nothing where everything is here.
-    run.step(&Step { name: "fetch", program: &["cargo", "fetch", "--locked"], ..PLAIN }, &[])?;
+    run.step(&FETCH, &[])?;
     run.tidy()?;
     for step in FIRST_TIER {
         run.step(step, &[])?;
@@ -182,6 +199,7 @@ impl Run<'_> {
         if matches!(outcome, Outcome::Skipped(_)) {
             self.counts.skipped = skipped_before;
         }
+        self.step(&FUZZ, &[])?;
         Ok(())
     }
 
@@ -224,7 +242,7 @@ impl Run<'_> {
         let mut process = Process::new(program);
         process.args(fixed).args(arguments).current_dir(self.root).stdin(Stdio::null());
         process.stderr(out.try_clone()?).stdout(out).env("CARGO_TERM_COLOR", "never");
-        if step.name != "fetch" {
+        if !step.is_online {
             process.env("CARGO_NET_OFFLINE", "true");
         }
         process.envs(step.env.iter().copied()).envs(env.iter().map(|(name, value)| (name, value)));

@@ -73,11 +73,17 @@ impl Tree {
         self.files.iter().filter(|file| file.path.ends_with(".rs"))
     }
 
-    /// The manifests of the workspace's packages.
+    /// The manifests of all packages.
     pub(crate) fn manifests(&self) -> impl Iterator<Item = &TextFile> {
         self.files
             .iter()
             .filter(|file| file.path.ends_with("/Cargo.toml") && !file.path.contains("testdata/"))
+    }
+
+    /// The manifests of the workspace's packages. A package that is a workspace of its own, as `cargo fuzz` has
+    /// it, is none of them: it can inherit nothing.
+    pub(crate) fn members(&self) -> impl Iterator<Item = &TextFile> {
+        self.manifests().filter(|file| !file.text.lines().any(|line| line.trim_end() == "[workspace]"))
     }
 }
 
@@ -192,6 +198,18 @@ mod tests {
         let text = "fn a() { b } #[cfg(test)] mod c { fn d() {} } #[test] fn e() {} fn f() {}";
         assert_eq!(idents(text, false), "fn a fn f b");
         assert_eq!(idents(text, true), "fn a mod c fn e fn f b fn d");
+    }
+
+    #[test]
+    fn a_workspace_of_its_own_is_no_member() {
+        let tree = Tree::of_texts(&[
+            ("Cargo.toml", "[workspace]"),
+            ("a/Cargo.toml", "[package]"),
+            ("b/Cargo.toml", "[package]\n[workspace]\n"),
+            ("a/testdata/c/Cargo.toml", "[package]"),
+        ]);
+        let paths: Vec<&str> = tree.members().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["a/Cargo.toml"]);
     }
 
     #[test]

@@ -13,9 +13,9 @@ use crate::pack::{Layout, TarWriter, zip};
 /// What a layer is filled with beside packages, in mebibytes, for an image of size 1.
 static LAYERS: &[Layer] = &[
     Layer { fill: os, mebibytes: 110 },
-    Layer { fill: node, mebibytes: 330 },
+    Layer { fill: node, mebibytes: 280 },
     Layer { fill: python, mebibytes: 120 },
-    Layer { fill: java, mebibytes: 90 },
+    Layer { fill: java, mebibytes: 60 },
     Layer { fill: ruby, mebibytes: 60 },
     Layer { fill: nothing, mebibytes: 20 },
 ];
@@ -71,10 +71,10 @@ impl Filler<'_> {
     fn bytes(&mut self, length: usize) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(length + 64);
         while bytes.len() < length {
-            for _ in 0..4 {
-                let noise = self.next().to_le_bytes();
-                bytes.extend(noise);
+            for _ in 0..2 {
+                bytes.extend(self.next().to_le_bytes());
             }
+            bytes.extend(&self.next().to_le_bytes()[..4]);
             let piece = 24 + (self.next() % 40) as usize;
             let back = piece + (self.next() % 8_000) as usize;
             let start = bytes.len().saturating_sub(back);

@@ -58,7 +58,7 @@ fn line_of(file: &TextFile, key: &str) -> usize {
 fn check(tree: &Tree, found: &mut Found) {
     let of_workspace = tree.file("Cargo.toml").and_then(|file| file.text.parse::<Table>().ok());
     let of_workspace = of_workspace.as_ref().and_then(|root| root.get("workspace")?.get("lints")?.as_table());
-    for file in tree.manifests() {
+    for file in tree.members() {
         // A manifest that cannot be read is found by the rule `layering`.
         let Ok(manifest) = file.text.parse::<Table>() else { continue };
         let inherits = |table: Option<&Value>| {
