@@ -77,6 +77,8 @@ fn usage_errors() {
         ("no_image", &["scan"]),
         ("unknown_format", &["scan", "oci:ship", "--format", "pdf"]),
         ("two_reports_to_stdout", &["scan", "oci:ship", "-f", "table", "-f", "json"]),
+        ("report_without_file", &["scan", "oci:ship", "-f", "json="]),
+        ("two_reports_to_a_file", &["scan", "oci:ship", "-f", "json=out", "-f", "sarif=out"]),
         ("bad_fail_on", &["scan", "oci:ship", "--fail-on", "severe"]),
         ("bad_fail_on_suffix", &["scan", "oci:ship", "--fail-on", "high,fixed"]),
         ("bad_platform", &["scan", "oci:ship", "--platform", "amd64"]),

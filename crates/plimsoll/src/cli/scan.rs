@@ -217,6 +217,14 @@ fn outputs(texts: &[String]) -> anyhow::Result<Vec<Output>> {
             let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
             anyhow!("there is no format `{name}`; the formats are {}", names.join(", "))
         })?;
+        if file.as_ref().is_some_and(|file| file.as_os_str().is_empty()) {
+            bail!("`{text}` names no file; write, for example, `{name}=out.{name}`");
+        }
+        if let Some(file) = &file
+            && outputs.iter().any(|other: &Output| other.file.as_ref() == Some(file))
+        {
+            bail!("two reports cannot go to one file, `{}`", file.display());
+        }
         outputs.push(Output { format, file });
     }
     if outputs.iter().filter(|output| output.file.is_none()).count() > 1 {
