@@ -47,8 +47,7 @@ pub(super) struct ScanArgs {
     /// Platform of an index: OS/ARCHITECTURE[/VARIANT], or `all` for every one in one run.
     #[arg(long, value_name = "PLATFORM")]
     platform: Option<String>,
-    /// How to write the report: NAME, or NAME=FILE. May be given several times.
-    #[arg(long, short, value_name = "FORMAT[=FILE]", default_value = "table")]
+    #[arg(long, short, value_name = "FORMAT[=FILE]", default_value = "table", help = format_help())]
     format: Vec<String>,
     /// Exit with 1 when a finding is this bad or worse: negligible, low, medium, high, critical, or `any`;
     /// with `,fixable` only findings that have a fix count.
@@ -204,6 +203,14 @@ fn platform_choice(text: Option<&str>) -> anyhow::Result<PlatformChoice> {
 struct Output {
     format: &'static Format,
     file: Option<PathBuf>,
+}
+
+fn format_help() -> String {
+    let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+    format!(
+        "How to write the report: {}; to a file with `=FILE`. May be given several times",
+        names.join(", ")
+    )
 }
 
 fn outputs(texts: &[String]) -> anyhow::Result<Vec<Output>> {
