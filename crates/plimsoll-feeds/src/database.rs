@@ -1,7 +1,7 @@
 //! The advisory database: one immutable file of our own format, built aside, mapped, replaced by rename.
 //!
 //! [`Builder`] takes what the feeds state and writes the file; [`Database`] opens it in microseconds and
-//! answers from the mapped bytes. [`diff`] compares two, [`export_sqlite`] writes one out for people who
+//! answers from the mapped bytes. [`diff()`] compares two, [`export_sqlite`] writes one out for people who
 //! want to query it. `format.rs` says what each byte means.
 //!
 //! Opening checks the frame of the file, not its content: that is [`Database::verify`]'s part, done when a
