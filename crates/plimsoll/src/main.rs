@@ -10,6 +10,12 @@ mod progress;
 
 use std::process::ExitCode;
 
+use mimalloc::MiMalloc;
+
+/// Findings and reports are many small texts: measured, the system's allocator took a quarter of a warm scan.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
 fn main() -> ExitCode {
     cli::run(std::env::args_os()).into()
 }

@@ -86,7 +86,7 @@ pub(super) const EPSS_BYTES: usize = 16;
 pub(super) const KEV_BYTES: usize = 20;
 
 /// Where a frame is closed. Larger ones compress better, smaller ones cost less to read one advisory from.
-pub(super) const FRAME_TARGET_BYTES: usize = 16 << 10;
+pub(super) const FRAME_TARGET_BYTES: usize = 8 << 10;
 /// Largest encoded advisory.
 pub(super) const BODY_BYTES_MAX: usize = 512 << 10;
 /// Largest inflated frame: an advisory of the largest size and its length.
