@@ -27,8 +27,8 @@ impl Assessment {
     /// without repeats.
     pub fn gaps(&self) -> Vec<&Gap> {
         let judged: &[Gap] = match &self.verdict {
-            Verdict::Undecided(gaps) => gaps,
-            Verdict::NothingDemanded | Verdict::Cleared | Verdict::Refused(_) => &[],
+            Verdict::Undecided(gaps) | Verdict::Cleared(gaps) => gaps,
+            Verdict::NothingDemanded | Verdict::Refused(_) => &[],
         };
         let mut gaps: Vec<&Gap> =
             self.inventory.gaps.iter().chain(&self.findings.gaps).chain(judged).collect();

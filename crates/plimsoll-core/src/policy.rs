@@ -28,8 +28,9 @@ pub struct Threshold {
 pub enum Verdict {
     /// Nothing was demanded of the findings, and no part of the image is unjudged.
     NothingDemanded,
-    /// Nothing stands against it, and nothing that was asked is unknown.
-    Cleared,
+    /// Nothing stands against it, and nothing that was asked is unknown but these gaps, which the policy
+    /// accepts.
+    Cleared(Vec<Gap>),
     /// It may not sail, for these reasons.
     Refused(Vec<Reason>),
     /// Nothing refused it, but these gaps could hide something.
@@ -41,7 +42,7 @@ impl Verdict {
     pub fn name(&self) -> &'static str {
         match self {
             Verdict::NothingDemanded => "nothing-demanded",
-            Verdict::Cleared => "cleared",
+            Verdict::Cleared(_) => "cleared",
             Verdict::Refused(_) => "refused",
             Verdict::Undecided(_) => "undecided",
         }
@@ -112,6 +113,6 @@ pub fn judge(inventory: &Inventory, findings: &Findings, policy: &Policy) -> Ver
     } else if policy.fail_on.is_none() {
         Verdict::NothingDemanded
     } else {
-        Verdict::Cleared
+        Verdict::Cleared(gaps)
     }
 }

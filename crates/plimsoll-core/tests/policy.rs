@@ -165,7 +165,7 @@ fn the_verdict_follows_the_table() {
             (findings.split_whitespace().collect(), gaps.split_whitespace().collect());
         let verdict = judged(&findings, &gaps, &policy(demanded));
         let detail = match &verdict {
-            Verdict::NothingDemanded | Verdict::Cleared => String::new(),
+            Verdict::NothingDemanded | Verdict::Cleared(_) => String::new(),
             Verdict::Refused(reasons) => format!(" {}", reasons.len()),
             Verdict::Undecided(gaps) => gaps.iter().map(|gap| format!(" {}", gap.kind)).collect(),
         };
@@ -223,7 +223,7 @@ fn mildness(verdict: &Verdict) -> u8 {
     match verdict {
         Verdict::Refused(_) => 0,
         Verdict::Undecided(_) => 1,
-        Verdict::NothingDemanded | Verdict::Cleared => 2,
+        Verdict::NothingDemanded | Verdict::Cleared(_) => 2,
     }
 }
 

@@ -80,9 +80,9 @@ pub(crate) fn verdict(assessment: &Assessment, is_judged: bool) -> String {
     match &assessment.verdict {
         Verdict::NothingDemanded if is_judged => "none, as nothing was demanded (see `--fail-on`)".to_owned(),
         Verdict::NothingDemanded => "none, as nothing was demanded, and parts were not judged".to_owned(),
-        Verdict::Cleared if is_judged && assessment.gaps().is_empty() => "cleared".to_owned(),
-        Verdict::Cleared if is_judged => "cleared, with gaps".to_owned(),
-        Verdict::Cleared => "cleared only because gaps are allowed: parts were not judged".to_owned(),
+        Verdict::Cleared(_) if is_judged && assessment.gaps().is_empty() => "cleared".to_owned(),
+        Verdict::Cleared(_) if is_judged => "cleared, with gaps".to_owned(),
+        Verdict::Cleared(_) => "cleared only because gaps are allowed: parts were not judged".to_owned(),
         Verdict::Refused(reasons) => format!("refused: {}", count(reasons.len(), "reason")),
         Verdict::Undecided(gaps) => format!("undecided: {} could hide something", count(gaps.len(), "gap")),
     }

@@ -208,7 +208,9 @@ fn gap(gap: &Gap) -> wire::Gap<'_> {
 fn verdict(verdict: &policy::Verdict) -> wire::Verdict<'_> {
     match verdict {
         policy::Verdict::NothingDemanded => wire::Verdict::NothingDemanded,
-        policy::Verdict::Cleared => wire::Verdict::Cleared,
+        policy::Verdict::Cleared(accepted) => {
+            wire::Verdict::Cleared { accepted_gaps: accepted.iter().map(gap).collect() }
+        }
         policy::Verdict::Refused(reasons) => wire::Verdict::Refused {
             reasons: reasons
                 .iter()

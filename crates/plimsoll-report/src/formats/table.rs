@@ -158,8 +158,8 @@ fn first_lines(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
     }
     let style = match &assessment.verdict {
         Verdict::NothingDemanded if unjudged.is_empty() => Style::new(),
-        Verdict::Cleared if unjudged.is_empty() => GOOD,
-        Verdict::NothingDemanded | Verdict::Cleared | Verdict::Undecided(_) => WARNING,
+        Verdict::Cleared(_) if unjudged.is_empty() => GOOD,
+        Verdict::NothingDemanded | Verdict::Cleared(_) | Verdict::Undecided(_) => WARNING,
         Verdict::Refused(_) => ALARM,
     };
     page.labelled("Verdict", style, &heading::verdict(assessment, unjudged.is_empty()))?;

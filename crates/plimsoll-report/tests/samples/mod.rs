@@ -307,7 +307,7 @@ fn assessment(inventory: Inventory, findings: Findings) -> Assessment {
             id: digest(0xdd).as_str().to_owned(),
             built_at: "2026-01-01T00:00:00Z".to_owned(),
         }),
-        verdict: Verdict::Cleared,
+        verdict: Verdict::Cleared(Vec::new()),
     };
     judged(assessment)
 }

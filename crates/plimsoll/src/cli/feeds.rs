@@ -172,6 +172,9 @@ fn status_row(out: &mut String, feed: &FeedStatus, is_verbose: bool) -> std::fmt
     }
     if is_verbose {
         writeln!(out, "  from {}", feed.url)?;
+        if let (Some(fetched), Some(checked)) = (&feed.fetched_at, &feed.checked_at) {
+            writeln!(out, "  fetched {fetched}, last confirmed by the upstream {checked}")?;
+        }
         for (reason, count) in &feed.skipped {
             writeln!(out, "  left out {count}: {reason}")?;
         }

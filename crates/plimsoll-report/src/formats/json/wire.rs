@@ -306,8 +306,11 @@ pub struct Database<'a> {
 pub enum Verdict<'a> {
     /// Nothing was demanded of the findings, and no part of the image is unjudged.
     NothingDemanded,
-    /// Nothing stands against the image, and nothing that was asked is unknown.
-    Cleared,
+    /// Nothing stands against the image, and nothing that was asked is unknown but what was accepted.
+    Cleared {
+        /// Gaps that could hide something, and that whoever asked accepts.
+        accepted_gaps: Vec<Gap<'a>>,
+    },
     /// It may not sail.
     Refused {
         /// Why.
