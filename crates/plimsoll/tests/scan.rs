@@ -53,6 +53,7 @@ fn one_root_gives_the_same_findings_by_every_way() {
         "docker-archive:saved.tar",
         "docker-archive:saved.tar:1",
         "docker-archive:saved.tar:harbour/ship:1",
+        "docker-archive:saved.tar:ship:1",
         "dir:root",
     ] {
         let (code, mut report) = world.scan(&[reference]);

@@ -88,7 +88,8 @@ fn select<'a>(reference: &str, entries: &'a [Entry], selection: &Selection) -> R
         Selection::Only => None,
         Selection::Tag(tag) => entries.iter().find(|entry| {
             tags(entry).any(|name| {
-                name == tag || name.strip_suffix(tag.as_str()).is_some_and(|rest| rest.ends_with(':'))
+                // `1`, and `ship:1` of `docker.io/harbour/ship:1`, which some tools write out.
+                name == tag || name.strip_suffix(tag.as_str()).is_some_and(|rest| rest.ends_with([':', '/']))
             })
         }),
         Selection::Digest(digest) => entries.iter().find(|entry| entry.config.contains(digest.hex())),
