@@ -351,11 +351,13 @@ pub struct FeedRecord {
 
 impl FeedRecord {
     /// How old the data of a namespace is: the date that it states, else the feed's, else that of the fetch.
+    /// Where a feed's parts age apart, the date of the others says nothing of a part without one.
     pub fn date_of(&self, namespace: &str) -> &str {
         let own = self.namespace_dates.binary_search_by(|(name, _)| name.as_str().cmp(namespace));
-        match own {
-            Ok(index) => &self.namespace_dates[index].1,
-            Err(_) => self.data_date.as_ref().unwrap_or(&self.fetched_at),
+        match (own, &self.data_date) {
+            (Ok(index), _) => &self.namespace_dates[index].1,
+            (Err(_), Some(date)) if self.namespace_dates.is_empty() => date,
+            (Err(_), _) => &self.fetched_at,
         }
     }
 }
@@ -415,6 +417,26 @@ mod tests {
             (Interval::Unparsable, b"a", None),
         ] {
             assert_eq!(interval.contains(key), expected);
+        }
+    }
+
+    #[test]
+    fn a_namespace_has_its_own_date_or_the_one_that_is_about_it() {
+        let text = str::to_owned;
+        let whole = FeedRecord {
+            fetched_at: text("fetched"),
+            data_date: Some(text("data")),
+            ..FeedRecord::default()
+        };
+        let apart = FeedRecord { namespace_dates: vec![(text("pypi"), text("own"))], ..whole.clone() };
+        let undated = FeedRecord { data_date: None, ..whole.clone() };
+        for (feed, namespace, expected) in [
+            (&whole, "npm", "data"),
+            (&undated, "npm", "fetched"),
+            (&apart, "pypi", "own"),
+            (&apart, "npm", "fetched"),
+        ] {
+            assert_eq!(feed.date_of(namespace), expected, "{namespace}");
         }
     }
 
