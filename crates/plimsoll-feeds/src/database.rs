@@ -8,6 +8,7 @@
 //! file is built or arrives. Lookups bear any content all the same; what does not make sense is a
 //! [`LookupError`](plimsoll_core::advisory::LookupError).
 
+mod bodies;
 mod build;
 mod diff;
 mod format;

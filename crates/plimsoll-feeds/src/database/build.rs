@@ -14,6 +14,7 @@ use plimsoll_core::schemes::Scheme;
 use plimsoll_core::{distros, ecosystems};
 use sha2::{Digest, Sha256};
 
+use super::bodies::Bodies;
 use super::format::{self, Body, EndKind, KEY_BYTES_MAX, TEXT_BYTES_MAX, put_text, shorten};
 use super::intern::Interner;
 use super::rows::Head;
@@ -39,9 +40,6 @@ const NOTE_CHARS_MAX: usize = 200;
 const NAMESPACES_MAX: usize = 1_000;
 /// Longest name of a namespace. Feed records list them, and those are read on opening.
 const NAMESPACE_BYTES_MAX: usize = 100;
-/// Compression of bodies. On prose in frames of this size 6 takes a twentieth off 3's size; 9 takes off
-/// less than a hundredth more.
-const ZSTD_LEVEL: i32 = 6;
 
 const FULL: &str = "the database is full";
 const TEXT_TOO_LONG: &str = "a text is longer than 2048 bytes";
@@ -72,14 +70,6 @@ pub(super) struct PendingFeed {
     namespace_dates: BTreeMap<String, (jiff::Timestamp, String)>,
 }
 
-/// A closed frame of bodies.
-pub(super) struct Frame {
-    /// Where it begins in `frames`.
-    pub(super) offset: usize,
-    pub(super) first_advisory: u32,
-    pub(super) inflated_bytes: usize,
-}
-
 /// A database in the making.
 pub struct Builder {
     pub(super) strings: Interner,
@@ -93,10 +83,7 @@ pub struct Builder {
     /// Number of each advisory of the current feed, by 128 bits of its body's SHA-256.
     bodies: HashMap<u128, u32>,
     pub(super) advisories: u32,
-    open_frame: Vec<u8>,
-    open_frame_first: u32,
-    pub(super) frame_table: Vec<Frame>,
-    pub(super) frames: Vec<u8>,
+    pending: Bodies,
     /// CVE, score, percentile. The last of a CVE counts.
     pub(super) epss: Vec<(u64, u32, u32)>,
     /// CVE, date added, due date, used by ransomware. The last of a CVE counts.
@@ -104,9 +91,7 @@ pub struct Builder {
     /// Namespace that the last statement was about: most come in runs.
     last_namespace: Option<(String, Namespace)>,
     scratch: Vec<u8>,
-    /// Made with the first frame and used for all.
-    compressor: Option<zstd::bulk::Compressor<'static>>,
-    /// The first frame that could not be compressed; writing reports it.
+    /// The first bodies that could not be compressed; writing reports it.
     compression: io::Result<()>,
 }
 
@@ -134,15 +119,11 @@ impl Builder {
             feeds: Vec::new(),
             bodies: HashMap::new(),
             advisories: 0,
-            open_frame: Vec::new(),
-            open_frame_first: 0,
-            frame_table: Vec::new(),
-            frames: Vec::new(),
+            pending: Bodies::default(),
             epss: Vec::new(),
             kev: Vec::new(),
             last_namespace: None,
             scratch: Vec::new(),
-            compressor: None,
             compression: Ok(()),
         }
     }
@@ -169,9 +150,9 @@ impl Builder {
     /// The directory must be there, and should be of mode 0700: databases are mapped, and whoever can shorten
     /// one kills those who read it. An empty file `PATH.lock` stays beside the database.
     pub fn write(mut self, path: &Path, built_at: &str) -> Result<Built, BuildError> {
-        self.close_frame();
         mem::replace(&mut self.compression, Ok(())).map_err(BuildError::Compression)?;
-        write::write(self, path, built_at)
+        let frames = mem::take(&mut self.pending).finish().map_err(BuildError::Compression)?;
+        write::write(self, frames, path, built_at)
     }
 
     /// Gives an advisory its number, the same one for the same body within a feed.
@@ -191,38 +172,10 @@ impl Builder {
         let number = self.advisories;
         self.advisories = number.checked_add(1).ok_or(FULL)?;
         self.bodies.insert(hash, number);
-        if !self.open_frame.is_empty()
-            && self.open_frame.len() + self.scratch.len() > format::FRAME_TARGET_BYTES
-        {
-            self.close_frame();
+        if let Err(error) = self.pending.push(&self.scratch) {
+            self.compression = Err(error);
         }
-        if self.open_frame.is_empty() {
-            self.open_frame_first = number;
-        }
-        put_text(&mut self.open_frame, &self.scratch);
         Ok(number)
-    }
-
-    /// Compresses the open frame.
-    fn close_frame(&mut self) {
-        if self.open_frame.is_empty() {
-            return;
-        }
-        self.frame_table.push(Frame {
-            offset: self.frames.len(),
-            first_advisory: self.open_frame_first,
-            inflated_bytes: self.open_frame.len(),
-        });
-        let compressed = match &mut self.compressor {
-            Some(compressor) => compressor.compress(&self.open_frame),
-            none => zstd::bulk::Compressor::new(ZSTD_LEVEL)
-                .and_then(|compressor| none.insert(compressor).compress(&self.open_frame)),
-        };
-        match compressed {
-            Ok(compressed) => self.frames.extend_from_slice(&compressed),
-            Err(error) => self.compression = Err(error),
-        }
-        self.open_frame.clear();
     }
 
     /// Finds a namespace's scheme, and gives its name an id.

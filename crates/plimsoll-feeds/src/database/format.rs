@@ -30,7 +30,8 @@
 //!  7 epss         16 bytes each, sorted: u64 CVE, u32 score, u32 percentile, in billionths
 //!  8 kev          20 bytes each, sorted: u64 CVE, u32 date added (string), u32 due date (string), u32 used by
 //!                 ransomware (0 or 1)
-//!  9 meta         `Meta` as postcard: counts and feed records. The one section that opening reads
+//!  9 dictionary   what the frames are compressed with; empty for nothing
+//! 10 meta         `Meta` as postcard: counts and feed records. The one section that opening reads
 //!
 //! CVE            u64: the year shifted left by 40, plus the number in that year
 //! row
@@ -67,17 +68,29 @@ pub(super) const FRAME_TABLE: usize = 5;
 pub(super) const FRAMES: usize = 6;
 pub(super) const EPSS: usize = 7;
 pub(super) const KEV: usize = 8;
-pub(super) const META: usize = 9;
+pub(super) const DICTIONARY: usize = 9;
+pub(super) const META: usize = 10;
 /// How many sections there are.
-pub(super) const SECTIONS: usize = 10;
+pub(super) const SECTIONS: usize = 11;
 
 /// Name of each section, for people.
-pub(super) const SECTION_NAMES: [&str; SECTIONS] =
-    ["strings", "versions", "namespaces", "packages", "rows", "frame table", "frames", "epss", "kev", "meta"];
+pub(super) const SECTION_NAMES: [&str; SECTIONS] = [
+    "strings",
+    "versions",
+    "namespaces",
+    "packages",
+    "rows",
+    "frame table",
+    "frames",
+    "epss",
+    "kev",
+    "dictionary",
+    "meta",
+];
 
 /// Bytes of a record of each section; 1 where it has none of fixed width.
 pub(super) const SECTION_WIDTHS: [usize; SECTIONS] =
-    [1, 1, NAMESPACE_BYTES, PACKAGE_BYTES, 1, FRAME_BYTES, 1, EPSS_BYTES, KEV_BYTES, 1];
+    [1, 1, NAMESPACE_BYTES, PACKAGE_BYTES, 1, FRAME_BYTES, 1, EPSS_BYTES, KEV_BYTES, 1, 1];
 
 pub(super) const NAMESPACE_BYTES: usize = 8;
 pub(super) const PACKAGE_BYTES: usize = 8;
@@ -86,7 +99,9 @@ pub(super) const EPSS_BYTES: usize = 16;
 pub(super) const KEV_BYTES: usize = 20;
 
 /// Where a frame is closed. Larger ones compress better, smaller ones cost less to read one advisory from.
-pub(super) const FRAME_TARGET_BYTES: usize = 8 << 10;
+pub(super) const FRAME_TARGET_BYTES: usize = 4 << 10;
+/// Largest dictionary.
+pub(super) const DICTIONARY_BYTES_MAX: usize = 64 << 10;
 /// Largest encoded advisory.
 pub(super) const BODY_BYTES_MAX: usize = 512 << 10;
 /// Largest inflated frame: an advisory of the largest size and its length.

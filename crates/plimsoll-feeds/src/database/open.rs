@@ -29,8 +29,8 @@ use super::rows::{Base, StoredRow};
 use super::write::identity;
 
 /// How many inflated frames are kept. The findings of an image come package by package, and the advisories
-/// of a package mostly stand together; 4 MiB hold the frames of a few thousand findings.
-const CACHED_FRAMES_MAX: usize = 256;
+/// of a package mostly stand together; 2 MiB hold the frames of a few thousand findings.
+const CACHED_FRAMES_MAX: usize = 512;
 
 /// A database could not be opened, or is not what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -98,11 +98,11 @@ impl std::fmt::Debug for Inflaters {
 }
 
 impl Inflaters {
-    /// Inflates a frame of at most so many bytes.
-    fn inflate(&self, compressed: &[u8], bytes_max: usize) -> io::Result<Vec<u8>> {
+    /// Inflates a frame of at most so many bytes. The dictionary is the same at every call.
+    fn inflate(&self, dictionary: &[u8], compressed: &[u8], bytes_max: usize) -> io::Result<Vec<u8>> {
         let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let kept = lock().pop();
-        let mut inflater = kept.map_or_else(Decompressor::new, Ok)?;
+        let mut inflater = kept.map_or_else(|| Decompressor::with_dictionary(dictionary), Ok)?;
         let inflated = inflater.decompress(compressed, bytes_max);
         lock().push(inflater);
         inflated
@@ -334,13 +334,14 @@ impl Database {
     pub(super) fn inflate(&self, frame: usize) -> Result<Vec<u8>, LookupError> {
         let start_of = |index| self.field::<FRAME_BYTES>(format::FRAME_TABLE, index, 0);
         let frames = self.section(format::FRAMES);
+        let dictionary = self.section(format::DICTIONARY);
         let start = start_of(frame)? as usize;
         let is_last = frame + 1 >= self.frame_count();
         let end = if is_last { frames.len() } else { start_of(frame + 1)? as usize };
         let inflated_bytes = self.field::<FRAME_BYTES>(format::FRAME_TABLE, frame, 8)? as usize;
         let compressed = frames.get(start..end).filter(|_| inflated_bytes <= FRAME_INFLATED_BYTES_MAX);
         compressed
-            .and_then(|compressed| self.inflaters.inflate(compressed, inflated_bytes).ok())
+            .and_then(|compressed| self.inflaters.inflate(dictionary, compressed, inflated_bytes).ok())
             .filter(|inflated| inflated.len() == inflated_bytes)
             .ok_or_else(|| self.damaged(&format!("frame {frame} of advisories cannot be inflated")))
     }

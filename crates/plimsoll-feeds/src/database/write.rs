@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use plimsoll_core::advisory::{DatabaseIdentity, FeedRecord};
 use sha2::{Digest, Sha256};
 
+use super::bodies::Frames;
 use super::build::{Builder, PendingRow, unpair};
 use super::format::{
     self, BUILT_AT_BYTES_MAX, FORMAT_VERSION, HEADER_BYTES, MAGIC, META_BYTES_MAX, Meta, SECTIONS,
@@ -71,11 +72,16 @@ pub enum BuildError {
 }
 
 /// Writes what a builder holds.
-pub(super) fn write(builder: Builder, path: &Path, built_at: &str) -> Result<Built, BuildError> {
+pub(super) fn write(
+    builder: Builder,
+    frames: Frames,
+    path: &Path,
+    built_at: &str,
+) -> Result<Built, BuildError> {
     if built_at.len() > BUILT_AT_BYTES_MAX || built_at.parse::<jiff::Timestamp>().is_err() {
         return Err(BuildError::BuiltAt(built_at.chars().take(80).collect()));
     }
-    let laid_out = lay_out(builder)?;
+    let laid_out = lay_out(builder, frames)?;
     let bytes = replace(path, |file| laid_out.write(file, built_at))?;
     Ok(Built {
         identity: DatabaseIdentity { id: identity(&laid_out.digest), built_at: built_at.to_owned() },
@@ -175,13 +181,13 @@ fn offset(place: usize, what: &'static str) -> Result<u32, BuildError> {
     u32::try_from(place).ok().filter(|offset| *offset != UNPLACED).ok_or(BuildError::Full(what))
 }
 
-fn lay_out(mut builder: Builder) -> Result<LaidOut, BuildError> {
+fn lay_out(mut builder: Builder, frames: Frames) -> Result<LaidOut, BuildError> {
     sort_rows(&mut builder);
     let mut sections: [Vec<u8>; SECTIONS] = Default::default();
     let mut strings = Placer::new(&builder.strings, &[0], false);
     let mut versions = Placer::new(&builder.versions, &[0, 0], true);
     lay_out_packages(&builder, &mut strings, &mut versions, &mut sections)?;
-    for frame in &builder.frame_table {
+    for frame in &frames.table {
         put_u32(&mut sections[format::FRAME_TABLE], offset(frame.offset, "frames")?);
         put_u32(&mut sections[format::FRAME_TABLE], frame.first_advisory);
         put_u32(&mut sections[format::FRAME_TABLE], offset(frame.inflated_bytes, "frames")?);
@@ -202,7 +208,8 @@ fn lay_out(mut builder: Builder) -> Result<LaidOut, BuildError> {
     }
     sections[format::STRINGS] = strings.section;
     sections[format::VERSIONS] = versions.section;
-    sections[format::FRAMES] = std::mem::take(&mut builder.frames);
+    sections[format::FRAMES] = frames.bytes;
+    sections[format::DICTIONARY] = frames.dictionary;
     let (rows, advisories) = (builder.rows.len() as u64, builder.advisories);
     let (meta, feeds) = lay_out_meta(builder)?;
     sections[format::META] = meta;
