@@ -261,15 +261,34 @@ pub fn resolve(
         walk.visit(descriptor, 0)?;
     }
     let leaves = choose(reference, walk.leaves, choice)?;
+    let is_only = leaves.len() == 1;
     let mut images = Vec::new();
+    let mut gaps = Vec::new();
     for leaf in leaves {
-        let opened = open_manifest(store.as_ref(), reference, leaf, limits)?;
+        let digest = leaf.descriptor.digest.clone();
+        let opened = match open_manifest(store.as_ref(), reference, leaf, limits) {
+            Ok(opened) => opened,
+            // Beside images an index may name what is none; that is told, and does not cost the images.
+            Err(OpenError::Unsupported { detail, .. }) if !is_only => {
+                let detail = format!("the index names it, and it was not read: {detail}");
+                gaps.push(Gap::new(GapKind::Unsupported, digest.as_str(), detail));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         if let PlatformChoice::Exactly(wanted) = choice
             && !opened.image.platform.serves(wanted)
         {
             return Err(no_such_platform(reference, wanted, &[opened.image.platform.to_string()]));
         }
         images.push(opened);
+    }
+    if images.is_empty() {
+        let what = format!("`{reference}`");
+        return Err(OpenError::Unsupported { what, detail: "its index names no container image".to_owned() });
+    }
+    for image in &mut images {
+        image.gaps.extend(gaps.iter().cloned());
     }
     Ok(Opened { images, store })
 }

@@ -5,7 +5,7 @@
 
 use std::fs;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use support::images::{self, Image, Layout, fleet, ship};
 use support::layer::Layer;
@@ -129,6 +129,27 @@ fn an_index_in_an_index() {
     assert_eq!(reports["reports"].as_array().unwrap().len(), 2);
     let (code, report) = world.scan(&["oci:fleet", "--platform", "linux/arm64"]);
     assert_eq!((code, report["image"]["platform"]["architecture"].as_str()), (0, Some("arm64")));
+}
+
+#[test]
+fn an_artifact_beside_images_is_told_and_does_not_cost_them() {
+    let world = World::with_database();
+    let mut layout = Layout::default();
+    let image = layout.image(&ship("amd64"));
+    let config = layout.blob("application/vnd.cncf.helm.config.v1+json", b"{}".to_vec());
+    let chart = json!({"schemaVersion": 2, "mediaType": images::MANIFEST, "config": config, "layers": []});
+    let chart = layout.blob(images::MANIFEST, chart.to_string().into_bytes());
+    let index = layout.index(&[image, chart]);
+    layout.name(index, None);
+    layout.write(&world, "mixed");
+    let (code, report) = world.scan(&["oci:mixed", "--platform", "all"]);
+    let gap = &report["gaps"][0];
+    assert_eq!((code, gap["kind"].as_str()), (2, Some("unsupported")), "{gap}");
+    assert!(gap["detail"].as_str().unwrap().contains("helm"), "{gap}");
+    assert_eq!(report["findings"].as_array().unwrap().len(), 3);
+    // Who asks for one platform is not told of others.
+    let (code, report) = world.scan(&["oci:mixed", "--platform", "linux/amd64"]);
+    assert_eq!((code, report["gaps"].as_array().unwrap().len()), (0, 0));
 }
 
 /// A base with one package that nothing is known against.
