@@ -12,10 +12,22 @@ use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package, Release};
 use crate::schemes::Scheme;
 
+/// The feed that knows which flaws are exploited.
+const EXPLOITED: &str = "kev";
+
+/// Feeds that say more of a flaw than advisories do. Every image needs them.
+const ENRICHING: [&str; 2] = ["epss", EXPLOITED];
+
+/// Whether findings were held against the list of what is exploited. Without it, that none is marked says
+/// nothing.
+pub fn knows_exploited(coverage: &[Coverage]) -> bool {
+    coverage.iter().any(|need| need.needs == EXPLOITED && need.state != CoverageState::Missing)
+}
+
 /// What one need of an image looks like in the database.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Coverage {
-    /// The namespace that is needed: `alpine:3.20`, `pypi`.
+    /// The namespace that is needed: `alpine:3.20`, `pypi`; or a feed that says more of flaws.
     pub needs: String,
     /// The feed that serves it, or that should.
     pub feed: String,
@@ -149,13 +161,16 @@ impl<'a> Judges<'a> {
         for judge in self.inventory.packages.iter().filter_map(|package| self.judge(package)) {
             needs.entry(judge.namespace).or_insert((judge.feeds, 0)).1 += 1;
         }
-        needs
+        let mut coverage: Vec<Coverage> = needs
             .into_iter()
             .map(|(needs, (names, packages))| {
                 let (feed, state, data_date) = served(needs, names, feeds, is_stale);
                 Coverage { needs: needs.to_owned(), feed, state, data_date, packages }
             })
-            .collect()
+            .collect();
+        coverage.extend(ENRICHING.iter().map(|name| enriched(name, feeds, is_stale)));
+        coverage.sort_unstable();
+        coverage
     }
 
     /// What nobody judges although it is aboard.
@@ -203,6 +218,19 @@ impl<'a> Judges<'a> {
             format!("the distribution is not known, so {} not judged", count(packages, "system package"));
         vec![Gap::new(GapKind::UnknownDistro, "image", detail)]
     }
+}
+
+/// Whether a feed that only says more of a flaw is there. No package stands on it, so its absence is told and
+/// is no gap.
+fn enriched(name: &str, feeds: &[FeedRecord], is_stale: &dyn Fn(&str, &str) -> bool) -> Coverage {
+    let date = feeds.iter().find(|feed| feed.name == name).map(|feed| feed.date_of(name));
+    let state = match date {
+        None => CoverageState::Missing,
+        Some(date) if is_stale(name, date) => CoverageState::Stale,
+        Some(_) => CoverageState::Loaded,
+    };
+    let data_date = date.map(str::to_owned);
+    Coverage { needs: name.to_owned(), feed: name.to_owned(), state, data_date, packages: 0 }
 }
 
 /// The feed that serves a namespace, the first of `names` if it can be.

@@ -8,12 +8,13 @@ use std::collections::HashMap;
 
 use plimsoll_core::advisory::{FixState, Severity, Status};
 use plimsoll_core::assessment::Assessment;
-use plimsoll_core::coverage::CoverageState;
+use plimsoll_core::coverage::{CoverageState, knows_exploited};
 use plimsoll_core::finding::Finding;
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::policy::Verdict;
 
 use crate::printable::{one_line, printable};
+use crate::tally::Tally;
 
 /// Gaps of one kind that are shown; the rest is counted.
 pub(crate) const GAPS_OF_KIND_MAX: usize = 20;
@@ -85,6 +86,15 @@ pub(crate) fn verdict(assessment: &Assessment, is_judged: bool) -> String {
         Verdict::Cleared(_) => "cleared only because gaps are allowed: parts were not judged".to_owned(),
         Verdict::Refused(reasons) => format!("refused: {}", count(reasons.len(), "reason")),
         Verdict::Undecided(gaps) => format!("undecided: {} could hide something", count(gaps.len(), "gap")),
+    }
+}
+
+/// How many findings are known to be exploited, or that nobody looked.
+pub(crate) fn exploited(assessment: &Assessment, tally: &Tally) -> String {
+    if knows_exploited(&assessment.findings.coverage) {
+        format!("{} in KEV", tally.kev)
+    } else {
+        "not held against KEV".to_owned()
     }
 }
 

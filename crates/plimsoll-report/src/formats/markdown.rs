@@ -119,7 +119,7 @@ fn totals(assessment: &Assessment) -> String {
         out.push_str(if at == 0 { ": " } else { ", " });
         out.push_str(&format!("{} {}", of_severity.total, heading::severity(severity)));
     }
-    out.push_str(&format!("; {} fixable, {} in KEV", tally.all.fixable, tally.kev));
+    out.push_str(&format!("; {} fixable, {}", tally.all.fixable, heading::exploited(assessment, &tally)));
     out
 }
 

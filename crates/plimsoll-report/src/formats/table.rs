@@ -308,7 +308,10 @@ fn totals(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
     }
     page.indented(2, &text)?;
     if tally.all.total > 0 {
-        page.indented(2, &format!("{} fixable, {} in KEV", tally.all.fixable, tally.kev))?;
+        page.indented(
+            2,
+            &format!("{} fixable, {}", tally.all.fixable, heading::exploited(assessment, &tally)),
+        )?;
     } else if !heading::unjudged(assessment).is_empty() {
         page.indented(2, "no findings does not mean clean: parts of the image were not judged")?;
     }

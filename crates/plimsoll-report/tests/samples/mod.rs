@@ -63,6 +63,7 @@ pub(crate) fn rich() -> Assessment {
             findings: rich_findings(),
             coverage: vec![
                 need("golang", "osv-go", CoverageState::Stale, 1),
+                need("kev", "kev", CoverageState::Loaded, 0),
                 need("mariner:9", "mariner-oval", CoverageState::Loaded, 2),
                 need("maven", "osv-maven", CoverageState::Loaded, 1),
                 need("npm", "osv-npm", CoverageState::Loaded, 2),

@@ -267,7 +267,7 @@ pub struct Evidence<'a> {
 /// One need of the image from the advisory database.
 #[derive(Serialize, JsonSchema)]
 pub struct Coverage<'a> {
-    /// The namespace that is needed.
+    /// The namespace that is needed, or a feed that says more of flaws (`epss`, `kev`), on which no package stands.
     pub needs: &'a str,
     /// The feed that serves it, or that should.
     pub feed: &'a str,
