@@ -302,6 +302,8 @@ pub struct Enrichment {
     pub kev: Option<Kev>,
     /// FIRST's estimate that it will be exploited.
     pub epss: Option<Epss>,
+    /// Vectors of those who score flaws whatever has them, such as the NVD; sorted by source.
+    pub cvss: Vec<Cvss>,
 }
 
 /// An entry of CISA's catalogue of known exploited vulnerabilities.
@@ -322,6 +324,17 @@ pub struct Epss {
     pub score: f64,
     /// Share of CVEs that score at most as high, 0 to 1.
     pub percentile: f64,
+}
+
+/// How long a release of a distribution is supported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndOfLife {
+    /// Last day of security updates for everybody, `YYYY-MM-DD`; `None` where the end is not fixed yet.
+    pub date: Option<String>,
+    /// Whether that is over, where no date says so.
+    pub is_over: bool,
+    /// Last day of security updates that are sold or given on request, `YYYY-MM-DD`.
+    pub extended_until: Option<String>,
 }
 
 /// One feed as a database knows it.
@@ -382,6 +395,13 @@ pub trait Advisories {
 
     /// What is known of a CVE beside advisories.
     fn enrichment(&self, cve: &str) -> Result<Enrichment, LookupError>;
+
+    /// How long a release is supported, where a feed says: `alpine:3.20`.
+    fn end_of_life(&self, namespace: &str) -> Option<EndOfLife>;
+
+    /// The products that a package repository serves, CPEs without their prefix. Empty for one that no feed
+    /// knows.
+    fn products(&self, repository: &str) -> Result<Vec<String>, LookupError>;
 
     /// The feeds in the database.
     fn feeds(&self) -> &[FeedRecord];

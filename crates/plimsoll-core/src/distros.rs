@@ -183,13 +183,6 @@ mod tests {
     }
 
     #[test]
-    fn only_a_distribution_of_osv_has_the_osv_feed() {
-        for row in DISTROS {
-            assert!(!row.feeds.contains(&"osv") || !row.osv.is_empty(), "{}", row.id);
-        }
-    }
-
-    #[test]
     fn os_release_leads_to_a_namespace() {
         for (line, expected) in [
             ("almalinux|9.4", "almalinux:9"),

@@ -102,6 +102,8 @@ fn save(mut download: Download, url: &str, to: &Path) -> Result<Saved, FetchErro
 pub(crate) struct UrlIndex<'a> {
     pub(crate) client: &'a Client,
     pub(crate) base: &'a str,
+    /// Names of the parts that are here from before.
+    pub(crate) held: Vec<String>,
 }
 
 impl Index for UrlIndex<'_> {
@@ -116,6 +118,10 @@ impl Index for UrlIndex<'_> {
                 Err(PlanError(format!("`{url}` answered `unchanged` to an unconditional request")))
             }
         }
+    }
+
+    fn held(&self) -> Vec<String> {
+        self.held.clone()
     }
 }
 

@@ -58,6 +58,8 @@ pub(crate) struct PartState {
     pub(crate) is_absent: bool,
     pub(crate) etag: Option<String>,
     pub(crate) last_modified: Option<String>,
+    /// What an index of the upstream calls this state of it.
+    pub(crate) revision: Option<String>,
     /// RFC 3339.
     pub(crate) fetched_at: String,
     pub(crate) bytes: u64,
@@ -68,6 +70,11 @@ pub(crate) struct PartState {
 }
 
 impl PartState {
+    /// Whether it came from the URL and is what the upstream's index calls so.
+    pub(crate) fn is_revision(&self, revision: Option<&str>, url: &str) -> bool {
+        revision.is_some() && self.revision.as_deref() == revision && self.url == url && !self.is_absent
+    }
+
     /// What to ask the upstream with; nothing where the part came from elsewhere.
     pub(crate) fn validators(&self, url: &str) -> Validators {
         match self.url == url && !self.is_absent {

@@ -7,17 +7,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
-use std::io::BufReader;
+use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use plimsoll_core::advisory::{Advisories, Advisory, Affected, DatabaseIdentity, Epss, FeedRecord, Kev};
+use plimsoll_core::advisory::{
+    Advisories, Advisory, Affected, Cvss, DatabaseIdentity, EndOfLife, Epss, FeedRecord, Kev,
+};
 use plimsoll_net::Client;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::database::{BuildError, Builder, Built, Database};
-use crate::feeds::{FEEDS, Feed, ParseError, Part, Sink};
+use crate::feeds::{FEEDS, Feed, ParseError, Part, Reading, Sink, Snapshot, Source};
 use crate::fetch::{self, Outcome, UrlIndex, chain};
 use crate::snapshots::{DirectoryError, Folder, PartState, State, on, write_json};
 
@@ -265,7 +267,9 @@ impl Run<'_> {
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<FeedOutcome, FeedError> {
         let base = self.options.url(self.feed);
-        let plan = (self.feed.plan)(&mut UrlIndex { client: self.client, base: &base });
+        let held =
+            old.parts.iter().filter(|(_, part)| !part.is_absent).map(|(name, _)| name.clone()).collect();
+        let plan = (self.feed.plan)(self.feed, &mut UrlIndex { client: self.client, base: &base, held });
         let parts = plan.map_err(|error| FeedError::Plan(error.to_string()))?;
         if parts.len() > PARTS_MAX {
             return Err(FeedError::Parts(parts.len()));
@@ -277,16 +281,24 @@ impl Run<'_> {
             check_name(part)?;
             let feed = self.feed.name;
             on_progress(Progress::Fetching { feed, part: &part.name, done, of: parts.len() });
-            let (mut state, is_staged) = self.part(&base, part, old.parts.get(&part.name))?;
+            let (state, is_staged) = self.part(&base, part, old.parts.get(&part.name))?;
             if is_staged {
                 changed.insert(part.name.as_str());
-                on_progress(Progress::Verifying { feed, part: &part.name });
-                let mut tally = Tally::default();
-                let staged = self.folder.staged(&part.name);
-                parse(self.feed, part, &staged, &mut tally).map_err(|error| not_parsed(part, &error))?;
-                state.records = tally.0;
             }
             new.insert(part.name.clone(), state);
+        }
+        let snapshot = Parts { folder: self.folder, states: &new, staged: &changed };
+        let mut records = BTreeMap::new();
+        for part in parts.iter().filter(|part| changed.contains(part.name.as_str())) {
+            on_progress(Progress::Verifying { feed: self.feed.name, part: &part.name });
+            let mut tally = Tally::default();
+            parse(self.feed, part, &snapshot, &mut tally).map_err(|error| not_parsed(part, &error))?;
+            records.insert(part.name.as_str(), tally.0);
+        }
+        for (name, state) in &mut new {
+            if let Some(records) = records.get(name.as_str()) {
+                state.records = *records;
+            }
         }
         self.conclude(&base, old, new, &changed)
     }
@@ -299,17 +311,23 @@ impl Run<'_> {
         let old = old.filter(|old| {
             fs::metadata(self.folder.part(&part.name)).is_ok_and(|file| file.len() == old.bytes)
         });
+        if let Some(old) = old.filter(|old| old.is_revision(part.revision.as_deref(), &shown)) {
+            return Ok((old.clone(), false));
+        }
         let validators = old.map(|old| old.validators(&shown)).unwrap_or_default();
         let staged = self.folder.staged(&part.name);
         let outcome = fetch::fetch(self.client, &url, &validators, &staged, self.options.part_bytes_max);
         let new = PartState {
             url: shown,
             path: part.path.clone(),
+            revision: part.revision.clone(),
             fetched_at: self.now.to_owned(),
             ..PartState::default()
         };
         match (outcome.map_err(|error| FeedError::Fetch(chain(&error)))?, old) {
-            (Outcome::Unchanged, Some(old)) => Ok((old.clone(), false)),
+            (Outcome::Unchanged, Some(old)) => {
+                Ok((PartState { revision: part.revision.clone(), ..old.clone() }, false))
+            }
             (Outcome::Unchanged, None) => Err(FeedError::Fetch(format!(
                 "`{}` answered `unchanged` to an unconditional request",
                 new.url
@@ -378,9 +396,32 @@ fn not_parsed(part: &Part, error: &ParseError) -> FeedError {
 }
 
 /// Reads a part from its file.
-fn parse(feed: &Feed, part: &Part, path: &Path, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    let file = File::open(path).map_err(|error| ParseError(format!("cannot open it: {error}")))?;
-    (feed.parse)(part, &mut BufReader::with_capacity(64 << 10, file), sink)
+fn parse(feed: &Feed, part: &Part, snapshot: &dyn Snapshot, sink: &mut dyn Sink) -> Result<(), ParseError> {
+    let unread = |error| ParseError(format!("cannot open it: {error}"));
+    let source = snapshot.open(&part.name).map_err(unread)?;
+    let mut source = source.ok_or_else(|| ParseError("it is gone".to_owned()))?;
+    (feed.parse)(&Reading { feed, part, snapshot }, &mut source, sink)
+}
+
+/// The parts of a feed, each where it lies: those in `staged` are about to replace others.
+struct Parts<'a> {
+    folder: &'a Folder,
+    states: &'a BTreeMap<String, PartState>,
+    staged: &'a BTreeSet<&'a str>,
+}
+
+impl Snapshot for Parts<'_> {
+    fn names(&self) -> Vec<String> {
+        self.states.iter().filter(|(_, part)| !part.is_absent).map(|(name, _)| name.clone()).collect()
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Source>>> {
+        if self.states.get(name).is_none_or(|part| part.is_absent) {
+            return Ok(None);
+        }
+        let path = if self.staged.contains(name) { self.folder.staged(name) } else { self.folder.part(name) };
+        Ok(Some(Box::new(BufReader::with_capacity(64 << 10, File::open(path)?))))
+    }
 }
 
 /// Counts the records of a part and keeps nothing.
@@ -397,6 +438,18 @@ impl Sink for Tally {
     }
 
     fn epss(&mut self, _: &str, _: Epss) {
+        self.0 += 1;
+    }
+
+    fn cvss(&mut self, _: &str, _: &[Cvss]) {
+        self.0 += 1;
+    }
+
+    fn end_of_life(&mut self, _: &str, _: EndOfLife) {
+        self.0 += 1;
+    }
+
+    fn repository(&mut self, _: &str, _: &[&str]) {
         self.0 += 1;
     }
 
@@ -458,13 +511,13 @@ fn build(
     Ok(DatabaseReport::Built(Box::new(built), left_out))
 }
 
-type Snapshot = (&'static Feed, State);
+type Held = (&'static Feed, State);
 
 /// Feeds a builder. A snapshot that cannot be read any more, though it was verified when it came, is left
 /// out as a whole.
 fn collect(
     snapshots: &Path,
-    states: &[Snapshot],
+    states: &[Held],
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> (Builder, Vec<(&'static str, String)>) {
     let mut left_out: Vec<(&'static str, String)> = Vec::new();
@@ -500,16 +553,16 @@ fn add(builder: &mut Builder, snapshots: &Path, feed: &Feed, state: &State) -> R
     let checked_at = state.checked_at.clone().unwrap_or_default();
     let record = FeedRecord { name: feed.name.to_owned(), fetched_at: checked_at, ..FeedRecord::default() };
     let mut sink = builder.begin_feed(record);
-    for (name, part_state) in state.parts.iter().filter(|(_, part)| !part.is_absent) {
-        let path = part_state.path.clone();
-        let part = Part { name: name.clone(), path, may_be_absent: true };
-        parse(feed, &part, &folder.part(name), &mut sink).map_err(|error| format!("`{name}`: {error}"))?;
+    let snapshot = Parts { folder: &folder, states: &state.parts, staged: &BTreeSet::new() };
+    for (name, part) in state.parts.iter().filter(|(_, part)| !part.is_absent) {
+        let part = Part::new(name, &part.path).that_may_be_absent();
+        parse(feed, &part, &snapshot, &mut sink).map_err(|error| format!("`{name}`: {error}"))?;
     }
     Ok(())
 }
 
 /// Tells two sets of snapshots apart, and two versions of the program: another version may read them better.
-fn fingerprint(states: &[Snapshot]) -> String {
+fn fingerprint(states: &[Held]) -> String {
     let mut digest = Sha256::new();
     digest.update(env!("CARGO_PKG_VERSION"));
     for (feed, state) in states {

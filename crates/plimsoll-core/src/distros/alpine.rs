@@ -17,7 +17,7 @@ pub static DISTRO: Distro = Distro {
     release,
     osv: "Alpine",
     osv_release,
-    feeds: &["alpine-secdb", "osv"],
+    feeds: &["alpine-secdb", "osv-alpine"],
 };
 
 fn release(os: &OsRelease) -> Option<String> {

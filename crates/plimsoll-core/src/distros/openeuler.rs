@@ -18,7 +18,7 @@ pub static DISTRO: Distro = Distro {
     release,
     osv: "openEuler",
     osv_release,
-    feeds: &["osv"],
+    feeds: &["osv-openeuler"],
 };
 
 fn release(os: &OsRelease) -> Option<String> {

@@ -16,7 +16,7 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "openSUSE",
     osv_release,
-    feeds: &["osv"],
+    feeds: &["osv-opensuse"],
 };
 
 /// `Leap 15.5`; not `Leap Micro 5.5`, which is another product.

@@ -14,7 +14,7 @@ pub static DISTRO: Distro = Distro {
     release: super::rolling,
     osv: "openSUSE",
     osv_release,
-    feeds: &["osv"],
+    feeds: &["osv-opensuse"],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

@@ -15,5 +15,5 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "Photon OS",
     osv_release: super::dotted,
-    feeds: &[],
+    feeds: &["osv-photon"],
 };

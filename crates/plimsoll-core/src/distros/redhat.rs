@@ -18,7 +18,7 @@ pub static DISTRO: Distro = Distro {
     release: super::major,
     osv: "Red Hat",
     osv_release,
-    feeds: &["osv"],
+    feeds: &["osv-redhat"],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

@@ -16,5 +16,5 @@ pub static DISTRO: Distro = Distro {
     release: super::major,
     osv: "Rocky Linux",
     osv_release: super::number,
-    feeds: &["osv"],
+    feeds: &["osv-rocky"],
 };

@@ -18,7 +18,7 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "SUSE",
     osv_release,
-    feeds: &["osv"],
+    feeds: &["osv-suse"],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

@@ -15,7 +15,7 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "Ubuntu",
     osv_release,
-    feeds: &["osv"],
+    feeds: &["osv-ubuntu"],
 };
 
 /// `22.04:LTS` or `24.10`.

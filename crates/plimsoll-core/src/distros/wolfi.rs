@@ -14,5 +14,5 @@ pub static DISTRO: Distro = Distro {
     release: super::rolling,
     osv: "Wolfi",
     osv_release: super::rolling_osv,
-    feeds: &["osv"],
+    feeds: &["osv-wolfi"],
 };

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::{
-    Advisories, Advisory, Cvss, DatabaseIdentity, Enrichment, Epss, FeedRecord, FixState, High, Interval,
+    Advisories, Advisory, Cvss, DatabaseIdentity, EndOfLife, Enrichment, Epss, FeedRecord, FixState, High, Interval,
     Kev, LookupError, Row, Severity, Status,
 };
 use plimsoll_core::distros;
@@ -29,6 +29,8 @@ pub(crate) struct Memory {
     advisories: Vec<(usize, Advisory)>,
     rows: Vec<StoredRow>,
     enrichments: BTreeMap<String, Enrichment>,
+    ends: BTreeMap<String, EndOfLife>,
+    repositories: BTreeMap<String, Vec<String>>,
     /// `rows openssl`, `advisory CVE-..`, `enrichment CVE-..`.
     failures: BTreeSet<String>,
     identity: DatabaseIdentity,
@@ -145,6 +147,15 @@ impl Advisories for Memory {
     fn enrichment(&self, cve: &str) -> Result<Enrichment, LookupError> {
         self.check(&format!("enrichment {cve}"))?;
         Ok(self.enrichments.get(cve).cloned().unwrap_or_default())
+    }
+
+    fn end_of_life(&self, namespace: &str) -> Option<EndOfLife> {
+        self.ends.get(namespace).cloned()
+    }
+
+    fn products(&self, repository: &str) -> Result<Vec<String>, LookupError> {
+        self.check(&format!("products {repository}"))?;
+        Ok(self.repositories.get(repository).cloned().unwrap_or_default())
     }
 
     fn feeds(&self) -> &[FeedRecord] {

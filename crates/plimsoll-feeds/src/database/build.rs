@@ -9,7 +9,9 @@ use std::io;
 use std::mem;
 use std::path::Path;
 
-use plimsoll_core::advisory::{Advisory, Affected, Epss, FeedRecord, Kev, Range, RangeEnd, Status};
+use plimsoll_core::advisory::{
+    Advisory, Affected, Cvss, EndOfLife, Epss, FeedRecord, Kev, Range, RangeEnd, Status,
+};
 use plimsoll_core::schemes::Scheme;
 use plimsoll_core::{distros, ecosystems};
 use sha2::{Digest, Sha256};
@@ -88,6 +90,12 @@ pub struct Builder {
     pub(super) epss: Vec<(u64, u32, u32)>,
     /// CVE, date added, due date, used by ransomware. The last of a CVE counts.
     pub(super) kev: Vec<(u64, u32, u32, bool)>,
+    /// CVE, source, vector: ids in `strings`.
+    pub(super) cvss: Vec<(u64, u32, u32)>,
+    /// How long releases are supported, by namespace. The last of a release counts.
+    pub(super) ends: BTreeMap<String, EndOfLife>,
+    /// Id and products of package repositories, as ids in `strings`. The last of a repository counts.
+    pub(super) repositories: Vec<(u32, u32)>,
     /// Namespace that the last statement was about: most come in runs.
     last_namespace: Option<(String, Namespace)>,
     scratch: Vec<u8>,
@@ -122,6 +130,9 @@ impl Builder {
             pending: Bodies::default(),
             epss: Vec::new(),
             kev: Vec::new(),
+            cvss: Vec::new(),
+            ends: BTreeMap::new(),
+            repositories: Vec::new(),
             last_namespace: None,
             scratch: Vec::new(),
             compression: Ok(()),
@@ -408,6 +419,47 @@ impl Sink for FeedSink<'_> {
         };
         if let Err(reason) = entry(self.builder) {
             self.refuse(cve, reason);
+        }
+    }
+
+    fn cvss(&mut self, cve: &str, vectors: &[Cvss]) {
+        self.feed().record.records += 1;
+        let entry = |builder: &mut Builder| {
+            let packed = format::pack_cve(cve).ok_or("id is not a CVE")?;
+            for cvss in vectors {
+                let (source, vector) = (builder.text(&cvss.source)?, builder.text(&cvss.vector)?);
+                if builder.cvss.len() >= ENRICHMENTS_MAX {
+                    return Err(FULL);
+                }
+                builder.cvss.push((packed, source, vector));
+            }
+            Ok(())
+        };
+        if let Err(reason) = entry(self.builder) {
+            self.refuse(cve, reason);
+        }
+    }
+
+    fn end_of_life(&mut self, namespace: &str, end: EndOfLife) {
+        self.feed().record.records += 1;
+        if self.builder.ends.len() >= NAMESPACES_MAX {
+            return self.refuse(namespace, FULL);
+        }
+        self.builder.ends.insert(namespace.to_owned(), end);
+    }
+
+    fn repository(&mut self, id: &str, products: &[&str]) {
+        self.feed().record.records += 1;
+        let entry = |builder: &mut Builder| {
+            let (id, products) = (builder.text(id)?, builder.text(&products.join(" "))?);
+            if builder.repositories.len() >= ENRICHMENTS_MAX {
+                return Err(FULL);
+            }
+            builder.repositories.push((id, products));
+            Ok(())
+        };
+        if let Err(reason) = entry(self.builder) {
+            self.refuse(id, reason);
         }
     }
 

@@ -6,7 +6,7 @@
 //! ```text
 //! header, 128 bytes
 //!     0  8   magic `PLIMSDB\n`
-//!     8  4   format version, 1
+//!     8  4   format version, 2
 //!    12  4   bytes of the build time, at most 64
 //!    16  8   bytes of the body
 //!    24  32  SHA-256 of the body; `sha256:` and its hex digits are the database's identity
@@ -30,8 +30,10 @@
 //!  7 epss         16 bytes each, sorted: u64 CVE, u32 score, u32 percentile, in billionths
 //!  8 kev          20 bytes each, sorted: u64 CVE, u32 date added (string), u32 due date (string), u32 used by
 //!                 ransomware (0 or 1)
-//!  9 dictionary   what the frames are compressed with; empty for nothing
-//! 10 meta         `Meta` as postcard: counts and feed records. The one section that opening reads
+//!  9 cvss         16 bytes each, sorted: u64 CVE, u32 source (string), u32 vector (string)
+//! 10 repositories 8 bytes each, sorted by id: u32 id (string), u32 products (string), separated by blanks
+//! 11 dictionary   what the frames are compressed with; empty for nothing
+//! 12 meta         `Meta` as postcard: counts and feed records. The one section that opening reads
 //!
 //! CVE            u64: the year shifted left by 40, plus the number in that year
 //! row
@@ -51,11 +53,11 @@
 
 use std::borrow::Cow;
 
-use plimsoll_core::advisory::{Advisory, Cvss, FeedRecord, Severity};
+use plimsoll_core::advisory::{Advisory, Cvss, EndOfLife, FeedRecord, Severity};
 use serde::{Deserialize, Serialize};
 
 pub(super) const MAGIC: [u8; 8] = *b"PLIMSDB\n";
-pub(super) const FORMAT_VERSION: u32 = 1;
+pub(super) const FORMAT_VERSION: u32 = 2;
 pub(super) const HEADER_BYTES: usize = 128;
 pub(super) const BUILT_AT_BYTES_MAX: usize = 64;
 
@@ -68,10 +70,12 @@ pub(super) const FRAME_TABLE: usize = 5;
 pub(super) const FRAMES: usize = 6;
 pub(super) const EPSS: usize = 7;
 pub(super) const KEV: usize = 8;
-pub(super) const DICTIONARY: usize = 9;
-pub(super) const META: usize = 10;
+pub(super) const CVSS: usize = 9;
+pub(super) const REPOSITORIES: usize = 10;
+pub(super) const DICTIONARY: usize = 11;
+pub(super) const META: usize = 12;
 /// How many sections there are.
-pub(super) const SECTIONS: usize = 11;
+pub(super) const SECTIONS: usize = 13;
 
 /// Name of each section, for people.
 pub(super) const SECTION_NAMES: [&str; SECTIONS] = [
@@ -84,19 +88,36 @@ pub(super) const SECTION_NAMES: [&str; SECTIONS] = [
     "frames",
     "epss",
     "kev",
+    "cvss",
+    "repositories",
     "dictionary",
     "meta",
 ];
 
 /// Bytes of a record of each section; 1 where it has none of fixed width.
-pub(super) const SECTION_WIDTHS: [usize; SECTIONS] =
-    [1, 1, NAMESPACE_BYTES, PACKAGE_BYTES, 1, FRAME_BYTES, 1, EPSS_BYTES, KEV_BYTES, 1, 1];
+pub(super) const SECTION_WIDTHS: [usize; SECTIONS] = [
+    1,
+    1,
+    NAMESPACE_BYTES,
+    PACKAGE_BYTES,
+    1,
+    FRAME_BYTES,
+    1,
+    EPSS_BYTES,
+    KEV_BYTES,
+    CVSS_BYTES,
+    REPOSITORY_BYTES,
+    1,
+    1,
+];
 
 pub(super) const NAMESPACE_BYTES: usize = 8;
 pub(super) const PACKAGE_BYTES: usize = 8;
 pub(super) const FRAME_BYTES: usize = 12;
 pub(super) const EPSS_BYTES: usize = 16;
 pub(super) const KEV_BYTES: usize = 20;
+pub(super) const CVSS_BYTES: usize = 16;
+pub(super) const REPOSITORY_BYTES: usize = 8;
 
 /// Where a frame is closed. Larger ones compress better, smaller ones cost less to read one advisory from.
 pub(super) const FRAME_TARGET_BYTES: usize = 4 << 10;
@@ -363,6 +384,29 @@ pub(super) struct Meta {
     pub(super) rows: u64,
     pub(super) advisories: u32,
     pub(super) feeds: Vec<StoredFeed>,
+    /// How long releases are supported, sorted by namespace.
+    pub(super) ends: Vec<StoredEnd>,
+}
+
+/// How long a release is supported, as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StoredEnd {
+    pub(super) namespace: String,
+    date: Option<String>,
+    is_over: bool,
+    extended_until: Option<String>,
+}
+
+impl StoredEnd {
+    pub(super) fn of(namespace: String, end: EndOfLife) -> StoredEnd {
+        let EndOfLife { date, is_over, extended_until } = end;
+        StoredEnd { namespace, date, is_over, extended_until }
+    }
+
+    pub(super) fn end(&self) -> EndOfLife {
+        let StoredEnd { date, is_over, extended_until, .. } = self.clone();
+        EndOfLife { date, is_over, extended_until }
+    }
 }
 
 /// A feed record as stored.

@@ -13,16 +13,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::Mmap;
 use plimsoll_core::advisory::{
-    Advisories, Advisory, DatabaseIdentity, Enrichment, Epss, FeedRecord, High, Interval, Kev, LookupError,
-    Row,
+    Advisories, Advisory, Cvss, DatabaseIdentity, EndOfLife, Enrichment, Epss, FeedRecord, High, Interval,
+    Kev, LookupError, Row,
 };
 use zstd::bulk::Decompressor;
 
 use super::format::{
-    self, BODY_BYTES_MAX, BUILT_AT_BYTES_MAX, Body, EPSS_BYTES, EndKind, FORMAT_VERSION, FRAME_BYTES,
-    FRAME_INFLATED_BYTES_MAX, HEADER_BYTES, KEV_BYTES, KEY_BYTES_MAX, MAGIC, META_BYTES_MAX, Meta,
-    NAMESPACE_BYTES, PACKAGE_BYTES, Reader, SECTION_NAMES, SECTION_WIDTHS, SECTIONS, TEXT_BYTES_MAX, record,
-    u32_at, u64_at,
+    self, BODY_BYTES_MAX, BUILT_AT_BYTES_MAX, Body, CVSS_BYTES, EPSS_BYTES, EndKind, FORMAT_VERSION,
+    FRAME_BYTES, FRAME_INFLATED_BYTES_MAX, HEADER_BYTES, KEV_BYTES, KEY_BYTES_MAX, MAGIC, META_BYTES_MAX,
+    Meta, NAMESPACE_BYTES, PACKAGE_BYTES, REPOSITORY_BYTES, Reader, SECTION_NAMES, SECTION_WIDTHS, SECTIONS,
+    StoredEnd, TEXT_BYTES_MAX, record, u32_at, u64_at,
 };
 use super::map;
 use super::rows::{Base, StoredRow};
@@ -78,6 +78,8 @@ pub struct Database {
     feeds: Vec<FeedRecord>,
     /// The first advisory of each feed, rising.
     first_advisories: Vec<u32>,
+    /// Sorted by namespace.
+    pub(super) ends: Vec<StoredEnd>,
     pub(super) rows: u64,
     pub(super) advisories: u32,
     identity: DatabaseIdentity,
@@ -133,6 +135,9 @@ impl Database {
             .and_then(|meta| postcard::from_bytes(meta).ok())
             .ok_or_else(|| damaged("its feed records cannot be read"))?;
         let first_advisories: Vec<u32> = meta.feeds.iter().map(|feed| feed.first_advisory).collect();
+        if !meta.ends.is_sorted_by(|a, b| a.namespace < b.namespace) {
+            return Err(damaged("its ends of life are not in order"));
+        }
         if !first_advisories.is_sorted() {
             return Err(damaged("its feeds are not in order"));
         }
@@ -142,6 +147,7 @@ impl Database {
             sections,
             feeds: meta.feeds.into_iter().map(format::StoredFeed::into_record).collect(),
             first_advisories,
+            ends: meta.ends,
             rows: meta.rows,
             advisories: meta.advisories,
             identity: DatabaseIdentity { id: identity(&digest), built_at },
@@ -217,7 +223,7 @@ impl Database {
             .ok_or_else(|| self.damaged(&format!("there is no text at {offset}")))
     }
 
-    fn string(&self, offset: u32) -> Result<&str, LookupError> {
+    pub(super) fn string(&self, offset: u32) -> Result<&str, LookupError> {
         std::str::from_utf8(self.string_bytes(offset)?)
             .map_err(|_| self.damaged(&format!("the text at {offset} is not UTF-8")))
     }
@@ -413,6 +419,47 @@ impl Database {
     }
 }
 
+impl Database {
+    /// The vectors of a CVE: all records with its number, which stand side by side.
+    fn cvss_of(&self, cve: u64) -> Result<Vec<Cvss>, LookupError> {
+        let bytes = self.section(format::CVSS);
+        let damaged = || self.damaged("the cvss entries cannot be read");
+        let number = |index| -> Result<u64, LookupError> {
+            record::<CVSS_BYTES>(bytes, index).and_then(|record| u64_at(record, 0)).ok_or_else(damaged)
+        };
+        let count = bytes.len() / CVSS_BYTES;
+        let Some(found) = self.find(0..count, |index| Ok(number(index)?.cmp(&cve)))? else {
+            return Ok(Vec::new());
+        };
+        let mut first = found;
+        while first > 0 && number(first - 1)? == cve {
+            first -= 1;
+        }
+        let mut vectors = Vec::new();
+        for index in first..count {
+            if number(index)? != cve {
+                break;
+            }
+            let record = record::<CVSS_BYTES>(bytes, index).ok_or_else(damaged)?;
+            vectors.push(self.cvss_entry(record)?);
+        }
+        Ok(vectors)
+    }
+
+    pub(super) fn cvss_entry(&self, record: &[u8; CVSS_BYTES]) -> Result<Cvss, LookupError> {
+        let damaged = || self.damaged("a cvss entry cannot be read");
+        let text = |at| self.string(u32_at(record, at).ok_or_else(damaged)?);
+        Cvss::read(text(8)?, text(12)?).map_err(|_| damaged())
+    }
+
+    /// A field of a repository: its id at 0, its products at 4.
+    pub(super) fn repository_field(&self, index: usize, at: usize) -> Result<u32, LookupError> {
+        record::<REPOSITORY_BYTES>(self.section(format::REPOSITORIES), index)
+            .and_then(|record| u32_at(record, at))
+            .ok_or_else(|| self.damaged("a repository cannot be read"))
+    }
+}
+
 impl Advisories for Database {
     fn rows<'a>(
         &'a self,
@@ -469,7 +516,23 @@ impl Advisories for Database {
         Ok(Enrichment {
             kev: kev.map(|record| self.kev_of(record)).transpose()?,
             epss: epss.map(|record| self.epss_of(record)).transpose()?,
+            cvss: self.cvss_of(cve)?,
         })
+    }
+
+    fn end_of_life(&self, namespace: &str) -> Option<EndOfLife> {
+        let found = self.ends.binary_search_by(|end| end.namespace.as_str().cmp(namespace)).ok()?;
+        self.ends.get(found).map(StoredEnd::end)
+    }
+
+    fn products(&self, repository: &str) -> Result<Vec<String>, LookupError> {
+        let count = self.section(format::REPOSITORIES).len() / REPOSITORY_BYTES;
+        let found = self.find(0..count, |index| {
+            Ok(self.string_bytes(self.repository_field(index, 0)?)?.cmp(repository.as_bytes()))
+        })?;
+        let Some(found) = found else { return Ok(Vec::new()) };
+        let products = self.string(self.repository_field(found, 4)?)?;
+        Ok(products.split(' ').filter(|one| !one.is_empty()).map(str::to_owned).collect())
     }
 
     fn feeds(&self) -> &[FeedRecord] {

@@ -63,6 +63,11 @@ create table kev (
     cve text primary key, date_added text not null, due_date text not null,
     is_used_by_ransomware integer not null) without rowid;
 create table epss (cve text primary key, score real not null, percentile real not null) without rowid;
+create table cve_cvss (
+    cve text not null, source text not null, version text not null, vector text not null, score real not null);
+create table repositories (id text not null, product text not null);
+create table ends_of_life (
+    namespace text primary key, date text, is_over integer not null, extended_until text) without rowid;
 ";
 
 /// Made after the rows are in, which is faster.
@@ -75,6 +80,8 @@ create index aliases_advisory on aliases (advisory);
 create index flaws_cve on flaws (cve);
 create index flaws_advisory on flaws (advisory);
 create index cvss_advisory on cvss (advisory);
+create index cve_cvss_cve on cve_cvss (cve);
+create index repositories_id on repositories (id);
 create index links_advisory on links (advisory);
 ";
 
@@ -111,6 +118,7 @@ fn fill(db: &Database, path: &Path) -> Result<(), ExportError> {
     fill_advisories(db, &transaction)?;
     fill_affected(db, &transaction)?;
     fill_cves(db, &transaction)?;
+    fill_places(db, &transaction)?;
     transaction.execute_batch(INDEXES)?;
     transaction.commit()?;
     connection.close().map_err(|(_, error)| error.into())
@@ -238,5 +246,25 @@ fn fill_cves(db: &Database, to: &Transaction<'_>) -> Result<(), ExportError> {
     db.each_epss(|cve, epss| {
         insert.execute(params![unpack_cve(cve), epss.score, epss.percentile])?;
         Ok::<_, ExportError>(())
+    })?;
+    let mut insert = to.prepare("insert into cve_cvss values (?, ?, ?, ?, ?)")?;
+    db.each_cvss(|cve, cvss| {
+        insert.execute(params![unpack_cve(cve), cvss.source, cvss.version, cvss.vector, cvss.score])?;
+        Ok::<_, ExportError>(())
     })
+}
+
+fn fill_places(db: &Database, to: &Transaction<'_>) -> Result<(), ExportError> {
+    let mut insert = to.prepare("insert into repositories values (?, ?)")?;
+    db.each_repository(|id, products| {
+        for product in products.split(' ') {
+            insert.execute(params![id, product])?;
+        }
+        Ok::<_, ExportError>(())
+    })?;
+    let mut insert = to.prepare("insert into ends_of_life values (?, ?, ?, ?)")?;
+    for (namespace, end) in db.each_end() {
+        insert.execute(params![namespace, end.date, end.is_over, end.extended_until])?;
+    }
+    Ok(())
 }

@@ -7,7 +7,9 @@
 use plimsoll_core::advisory::LookupError;
 use sha2::{Digest, Sha256};
 
-use super::format::{self, BODY_BYTES_MAX, Body, EPSS_BYTES, KEV_BYTES, Reader, record, u64_at};
+use super::format::{
+    self, BODY_BYTES_MAX, Body, CVSS_BYTES, EPSS_BYTES, KEV_BYTES, REPOSITORY_BYTES, Reader, record, u64_at,
+};
 use super::open::{Database, OpenError};
 
 impl Database {
@@ -22,7 +24,8 @@ impl Database {
             .verify_names()
             .and_then(|()| self.verify_rows())
             .and_then(|()| self.verify_advisories())
-            .and_then(|()| self.verify_cves());
+            .and_then(|()| self.verify_cves())
+            .and_then(|()| self.verify_repositories());
         walked.map_err(|LookupError(what)| OpenError::Damaged { path: self.path.clone(), what })
     }
 
@@ -96,7 +99,52 @@ impl Database {
             return Err(self.damaged("its CVEs are out of order"));
         }
         self.each_epss(|_, _| Ok::<_, LookupError>(()))?;
+        let cvss = self.section(format::CVSS).as_chunks::<CVSS_BYTES>().0;
+        if !cvss.is_sorted_by_key(|entry| u64_at(entry, 0)) {
+            return Err(self.damaged("its CVSS vectors are out of order"));
+        }
+        self.each_cvss(|_, _| Ok::<_, LookupError>(()))?;
         self.each_kev(|_, _| Ok::<_, LookupError>(()))
+    }
+
+    fn verify_repositories(&self) -> Result<(), LookupError> {
+        let mut last = None;
+        self.each_repository(|id, _| {
+            if last.as_deref() >= Some(id) {
+                return Err(self.damaged("its repositories are out of order"));
+            }
+            last = Some(id.to_owned());
+            Ok(())
+        })
+    }
+
+    /// Hands out every CVSS vector, sorted by CVE.
+    pub(super) fn each_cvss<E: From<LookupError>>(
+        &self,
+        mut each: impl FnMut(u64, plimsoll_core::advisory::Cvss) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for entry in self.section(format::CVSS).as_chunks::<CVSS_BYTES>().0 {
+            let cve = u64_at(entry, 0).ok_or_else(|| self.damaged("a cvss entry is cut off"))?;
+            each(cve, self.cvss_entry(entry)?)?;
+        }
+        Ok(())
+    }
+
+    /// Hands out every package repository with its products, separated by blanks; sorted by id.
+    pub(super) fn each_repository<E: From<LookupError>>(
+        &self,
+        mut each: impl FnMut(&str, &str) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for index in 0..self.section(format::REPOSITORIES).len() / REPOSITORY_BYTES {
+            let text = |at| self.string(self.repository_field(index, at)?);
+            each(text(0)?, text(4)?)?;
+        }
+        Ok(())
+    }
+
+    /// Hands out how long each release is supported, sorted by namespace.
+    pub(super) fn each_end(&self) -> impl Iterator<Item = (&str, plimsoll_core::advisory::EndOfLife)> {
+        self.ends.iter().map(|end| (end.namespace.as_str(), end.end()))
     }
 
     /// Hands out every advisory, encoded, by its number from 0 upwards.

@@ -184,6 +184,8 @@ fn offset(place: usize, what: &'static str) -> Result<u32, BuildError> {
 fn lay_out(mut builder: Builder, frames: Frames) -> Result<LaidOut, BuildError> {
     sort_rows(&mut builder);
     let mut sections: [Vec<u8>; SECTIONS] = Default::default();
+    let (mut epss, mut kev) = (std::mem::take(&mut builder.epss), std::mem::take(&mut builder.kev));
+    let (cvss, repositories) = (std::mem::take(&mut builder.cvss), std::mem::take(&mut builder.repositories));
     let mut strings = Placer::new(&builder.strings, &[0], false);
     let mut versions = Placer::new(&builder.versions, &[0, 0], true);
     lay_out_packages(&builder, &mut strings, &mut versions, &mut sections)?;
@@ -193,19 +195,22 @@ fn lay_out(mut builder: Builder, frames: Frames) -> Result<LaidOut, BuildError> 
         put_u32(&mut sections[format::FRAME_TABLE], offset(frame.inflated_bytes, "frames")?);
     }
     // The sorts are stable, so that of several entries of a CVE the last one given stands last.
-    builder.epss.sort_by_key(|entry| entry.0);
-    for (cve, score, percentile) in last_of_each(&builder.epss, |entry| entry.0) {
+    epss.sort_by_key(|entry| entry.0);
+    for (cve, score, percentile) in last_of_each(&epss, |entry| entry.0) {
         sections[format::EPSS].extend_from_slice(&cve.to_le_bytes());
         put_u32(&mut sections[format::EPSS], *score);
         put_u32(&mut sections[format::EPSS], *percentile);
     }
-    builder.kev.sort_by_key(|entry| entry.0);
-    for (cve, added, due, is_used_by_ransomware) in last_of_each(&builder.kev, |entry| entry.0) {
+    kev.sort_by_key(|entry| entry.0);
+    for (cve, added, due, is_used_by_ransomware) in last_of_each(&kev, |entry| entry.0) {
         sections[format::KEV].extend_from_slice(&cve.to_le_bytes());
         put_u32(&mut sections[format::KEV], strings.place(*added)?);
         put_u32(&mut sections[format::KEV], strings.place(*due)?);
         put_u32(&mut sections[format::KEV], u32::from(*is_used_by_ransomware));
     }
+    lay_out_cvss(cvss, &builder.strings, &mut strings, &mut sections[format::CVSS])?;
+    let section = &mut sections[format::REPOSITORIES];
+    lay_out_repositories(repositories, &builder.strings, &mut strings, section)?;
     sections[format::STRINGS] = strings.section;
     sections[format::VERSIONS] = versions.section;
     sections[format::FRAMES] = frames.bytes;
@@ -215,6 +220,40 @@ fn lay_out(mut builder: Builder, frames: Frames) -> Result<LaidOut, BuildError> 
     sections[format::META] = meta;
     let digest = digest(&sections);
     Ok(LaidOut { sections, digest, rows, advisories, feeds })
+}
+
+/// Sorted by CVE, source and vector, each once.
+fn lay_out_cvss(
+    mut entries: Vec<(u64, u32, u32)>,
+    texts: &Interner,
+    strings: &mut Placer<'_>,
+    section: &mut Vec<u8>,
+) -> Result<(), BuildError> {
+    let text = |id: u32| texts.get(id);
+    entries.sort_unstable_by(|a, b| (a.0, text(a.1), text(a.2)).cmp(&(b.0, text(b.1), text(b.2))));
+    entries.dedup();
+    for (cve, source, vector) in entries {
+        section.extend_from_slice(&cve.to_le_bytes());
+        put_u32(section, strings.place(source)?);
+        put_u32(section, strings.place(vector)?);
+    }
+    Ok(())
+}
+
+/// Sorted by id.
+fn lay_out_repositories(
+    mut entries: Vec<(u32, u32)>,
+    texts: &Interner,
+    strings: &mut Placer<'_>,
+    section: &mut Vec<u8>,
+) -> Result<(), BuildError> {
+    // The sort is stable, so that of several entries of a repository the last one given stands last.
+    entries.sort_by(|a, b| texts.get(a.0).cmp(texts.get(b.0)));
+    for (id, products) in last_of_each(&entries, |entry| entry.0) {
+        put_u32(section, strings.place(*id)?);
+        put_u32(section, strings.place(*products)?);
+    }
+    Ok(())
 }
 
 /// Of runs of entries with equal keys, the last each.
@@ -294,7 +333,8 @@ fn lay_out_meta(builder: Builder) -> Result<(Vec<u8>, Vec<FeedRecord>), BuildErr
         stored.push(StoredFeed::of(first_advisory, record.clone()));
         feeds.push(record);
     }
-    let meta = Meta { rows, advisories: builder.advisories, feeds: stored };
+    let ends = builder.ends.into_iter().map(|(namespace, end)| format::StoredEnd::of(namespace, end));
+    let meta = Meta { rows, advisories: builder.advisories, feeds: stored, ends: ends.collect() };
     let bytes = postcard::to_stdvec(&meta).map_err(|_| BuildError::Full("feed records"))?;
     if bytes.len() > META_BYTES_MAX {
         return Err(BuildError::Full("feed records"));

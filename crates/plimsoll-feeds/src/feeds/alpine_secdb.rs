@@ -13,10 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 
 use plimsoll_core::advisory::{Advisory, Affected, FixState, Range, RangeEnd, Status};
-use plimsoll_core::ecosystems;
+use plimsoll_core::{distros, ecosystems};
 use serde_json::Value;
 
-use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, json, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, json, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -25,9 +25,12 @@ pub(super) static FEED: Feed = Feed {
     url: "https://secdb.alpinelinux.org",
     format: "JSON",
     licence: "public",
+    terms: "https://gitlab.alpinelinux.org/alpine/infra/alpine-secdb",
     cadence_hours: 24,
     max_age_days: 14,
-    covers: "Alpine Linux from 3.3 on, and edge",
+    covers: &[Covers::Distro(&distros::alpine::DISTRO)],
+    gives: "fixed versions; releases from 3.3 on, and edge",
+    is_on_by_default: true,
     plan,
     parse,
 };
@@ -44,18 +47,19 @@ const LAST_UPDATE: &str = "last-update";
 /// Most statements of one file. The largest real file has about 6,000.
 const STATEMENTS_MAX: usize = 500_000;
 
-fn plan(_: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
+fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
     let releases = (OLDEST_MINOR..=NEWEST_MINOR).map(|minor| format!("v3.{minor}"));
     let mut parts: Vec<Part> = releases
         .chain(["edge".to_owned()])
         .flat_map(|release| ["main", "community"].map(|repository| format!("{release}/{repository}.json")))
-        .map(|path| Part { name: path.replace('/', "-"), path, may_be_absent: true })
+        .map(|path| Part::new(path.replace('/', "-"), path).that_may_be_absent())
         .collect();
-    parts.push(Part { name: LAST_UPDATE.to_owned(), path: LAST_UPDATE.to_owned(), may_be_absent: true });
+    parts.push(Part::new(LAST_UPDATE, LAST_UPDATE).that_may_be_absent());
     Ok(parts)
 }
 
-fn parse(part: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+    let part = reading.part;
     if part.path == LAST_UPDATE {
         return parse_last_update(source, sink);
     }

@@ -12,10 +12,10 @@
 use std::collections::BTreeSet;
 
 use plimsoll_core::advisory::{Advisory, Affected, FixState, Range, RangeEnd, Severity, Status};
-use plimsoll_core::distros::debian::release_of_codename;
+use plimsoll_core::distros::debian::{self, release_of_codename};
 use serde_json::Value;
 
-use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, json, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, json, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -24,18 +24,21 @@ pub(super) static FEED: Feed = Feed {
     url: "https://security-tracker.debian.org/tracker/data/json",
     format: "JSON",
     licence: "public",
+    terms: "https://www.debian.org/license",
     cadence_hours: 6,
     max_age_days: 7,
-    covers: "Debian, all supported releases, testing and unstable",
+    covers: &[Covers::Distro(&debian::DISTRO)],
+    gives: "fixed versions, urgency, what is put off or will not be fixed; all supported releases, testing and unstable",
+    is_on_by_default: true,
     plan,
     parse,
 };
 
-fn plan(_: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
-    Ok(vec![Part { name: "tracker.json".to_owned(), path: String::new(), may_be_absent: false }])
+fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
+    Ok(vec![Part::new("tracker.json", "")])
 }
 
-fn parse(_: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
     let mut codenames = BTreeSet::new();
     json::each_inner_member(source, &mut |package, flaw, record| {
         if let Err(reason) = statement(package, flaw, &record, &mut codenames, sink) {

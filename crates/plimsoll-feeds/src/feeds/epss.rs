@@ -10,7 +10,7 @@ use std::io::{BufRead, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 use plimsoll_core::advisory::Epss;
 
-use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -19,9 +19,12 @@ pub(super) static FEED: Feed = Feed {
     url: "https://epss.cyentia.com/epss_scores-current.csv.gz",
     format: "CSV, gzip",
     licence: "free use with attribution to FIRST",
+    terms: "https://www.first.org/epss/",
     cadence_hours: 24,
     max_age_days: 7,
-    covers: "the probability that a CVE will be exploited",
+    covers: &[Covers::Flaws("CVEs")],
+    gives: "the probability that they will be exploited",
+    is_on_by_default: true,
     plan,
     parse,
 };
@@ -32,12 +35,11 @@ const LINE_BYTES_MAX: u64 = 1024;
 /// Most lines. There were 310,000 in 2026.
 const LINES_MAX: u64 = 5_000_000;
 
-fn plan(_: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
-    let name = "epss_scores-current.csv.gz".to_owned();
-    Ok(vec![Part { name, path: String::new(), may_be_absent: false }])
+fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
+    Ok(vec![Part::new("epss_scores-current.csv.gz", "")])
 }
 
-fn parse(_: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
     let start = source.fill_buf().map_err(|error| unreadable(&error))?;
     if start.starts_with(&[0x1f, 0x8b]) {
         parse_lines(&mut BufReader::with_capacity(64 << 10, MultiGzDecoder::new(source)), sink)

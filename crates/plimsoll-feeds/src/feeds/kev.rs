@@ -6,7 +6,7 @@
 use plimsoll_core::advisory::Kev;
 use serde_json::Value;
 
-use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, json, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, json, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -15,22 +15,21 @@ pub(super) static FEED: Feed = Feed {
     url: "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
     format: "JSON",
     licence: "CC0-1.0",
+    terms: "https://www.cisa.gov/sites/default/files/licenses/kev/license.txt",
     cadence_hours: 24,
     max_age_days: 14,
-    covers: "CVEs that are known to be exploited",
+    covers: &[Covers::Flaws("CVEs that are known to be exploited")],
+    gives: "since when, and whether ransomware uses them",
+    is_on_by_default: true,
     plan,
     parse,
 };
 
-fn plan(_: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
-    Ok(vec![Part {
-        name: "known_exploited_vulnerabilities.json".to_owned(),
-        path: String::new(),
-        may_be_absent: false,
-    }])
+fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
+    Ok(vec![Part::new("known_exploited_vulnerabilities.json", "")])
 }
 
-fn parse(_: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
     let mut released = None;
     json::each_element(
         source,

@@ -1,41 +1,29 @@
-//! OSV: one zip of JSON records for each ecosystem, `PyPI/all.zip`.
+//! OSV: one zip of JSON records for each ecosystem, `PyPI/all.zip`; each is a feed of its own (`rows.rs`).
 //!
-//! `ecosystems.txt` lists which there are. It lists releases as well (`AlmaLinux:8` beside `AlmaLinux`);
-//! their zips repeat what the base name's zip holds, so only base names are read. A record may speak of several
-//! ecosystems and then stands in the zip of each: from a zip only what speaks of its ecosystem is taken.
+//! OSV lists releases as well (`AlmaLinux:8` beside `AlmaLinux`); their zips repeat what the base name's zip
+//! holds, so only base names are read. A record may speak of several ecosystems and then stands in the zip of
+//! each: from a zip only what speaks of its ecosystem is taken.
 //! Formats: <https://google.github.io/osv.dev/data/>, <https://ossf.github.io/osv-schema/>.
 
 use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 
-use plimsoll_core::distros::{DISTROS, Distro};
-use plimsoll_core::ecosystems::{self, Ecosystem};
+use plimsoll_core::distros::Distro;
+use plimsoll_core::ecosystems::Ecosystem;
 use zip::read::Config;
 // Walks the directory without holding it: the npm zip has some 200,000 entries. Its place in the crate is
 // marked as one that may move.
 use zip::unstable::read::ZipIterable;
 
-use super::{Feed, Index, ParseError, Part, PlanError, Sink, Source, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Sink, Source, text};
 
 mod ranges;
 mod record;
+pub(super) mod rows;
 mod statement;
 
-use statement::Reading;
-
-/// The row.
-pub(super) static FEED: Feed = Feed {
-    name: "osv",
-    title: "OSV",
-    url: "https://osv-vulnerabilities.storage.googleapis.com",
-    format: "OSV JSON in zip files",
-    licence: "per source: CC-BY-4.0, CC0-1.0, Apache-2.0, MIT",
-    cadence_hours: 6,
-    max_age_days: 14,
-    covers: "language packages (GHSA, Go, PyPA, RustSec, malicious packages) and distributions",
-    plan,
-    parse,
-};
+/// Who is named as the source of a CVSS vector.
+const SOURCE: &str = "osv";
 
 /// Most bytes of one record. The largest real ones, of the kernel, stay below 4 MiB.
 const ENTRY_BYTES_MAX: u64 = 16 << 20;
@@ -54,10 +42,12 @@ enum Scope {
 }
 
 impl Scope {
-    fn of(ecosystem: &str) -> Option<Scope> {
-        ecosystems::by_osv(ecosystem).map(Scope::Language).or_else(|| {
-            let mut rows = DISTROS.iter().copied();
-            rows.find(|row| !row.osv.is_empty() && row.osv == ecosystem).map(Scope::Distribution)
+    /// What a row's zip is about.
+    fn of(feed: &Feed) -> Option<Scope> {
+        feed.covers.iter().find_map(|covers| match covers {
+            Covers::Distro(row) => Some(Scope::Distribution(row)),
+            Covers::Packages(row) => Some(Scope::Language(row)),
+            Covers::Flaws(_) | Covers::Other(_) => None,
         })
     }
 
@@ -77,27 +67,22 @@ impl Scope {
     }
 }
 
-fn plan(index: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
-    let list =
-        index.get("ecosystems.txt")?.ok_or_else(|| PlanError("there is no `ecosystems.txt`".to_owned()))?;
-    let list = String::from_utf8(list).map_err(|_| PlanError("`ecosystems.txt` is not UTF-8".to_owned()))?;
-    let names: BTreeSet<&str> =
-        list.lines().map(str::trim).filter(|name| Scope::of(name).is_some()).collect();
-    if names.is_empty() {
-        return Err(PlanError("`ecosystems.txt` names no ecosystem that is known".to_owned()));
-    }
-    let part = |name: &str| Part {
-        name: format!("{}.zip", name.replace(' ', "-")),
-        path: format!("{}/all.zip", name.replace(' ', "%20")),
-        may_be_absent: false,
-    };
-    Ok(names.into_iter().map(part).collect())
+fn scope(feed: &Feed) -> Scope {
+    Scope::of(feed).expect("a row of OSV covers a distribution or a language")
 }
 
-fn parse(part: &Part, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    let ecosystem = part.path.split('/').next().unwrap_or_default().replace("%20", " ");
-    let scope = Scope::of(&ecosystem)
-        .ok_or_else(|| ParseError(format!("the ecosystem `{ecosystem}` is not known")))?;
+fn plan(feed: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
+    let name = scope(feed).osv();
+    let file = format!("{}.zip", name.replace(' ', "-"));
+    Ok(vec![Part::new(file, format!("{}/all.zip", name.replace(' ', "%20")))])
+}
+
+fn parse(
+    reading: &super::Reading<'_>,
+    source: &mut dyn Source,
+    sink: &mut dyn Sink,
+) -> Result<(), ParseError> {
+    let scope = scope(reading.feed);
     let mut namespaces = BTreeSet::new();
     if let Scope::Language(row) = scope {
         sink.namespace(row.name);
@@ -163,6 +148,8 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn record(&mut self, name: &str, bytes: &[u8]) {
+        use statement::Reading;
+
         // Serde would take a list for the fields of a record in their order.
         if bytes.trim_ascii_start().starts_with(b"[") {
             self.sink.refuse(name, "it is not an OSV record");

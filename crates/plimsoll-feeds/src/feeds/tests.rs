@@ -83,6 +83,20 @@ impl Sink for Received {
         line!(self, "epss {cve} {epss:?}");
     }
 
+    fn cvss(&mut self, cve: &str, vectors: &[Cvss]) {
+        for cvss in vectors {
+            line!(self, "cvss {cve} {} {} {:.1} by {}", cvss.version, cvss.vector, cvss.score, cvss.source);
+        }
+    }
+
+    fn end_of_life(&mut self, namespace: &str, end: EndOfLife) {
+        line!(self, "end of life of {namespace} {end:?}");
+    }
+
+    fn repository(&mut self, id: &str, products: &[&str]) {
+        line!(self, "repository {id}: {}", products.join(" "));
+    }
+
     fn refuse(&mut self, record: &str, reason: &str) {
         assert!(record.len() < 400, "the record is not shortened: {} bytes", record.len());
         line!(self, "refused `{record}`: {reason}");
@@ -147,43 +161,91 @@ impl Index for CaseIndex<'_> {
     fn get(&mut self, path: &str) -> Result<Option<Vec<u8>>, PlanError> {
         Ok(file(self.0, path))
     }
+
+    fn held(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
-/// Reads bytes as a part of a feed.
+/// The parts of a case.
+struct CaseSnapshot<'a>(&'a Path, &'a [Part]);
+
+impl Snapshot for CaseSnapshot<'_> {
+    fn names(&self) -> Vec<String> {
+        let present = self.1.iter().filter(|part| file(self.0, &part.path).is_some());
+        let mut names: Vec<String> = present.map(|part| part.name.clone()).collect();
+        names.sort();
+        names
+    }
+
+    fn open(&self, name: &str) -> io::Result<Option<Box<dyn Source>>> {
+        let part = self.1.iter().find(|part| part.name == name);
+        let bytes = part.and_then(|part| file(self.0, &part.path));
+        Ok(bytes.map(|bytes| Box::new(Cursor::new(bytes)) as Box<dyn Source>))
+    }
+}
+
+/// Reads bytes as a part of a feed that has no other.
 fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
     let feed = by_name(feed).expect("the feed is listed");
     let mut received = Received::default();
-    let part = Part { name: "part".to_owned(), path: path.to_owned(), may_be_absent: false };
-    let result = (feed.parse)(&part, &mut Cursor::new(bytes), &mut received);
+    let part = Part::new("part", path);
+    let snapshot = CaseSnapshot(Path::new("/nowhere"), &[]);
+    let reading = Reading { feed, part: &part, snapshot: &snapshot };
+    let result = (feed.parse)(&reading, &mut Cursor::new(bytes), &mut received);
     (result, received.0)
 }
 
-fn received(feed: &Feed, case: &Path) -> String {
+/// What the feeds of a group receive of a case. A group of several feeds says which.
+fn received(feeds: &[&'static Feed], case: &Path) -> String {
     let mut received = Received::default();
-    let parts = match (feed.plan)(&mut CaseIndex(case)) {
-        Ok(parts) => parts,
-        Err(error) => return format!("no plan: {error}\n"),
-    };
-    for part in &parts {
-        let Some(bytes) = file(case, &part.path) else {
-            assert!(part.may_be_absent, "{} has no {}", case.display(), part.path);
-            continue;
+    for feed in feeds {
+        let parts = match (feed.plan)(feed, &mut CaseIndex(case)) {
+            Ok(parts) => parts,
+            Err(error) => {
+                line!(received, "no plan: {error}");
+                continue;
+            }
         };
-        line!(received, "part {}", part.name);
-        if let Err(error) = (feed.parse)(part, &mut Cursor::new(bytes), &mut received) {
-            line!(received, "failed: {error}");
+        let is_there = |part: &Part| file(case, &part.path).is_some();
+        if feeds.len() > 1 {
+            if !parts.iter().any(is_there) {
+                continue;
+            }
+            line!(received, "feed {}", feed.name);
+        }
+        let snapshot = CaseSnapshot(case, &parts);
+        for part in &parts {
+            let Some(bytes) = file(case, &part.path) else {
+                assert!(part.may_be_absent, "{} has no {}", case.display(), part.path);
+                continue;
+            };
+            line!(received, "part {}", part.name);
+            let reading = Reading { feed, part, snapshot: &snapshot };
+            if let Err(error) = (feed.parse)(&reading, &mut Cursor::new(bytes), &mut received) {
+                line!(received, "failed: {error}");
+            }
         }
     }
     received.0
 }
 
+/// The feeds that a folder of fixtures is for: the one of its name, or all whose names begin with it.
+fn group(folder: &Path) -> Vec<&'static Feed> {
+    let name = folder.file_name().unwrap().to_str().unwrap();
+    let is_of = |feed: &&&Feed| {
+        feed.name.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    };
+    by_name(name).map_or_else(|| FEEDS.iter().filter(is_of).copied().collect(), |feed| vec![feed])
+}
+
 #[test]
 fn every_feed_reads_its_fixtures() {
-    for feed in FEEDS {
-        let cases = folders(&fixtures().join(feed.name));
-        assert!(!cases.is_empty(), "{} has no case", feed.name);
+    for folder in folders(&fixtures()) {
+        let cases = folders(&folder);
+        assert!(!cases.is_empty(), "{} has no case", folder.display());
         for case in cases {
-            let received = received(feed, &case);
+            let received = received(&group(&folder), &case);
             insta::with_settings!({
                 snapshot_path => &case,
                 prepend_module_to_snapshot => false,
@@ -196,10 +258,41 @@ fn every_feed_reads_its_fixtures() {
 }
 
 #[test]
-fn every_fixture_belongs_to_a_feed() {
+fn every_feed_has_fixtures() {
+    let covered: Vec<&str> =
+        folders(&fixtures()).iter().flat_map(|folder| group(folder)).map(|feed| feed.name).collect();
+    for feed in FEEDS {
+        assert!(covered.contains(&feed.name), "{}", feed.name);
+    }
     for folder in folders(&fixtures()) {
-        let name = folder.file_name().unwrap().to_str().unwrap();
-        assert!(by_name(name).is_some(), "{name}");
+        assert!(!group(&folder).is_empty(), "{}", folder.display());
+    }
+}
+
+/// A feed covers a distribution or a language if, and only if, that names the feed.
+#[test]
+fn feeds_and_what_they_cover_agree() {
+    for feed in FEEDS {
+        for covers in feed.covers {
+            let names = match covers {
+                Covers::Distro(row) => row.feeds,
+                Covers::Packages(row) => row.feeds,
+                Covers::Flaws(_) | Covers::Other(_) => continue,
+            };
+            assert!(names.contains(&feed.name), "{} covers {}", feed.name, covers.title());
+        }
+    }
+    let named = |name: &&str, is_it: &dyn Fn(&Covers) -> bool| {
+        let feed = by_name(name).unwrap_or_else(|| panic!("there is no feed {name}"));
+        assert!(feed.covers.iter().any(is_it), "{name}");
+    };
+    for row in plimsoll_core::distros::DISTROS {
+        let is_it = |covers: &Covers| matches!(covers, Covers::Distro(other) if other.id == row.id);
+        row.feeds.iter().for_each(|name| named(name, &is_it));
+    }
+    for row in plimsoll_core::ecosystems::ECOSYSTEMS {
+        let is_it = |covers: &Covers| matches!(covers, Covers::Packages(other) if other == row);
+        row.feeds.iter().for_each(|name| named(name, &is_it));
     }
 }
 
@@ -209,25 +302,40 @@ fn rows_are_sorted_and_complete() {
     for feed in FEEDS {
         let is_kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
         assert!(feed.name.chars().all(is_kebab), "{}", feed.name);
-        assert!(feed.url.starts_with("https://") && !feed.url.ends_with('/'), "{}", feed.name);
+        let is_url = feed.url.is_empty() || feed.url.starts_with("https://") && !feed.url.ends_with('/');
+        assert!(is_url && feed.terms.starts_with("https://"), "{}", feed.name);
+        assert!(!feed.url.is_empty() || !feed.is_on_by_default, "{}", feed.name);
+        assert!(!feed.covers.is_empty(), "{}", feed.name);
         assert!(feed.cadence_hours > 0 && feed.max_age_days * 24 > feed.cadence_hours, "{}", feed.name);
-        for text in [feed.title, feed.format, feed.licence, feed.covers] {
+        for text in [feed.title, feed.format, feed.licence, feed.gives] {
             assert!(!text.is_empty(), "{}", feed.name);
         }
     }
 }
 
+/// Each feed with each case of its group for which it has a plan.
+fn plans() -> Vec<(&'static Feed, PathBuf, Vec<Part>)> {
+    let mut plans = Vec::new();
+    for folder in folders(&fixtures()) {
+        for case in folders(&folder) {
+            for feed in group(&folder) {
+                if let Ok(parts) = (feed.plan)(feed, &mut CaseIndex(&case)) {
+                    plans.push((feed, case.clone(), parts));
+                }
+            }
+        }
+    }
+    plans
+}
+
 #[test]
 fn part_names_are_unique_and_safe_as_file_names() {
-    for feed in FEEDS {
-        for case in folders(&fixtures().join(feed.name)) {
-            let Ok(parts) = (feed.plan)(&mut CaseIndex(&case)) else { continue };
-            let names: std::collections::BTreeSet<_> = parts.iter().map(|part| &part.name).collect();
-            assert_eq!(names.len(), parts.len(), "{}", feed.name);
-            for name in names {
-                let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
-                assert!(!name.starts_with('.') && name.chars().all(is_safe), "{name}");
-            }
+    for (feed, _, parts) in plans() {
+        let names: std::collections::BTreeSet<_> = parts.iter().map(|part| &part.name).collect();
+        assert_eq!(names.len(), parts.len(), "{}", feed.name);
+        for name in names {
+            let is_safe = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+            assert!(!name.starts_with('.') && name.chars().all(is_safe), "{name}");
         }
     }
 }
@@ -272,7 +380,7 @@ fn depth_does_not_exhaust_the_stack() {
         assert!(parsed(feed, path, document.as_bytes()).0.is_err(), "{feed}");
     }
     let bytes = zipped([("GO-1.json".to_owned(), format!("{{\"database_specific\": {deep}").into_bytes())]);
-    let (result, received) = parsed("osv", "Go/all.zip", &bytes);
+    let (result, received) = parsed("osv-go", "Go/all.zip", &bytes);
     assert!(result.is_ok());
     assert_eq!(received, "namespace golang\nrefused `GO-1.json`: it is not JSON\n");
 }
@@ -309,7 +417,7 @@ fn long_texts_are_cut() {
         "long ".repeat(100_000)
     );
     let (result, received) =
-        parsed("osv", "Go/all.zip", &zipped([("GO-1.json".to_owned(), record.into_bytes())]));
+        parsed("osv-go", "Go/all.zip", &zipped([("GO-1.json".to_owned(), record.into_bytes())]));
     assert!(result.is_ok());
     assert!(received.contains("advisory GO-1") && received.len() < 6000, "{} bytes", received.len());
 }
@@ -319,12 +427,11 @@ fn a_zip_that_is_cut_short_is_no_part() {
     let whole = zipped((0..20).map(|n| (format!("GO-{n}.json"), b"{}".to_vec())));
     for length in [0, 4, 22, whole.len() / 2, whole.len() - 30, whole.len() - 1] {
         assert!(
-            parsed("osv", "Go/all.zip", &whole[..length]).0.is_err(),
+            parsed("osv-go", "Go/all.zip", &whole[..length]).0.is_err(),
             "cut to {length} of {}",
             whole.len()
         );
     }
-    assert!(parsed("osv", "Atlantis/all.zip", &whole).0.is_err());
 }
 
 #[test]
@@ -334,7 +441,7 @@ fn an_entry_that_inflates_too_far_is_refused_alone() {
     let mut bytes = zipped([("GO-1.json".to_owned(), bomb), ("GO-2.json".to_owned(), good.to_vec())]);
     let expected = "namespace golang\nrefused `GO-1.json`: the entry is larger than 16 MiB\nadvisory GO-2\n  \
                     - golang m affected [1.0.0, 1.0.0]\n";
-    assert_eq!(parsed("osv", "Go/all.zip", &bytes).1, expected);
+    assert_eq!(parsed("osv-go", "Go/all.zip", &bytes).1, expected);
     // The size that the entry claims is made small; what counts is what comes out.
     let size = u32::try_from((16 << 20) + 1).unwrap().to_le_bytes();
     let claims: Vec<usize> = (0..bytes.len() - 4).filter(|&at| bytes[at..at + 4] == size).collect();
@@ -342,7 +449,7 @@ fn an_entry_that_inflates_too_far_is_refused_alone() {
     for at in claims {
         bytes[at..at + 4].copy_from_slice(&100_u32.to_le_bytes());
     }
-    let (result, received) = parsed("osv", "Go/all.zip", &bytes);
+    let (result, received) = parsed("osv-go", "Go/all.zip", &bytes);
     assert!(result.is_ok());
     assert!(received.starts_with("namespace golang\nrefused `GO-1.json`: "), "{received}");
     assert!(received.contains("advisory GO-2"), "{received}");
@@ -359,7 +466,7 @@ fn a_damaged_entry_is_refused_alone() {
     let name = b"GO-2.json";
     let at = bytes.windows(name.len()).position(|window| window == name).unwrap() + name.len() + 20;
     bytes[at] ^= 0xff;
-    let (result, received) = parsed("osv", "Go/all.zip", &bytes);
+    let (result, received) = parsed("osv-go", "Go/all.zip", &bytes);
     assert!(result.is_ok());
     assert!(received.contains("advisory GO-1") && received.contains("advisory GO-3"), "{received}");
     assert!(received.contains("refused `GO-2.json`: the entry is damaged"), "{received}");
@@ -392,20 +499,19 @@ impl Dice {
 #[test]
 fn damage_anywhere_is_borne() {
     let mut dice = Dice(1);
-    for feed in FEEDS {
-        for case in folders(&fixtures().join(feed.name)) {
-            let Ok(parts) = (feed.plan)(&mut CaseIndex(&case)) else { continue };
-            for (part, bytes) in parts.iter().filter_map(|part| Some((part, file(&case, &part.path)?))) {
-                for _ in 0..100 {
-                    let mut damaged = bytes.clone();
-                    for _ in 0..=dice.below(3) {
-                        let at = dice.below(damaged.len());
-                        damaged[at] = b"\"{}[],:0e\\\0\xff"[dice.below(12)];
-                    }
-                    let end = if dice.below(4) == 0 { dice.below(damaged.len()) } else { damaged.len() };
-                    // Whatever comes of it, it comes without a panic, and what is received makes sense.
-                    let _ = parsed(feed.name, &part.path, &damaged[..end]);
+    for (feed, case, parts) in plans() {
+        let snapshot = CaseSnapshot(&case, &parts);
+        for (part, bytes) in parts.iter().filter_map(|part| Some((part, file(&case, &part.path)?))) {
+            for _ in 0..100 {
+                let mut damaged = bytes.clone();
+                for _ in 0..=dice.below(3) {
+                    let at = dice.below(damaged.len());
+                    damaged[at] = b"\"{}[],:0e\\\0\xff"[dice.below(12)];
                 }
+                let end = if dice.below(4) == 0 { dice.below(damaged.len()) } else { damaged.len() };
+                // Whatever comes of it, it comes without a panic, and what is received makes sense.
+                let reading = Reading { feed, part, snapshot: &snapshot };
+                let _ = (feed.parse)(&reading, &mut Cursor::new(&damaged[..end]), &mut Received::default());
             }
         }
     }

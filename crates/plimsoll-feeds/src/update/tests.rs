@@ -293,7 +293,7 @@ fn status_says_how_a_feed_stands() {
     assert_eq!((status.records, status.is_in_database), (2, true));
     assert_eq!(status.data_date.as_deref(), Some("2025-12-20T00:00:00Z"));
     assert_eq!((status.age_days, status.is_stale()), (Some(16), true));
-    let other = world.status("osv");
+    let other = world.status("osv-pypi");
     assert!(!other.has_snapshot && other.error.is_none() && !other.is_stale());
     let nowhere = status_of_nowhere(&world.root.path().join("nowhere"));
     assert!(nowhere.iter().all(|status| !status.has_snapshot) && nowhere.len() == FEEDS.len());

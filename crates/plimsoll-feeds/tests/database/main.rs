@@ -256,7 +256,7 @@ fn advisories_feeds_and_enrichments_read_back() {
     assert_eq!(database.advisory(number).unwrap(), full_advisory());
     let enrichment = database.enrichment("CVE-2024-0001").unwrap();
     let epss = Epss { score: 0.94358, percentile: 0.99957 };
-    assert_eq!(enrichment, Enrichment { kev: Some(kev()), epss: Some(epss) });
+    assert_eq!(enrichment, Enrichment { kev: Some(kev()), epss: Some(epss), cvss: Vec::new() });
     let [first, second] = database.feeds() else { panic!("two feeds") };
     assert_eq!(first.namespaces, ["npm", "pypi"]);
     assert_eq!(first.data_date.as_deref(), Some("2026-11-19T00:00:00Z"));

@@ -10,7 +10,7 @@ use plimsoll_core::advisory::{Advisory, Affected, Cvss, FixState, Range, RangeEn
 use plimsoll_core::distros;
 
 use super::record::{self, Record};
-use super::{FEED, Scope, ranges};
+use super::{SOURCE, Scope, ranges};
 use crate::feeds::text;
 
 /// What becomes of a record.
@@ -145,7 +145,7 @@ fn vectors(record: &Record, problems: &mut BTreeSet<&'static str>) -> Vec<Cvss> 
         .collect();
     let mut vectors = Vec::with_capacity(stated.len());
     for vector in stated {
-        match Cvss::read(FEED.name, vector) {
+        match Cvss::read(SOURCE, vector) {
             Ok(cvss) => vectors.push(cvss),
             Err(_) => {
                 problems.insert("a CVSS vector that is none was left out");
