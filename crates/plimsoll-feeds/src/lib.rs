@@ -7,4 +7,4 @@ mod snapshots;
 pub mod status;
 pub mod update;
 
-pub use snapshots::DirectoryError;
+pub use snapshots::{Attempts, DirectoryError};

@@ -5,7 +5,8 @@
 //! DATA/database.plimsoll               built from the snapshots
 //! DATA/snapshots/built.json            what it was built from
 //! DATA/snapshots/FEED/PART             one file of the upstream
-//! DATA/snapshots/FEED/state.json       where each part came from, and how the last attempts went
+//! DATA/snapshots/FEED/state.json       where each part came from
+//! DATA/snapshots/FEED/attempts.json    how the last attempts to fetch it went
 //! DATA/snapshots/FEED/.staged/         parts that are being fetched
 //! ```
 //!
@@ -22,6 +23,7 @@ use plimsoll_net::Validators;
 use serde::{Deserialize, Serialize};
 
 const STATE: &str = "state.json";
+const ATTEMPTS: &str = "attempts.json";
 const STAGED: &str = ".staged";
 
 /// Version of the shape of `state.json`. Another one is read as if there were none.
@@ -36,14 +38,22 @@ pub(crate) struct State {
     pub(crate) parts: BTreeMap<String, PartState>,
     /// When a part last changed, RFC 3339; `None` where there is no snapshot.
     pub(crate) fetched_at: Option<String>,
-    /// When the upstream last confirmed all parts.
-    pub(crate) checked_at: Option<String>,
-    /// When an update was last tried.
-    pub(crate) attempted_at: Option<String>,
+}
+
+/// How the attempts to fetch a feed went. Beside the state, which may be large and changes less often.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Attempts {
+    /// When the upstream last confirmed all parts, RFC 3339.
+    pub checked_at: Option<String>,
+    /// When an update was last tried, RFC 3339.
+    pub attempted_at: Option<String>,
     /// Why the last attempt failed, if it did.
-    pub(crate) error: Option<String>,
-    /// Since when all attempts have failed.
-    pub(crate) failing_since: Option<String>,
+    pub error: Option<String>,
+    /// Since when all attempts have failed, RFC 3339.
+    pub failing_since: Option<String>,
+    /// How many attempts in a row have failed.
+    pub failures: u32,
 }
 
 /// One part of a snapshot.
@@ -89,11 +99,14 @@ impl State {
     pub(crate) fn has_snapshot(&self) -> bool {
         self.parts.values().any(|part| !part.is_absent)
     }
+}
 
+impl Attempts {
     /// Notes a failed attempt.
     pub(crate) fn fail(&mut self, error: &str, now: &str) {
         self.attempted_at = Some(now.to_owned());
         self.error = Some(error.to_owned());
+        self.failures = self.failures.saturating_add(1);
         self.failing_since.get_or_insert_with(|| now.to_owned());
     }
 
@@ -103,6 +116,7 @@ impl State {
         self.checked_at = Some(now.to_owned());
         self.error = None;
         self.failing_since = None;
+        self.failures = 0;
     }
 }
 
@@ -155,6 +169,17 @@ impl Folder {
         write_state(state, &self.part(STATE))
     }
 
+    /// Reads how the attempts went. What is missing or cannot be understood says nothing.
+    pub(crate) fn attempts(&self) -> Attempts {
+        let text = fs::read(self.part(ATTEMPTS)).ok();
+        text.and_then(|text| serde_json::from_slice(&text).ok()).unwrap_or_default()
+    }
+
+    pub(crate) fn write_attempts(&self, attempts: &Attempts) -> Result<(), DirectoryError> {
+        on("create the folder", &self.root, fs::create_dir_all(&self.root))?;
+        write_json(attempts, &self.part(ATTEMPTS))
+    }
+
     /// Begins to stage parts; what an earlier update left unfinished goes.
     pub(crate) fn stage(&self) -> Result<(), DirectoryError> {
         self.discard()?;
@@ -200,7 +225,7 @@ impl Folder {
         for name in names(&self.root)? {
             let is_part = state.parts.get(&name).is_some_and(|part| !part.is_absent);
             let path = self.root.join(&name);
-            if name != STATE && !is_part && path.is_file() {
+            if name != STATE && name != ATTEMPTS && !is_part && path.is_file() {
                 on("remove", &path, fs::remove_file(&path))?;
             }
         }

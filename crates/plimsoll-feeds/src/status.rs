@@ -8,7 +8,7 @@ use plimsoll_core::advisory::{Advisories, FeedRecord};
 
 use crate::database::Database;
 use crate::feeds::{FEEDS, Feed};
-use crate::snapshots::{Folder, State};
+use crate::snapshots::{Attempts, Folder, State};
 use crate::update::{database_path, snapshots_path};
 
 /// How one feed stands.
@@ -63,6 +63,11 @@ impl FeedStatus {
     }
 }
 
+/// How the attempts to fetch a feed went, read for itself: cheap enough for every scan.
+pub fn attempts(data_dir: &Path, feed: &str) -> Attempts {
+    Folder::of(&snapshots_path(data_dir), feed).attempts()
+}
+
 /// How all feeds stand. `urls` replaces the feeds' own, by name. Reads only, and takes no lock.
 pub fn status(data_dir: &Path, urls: &BTreeMap<String, String>, now: Timestamp) -> Vec<FeedStatus> {
     let snapshots = snapshots_path(data_dir);
@@ -71,10 +76,11 @@ pub fn status(data_dir: &Path, urls: &BTreeMap<String, String>, now: Timestamp) 
     FEEDS
         .iter()
         .map(|feed| {
-            let state = Folder::of(&snapshots, feed.name).state();
+            let folder = Folder::of(&snapshots, feed.name);
+            let (state, attempts) = (folder.state(), folder.attempts());
             let record = records.iter().find(|record| record.name == feed.name);
             let url = urls.get(feed.name).map_or(feed.url, String::as_str);
-            of_feed(feed, url, state, record.cloned(), now)
+            of_feed(feed, url, (state, attempts), record.cloned(), now)
         })
         .collect()
 }
@@ -82,7 +88,7 @@ pub fn status(data_dir: &Path, urls: &BTreeMap<String, String>, now: Timestamp) 
 fn of_feed(
     feed: &'static Feed,
     url: &str,
-    state: State,
+    (state, attempts): (State, Attempts),
     record: Option<FeedRecord>,
     now: Timestamp,
 ) -> FeedStatus {
@@ -92,7 +98,7 @@ fn of_feed(
     // A feed is as old as the oldest of what it serves.
     let oldest =
         record.namespace_dates.iter().map(|(_, date)| date).min().or(record.data_date.as_ref()).cloned();
-    let dated = oldest.as_ref().or(state.checked_at.as_ref()).filter(|_| has_snapshot);
+    let dated = oldest.as_ref().or(attempts.checked_at.as_ref()).filter(|_| has_snapshot);
     let age = dated.and_then(|date| date.parse::<Timestamp>().ok()).map(|date| now.duration_since(date));
     let names = |is_absent: bool| {
         let parts = state.parts.iter().filter(|(_, part)| part.is_absent == is_absent);
@@ -116,8 +122,8 @@ fn of_feed(
         data_date: oldest,
         namespace_dates: record.namespace_dates,
         fetched_at: state.fetched_at,
-        checked_at: state.checked_at,
-        failing_since: state.failing_since,
-        error: state.error,
+        checked_at: attempts.checked_at,
+        failing_since: attempts.failing_since,
+        error: attempts.error,
     }
 }

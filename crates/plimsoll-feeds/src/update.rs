@@ -193,17 +193,20 @@ pub fn update(
         let folder = Folder::of(&snapshots, feed.name);
         let state = folder.state();
         let run = Run { options, feed, client, now: &now, folder: &folder };
+        let mut attempts = folder.attempts();
         let outcome = match run.fetch(&state, on_progress) {
-            Ok(outcome) => outcome,
+            Ok(outcome) => {
+                attempts.succeed(&now);
+                outcome
+            }
             Err(error) => {
                 folder.finish()?;
-                let mut state = folder.state();
                 let error = error.to_string();
-                state.fail(&error, &now);
-                folder.write_state(&state)?;
-                FeedOutcome::Failed { error, has_snapshot: state.has_snapshot() }
+                attempts.fail(&error, &now);
+                FeedOutcome::Failed { error, has_snapshot: folder.state().has_snapshot() }
             }
         };
+        folder.write_attempts(&attempts)?;
         reports.push(FeedReport { feed: feed.name, outcome });
     }
     let database = build(&options.data_dir, &now, on_progress)?;
@@ -371,7 +374,6 @@ impl Run<'_> {
         };
         let mut state = old.clone();
         state.parts = new;
-        state.succeed(self.now);
         if !is_same {
             state.fetched_at = Some(self.now.to_owned());
         }
@@ -384,7 +386,8 @@ impl Run<'_> {
 fn check_name(part: &Part) -> Result<(), FeedError> {
     let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
     let name = part.name.as_str();
-    let is_ours = name.starts_with('.') || name.starts_with("state.json");
+    let is_ours =
+        name.starts_with('.') || name.starts_with("state.json") || name.starts_with("attempts.json");
     if name.is_empty() || name.len() > 200 || is_ours || !name.bytes().all(is_safe) {
         return Err(FeedError::PartName(name.chars().take(80).collect()));
     }
@@ -543,15 +546,17 @@ fn forget(folder: &Folder, error: &str, now: &str) -> Result<(), DirectoryError>
     for part in state.parts.values_mut() {
         (part.etag, part.last_modified) = (None, None);
     }
-    state.fail(&format!("the snapshot is damaged: {error}"), now);
-    folder.write_state(&state)
+    folder.write_state(&state)?;
+    let mut attempts = folder.attempts();
+    attempts.fail(&format!("the snapshot is damaged: {error}"), now);
+    folder.write_attempts(&attempts)
 }
 
-/// Feeds one snapshot. What the upstream confirmed later counts as fetched then: the data is as of that time.
+/// Feeds one snapshot.
 fn add(builder: &mut Builder, snapshots: &Path, feed: &Feed, state: &State) -> Result<(), String> {
     let folder = Folder::of(snapshots, feed.name);
-    let checked_at = state.checked_at.clone().unwrap_or_default();
-    let record = FeedRecord { name: feed.name.to_owned(), fetched_at: checked_at, ..FeedRecord::default() };
+    let fetched_at = state.fetched_at.clone().unwrap_or_default();
+    let record = FeedRecord { name: feed.name.to_owned(), fetched_at, ..FeedRecord::default() };
     let mut sink = builder.begin_feed(record);
     let snapshot = Parts { folder: &folder, states: &state.parts, staged: &BTreeSet::new() };
     for (name, part) in state.parts.iter().filter(|(_, part)| !part.is_absent) {

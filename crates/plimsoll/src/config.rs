@@ -9,6 +9,14 @@ use etcetera::BaseStrategy as _;
 use plimsoll_feeds::feeds::FEEDS;
 use serde::Deserialize;
 
+mod bundles;
+mod feeds;
+mod warnings;
+
+pub(crate) use bundles::BundlesConfig;
+pub(crate) use feeds::FeedConfig;
+pub(crate) use warnings::WarningsConfig;
+
 /// The configuration file. A key that means nothing is an error.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -19,16 +27,15 @@ pub(crate) struct Config {
     /// How registries are reached, by host.
     #[serde(default)]
     pub(crate) registries: BTreeMap<String, RegistryConfig>,
-}
-
-/// What is changed of a feed.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct FeedConfig {
-    /// Base URL in place of the upstream's.
-    pub(crate) url: Option<String>,
-    /// Age of the data in days above which results are warned of.
-    pub(crate) max_age_days: Option<u32>,
+    /// Whether nothing may be asked but the registries that are named and the URLs that are configured.
+    #[serde(default)]
+    pub(crate) offline: bool,
+    /// Whose bundles of feeds are imported.
+    #[serde(default)]
+    pub(crate) bundles: BundlesConfig,
+    /// Who is told of feeds that are late.
+    #[serde(default)]
+    pub(crate) warnings: WarningsConfig,
 }
 
 /// How a registry is reached.
@@ -82,7 +89,7 @@ impl Config {
     /// The warning period of a feed in days.
     pub(crate) fn max_age_days(&self, name: &str) -> Option<u32> {
         let row = FEEDS.iter().find(|feed| feed.name == name)?;
-        Some(self.feeds.get(name).and_then(|feed| feed.max_age_days).unwrap_or(row.max_age_days))
+        Some(self.feeds.get(name).and_then(|feed| feed.max_age).unwrap_or(row.max_age_days))
     }
 }
 

@@ -86,7 +86,7 @@ fn usage_errors() {
         ("bad_mirror", &["scan", "oci:ship", "--registry-mirror", "mirror"]),
         ("unknown_feed", &["feeds", "update", "nvd"]),
         ("unknown_feed_in_url", &["feeds", "update", "--feed-url", "nvd=file:///srv"]),
-        ("bad_feed_url", &["feeds", "update", "--feed-url", "osv"]),
+        ("bad_feed_url", &["feeds", "update", "--feed-url", "osv-pypi"]),
         ("unknown_shell", &["completions", "tcsh"]),
         ("config_absent", &["--config", "none.toml", "scan", "oci:ship"]),
     ] {
@@ -101,7 +101,7 @@ fn errors_in_the_configuration() {
         ("bad_key", "[feeds.osv]\nurls = \"file:///srv/osv\"\n"),
         ("bad_section", "[feed.osv]\nurl = \"file:///srv/osv\"\n"),
         ("bad_feed", "[feeds.nvd]\nurl = \"file:///srv/nvd\"\n"),
-        ("bad_type", "[feeds.osv]\nmax_age_days = \"a week\"\n"),
+        ("bad_type", "[feeds.osv]\nmax_age = \"a week\"\n"),
         ("not_toml", "feeds: osv\n"),
     ] {
         let world = World::new();

@@ -12,7 +12,7 @@ use support::{World, assert_run, feeds, findings};
 
 mod support;
 
-const NAMES: [&str; 4] = ["alpine-secdb", "epss", "kev", "osv"];
+const NAMES: [&str; 4] = ["alpine-secdb", "epss", "kev", "osv-pypi"];
 
 #[test]
 fn the_list() {
@@ -86,7 +86,7 @@ fn a_feed_that_never_worked() {
     assert_run!(world, "never_worked_update", ["feeds", "update", "kev"]).expect(2);
     assert_run!(world, "never_worked_status", ["feeds", "status"]).expect(0);
     // The others are not held up.
-    world.plimsoll(&["feeds", "update", "kev", "osv"]).expect(2);
+    world.plimsoll(&["feeds", "update", "kev", "osv-pypi"]).expect(2);
     ship("amd64").write_layout(&world, "ship");
     assert_eq!(findings(&world.scan(&["oci:ship"]).1).len(), 2);
 }
@@ -105,7 +105,7 @@ fn malformed_records_are_refused_and_counted() {
     packages.push(json!({"pkg": {"name": "oar", "secfixes": {"1.0": ["no id at all"]}}}));
     world.write("feeds/secdb/v3.20/main.json", secdb.to_string());
     world.write("feeds/epss.csv", "cve,epss,percentile\nCVE-2030-0010,0.91,0.99\nCVE-2030-0011,often,0.2\n");
-    assert_run!(world, "refused_update", ["feeds", "update", "alpine-secdb", "epss", "osv"]).expect(0);
+    assert_run!(world, "refused_update", ["feeds", "update", "alpine-secdb", "epss", "osv-pypi"]).expect(0);
     assert_run!(world, "refused_status", ["feeds", "status", "-v"]).expect(0);
     ship("amd64").write_layout(&world, "ship");
     assert_eq!(findings(&world.scan(&["oci:ship"]).1).len(), 3, "the rest is there");
@@ -147,7 +147,7 @@ fn databases_are_compared() {
     (added["id"], added["aliases"]) = (json!("GHSA-7777-7777-7777"), json!(["CVE-2030-0014"]));
     records.push(added);
     feeds::write_osv(&world, &records);
-    world.plimsoll(&["feeds", "update", "alpine-secdb", "osv"]).expect(0);
+    world.plimsoll(&["feeds", "update", "alpine-secdb", "osv-pypi"]).expect(0);
     assert_run!(world, "diff", ["feeds", "diff", "old.plimsoll"]).expect(0);
     let named = world.plimsoll(&["feeds", "diff", "data/database.plimsoll", "old.plimsoll"]).expect(0);
     assert!(named.stdout.contains("+ osv GHSA-5555-5555-5555"), "the other way round:\n{named}");

@@ -232,7 +232,7 @@ fn without_a_database_nothing_is_judged() {
 fn a_database_without_the_feed_of_the_image() {
     let world = World::new();
     feeds::write_all(&world);
-    world.plimsoll(&["feeds", "update", "osv", "kev"]).expect(0);
+    world.plimsoll(&["feeds", "update", "osv-pypi", "kev"]).expect(0);
     ship("amd64").write_layout(&world, "ship");
     check_unjudged(&world, "feed_missing", "oci:ship", "feed-missing");
 }
@@ -283,7 +283,7 @@ fn a_stale_feed_is_told_and_weighs_only_with_a_threshold() {
     let world = World::new();
     feeds::write_all(&world);
     feeds::write_last_update(&world, 400);
-    world.plimsoll(&["feeds", "update", "alpine-secdb", "osv"]).expect(0);
+    world.plimsoll(&["feeds", "update", "alpine-secdb", "osv-pypi"]).expect(0);
     Image::new("amd64", vec![("", sound_base())]).write_layout(&world, "bare");
     assert_run!(world, "stale", ["scan", "oci:bare"]).expect(0);
     let (code, report) = world.scan(&["oci:bare", "--fail-on", "any"]);
@@ -291,7 +291,7 @@ fn a_stale_feed_is_told_and_weighs_only_with_a_threshold() {
     world.plimsoll(&["scan", "oci:bare", "--fail-on", "any", "--allow-gaps"]).expect(0);
     // The user may know better.
     let config = fs::read_to_string(world.path("config.toml")).unwrap();
-    let patient = config.replace("[feeds.alpine-secdb]\n", "[feeds.alpine-secdb]\nmax_age_days = 1000\n");
+    let patient = config.replace("[feeds.alpine-secdb]\n", "[feeds.alpine-secdb]\nmax_age = 1000\n");
     world.write("config.toml", patient);
     let (code, report) = world.scan(&["oci:bare", "--fail-on", "any"]);
     assert_eq!((code, report["coverage"][0]["state"].as_str()), (0, Some("loaded")));

@@ -149,7 +149,7 @@ fn fill(builder: &mut Builder, rows: u64) {
             &affected,
         );
     }
-    let mut sink = builder.begin_feed(record("osv"));
+    let mut sink = builder.begin_feed(record("osv-pypi"));
     for number in 0..rows / 4 {
         let ecosystem = LANGUAGES[(number % 3) as usize];
         let name = package_name(ecosystem, mix(number) % PACKAGES);

@@ -29,7 +29,7 @@ const FEEDS: [(&str, &str); 4] = [
     ("alpine-secdb", "feeds/secdb"),
     ("epss", "feeds/epss.csv"),
     ("kev", "feeds/kev.json"),
-    ("osv", "feeds/osv"),
+    ("osv-pypi", "feeds/osv"),
 ];
 
 /// When the test began: the same flaw has the same dates all the while.

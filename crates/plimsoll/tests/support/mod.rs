@@ -34,7 +34,7 @@ impl World {
     pub(crate) fn with_database() -> World {
         let world = World::new();
         feeds::write_all(&world);
-        let updated = world.plimsoll(&["feeds", "update", "alpine-secdb", "epss", "kev", "osv"]);
+        let updated = world.plimsoll(&["feeds", "update", "alpine-secdb", "epss", "kev", "osv-pypi"]);
         assert_eq!(updated.code, 0, "{updated}");
         world
     }

@@ -1,0 +1,105 @@
+//! `feeds update`.
+
+use clap::Args;
+use jiff::Timestamp;
+use plimsoll_feeds::feeds::{FEEDS, Feed};
+use plimsoll_feeds::update::{DatabaseReport, FeedOutcome, Progress, UpdateOptions, UpdateReport, update};
+use plimsoll_net::Client;
+
+use super::{Outcome, Session, UrlArgs, misused, print, urls};
+use crate::config::check_feed_name;
+use crate::progress::Bar;
+
+#[derive(Args, Debug)]
+pub(super) struct UpdateArgs {
+    /// The feeds; none for all.
+    feeds: Vec<String>,
+    #[command(flatten)]
+    urls: UrlArgs,
+    /// Wait for another update of the same data directory instead of failing.
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Outcome> {
+    for name in &args.feeds {
+        check_feed_name(name).map_err(misused)?;
+    }
+    let chosen: Vec<&'static Feed> = FEEDS
+        .iter()
+        .copied()
+        .filter(|feed| args.feeds.is_empty() || args.feeds.iter().any(|name| name == feed.name))
+        .collect();
+    let options = UpdateOptions {
+        urls: urls(session, &args.urls)?,
+        waits_for_others: args.wait,
+        ..UpdateOptions::new(&session.data_dir)
+    };
+    let client = Client::new(session.net_settings(&[]))?;
+    let bar = Bar::spinner("updating feeds", session.is_quiet);
+    let mut on_progress = |progress: Progress<'_>| bar.message(&progress_text(progress));
+    let report = update(&options, &chosen, &client, Timestamp::now(), &mut on_progress)?;
+    drop(bar);
+    print(&update_text(&report))?;
+    let failed = report.feeds.iter().any(|feed| matches!(feed.outcome, FeedOutcome::Failed { .. }));
+    let is_incomplete = match &report.database {
+        DatabaseReport::Built(_, left_out) => !left_out.is_empty(),
+        DatabaseReport::Unchanged(_) => false,
+        DatabaseReport::NoSnapshots => true,
+    };
+    Ok(if failed || is_incomplete { Outcome::CouldNot } else { Outcome::Done })
+}
+
+fn progress_text(progress: Progress<'_>) -> String {
+    match progress {
+        Progress::Fetching { feed, part, done, of } => {
+            format!("{feed}: fetching {part} ({} of {of})", done + 1)
+        }
+        Progress::Verifying { feed, part } => format!("{feed}: verifying {part}"),
+        Progress::Building { feed } => format!("building the database: {feed}"),
+        Progress::Writing => "writing the database".to_owned(),
+    }
+}
+
+fn update_text(report: &UpdateReport) -> String {
+    let mut out = String::new();
+    for feed in &report.feeds {
+        out += feed.feed;
+        out += &match &feed.outcome {
+            FeedOutcome::Updated { changed, unchanged, absent, bytes } => {
+                format!(
+                    ": {changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream\n"
+                )
+            }
+            FeedOutcome::Unchanged => ": unchanged\n".to_owned(),
+            FeedOutcome::Failed { error, has_snapshot: true } => {
+                format!(": FAILED, its last good data stays in use: {error}\n")
+            }
+            FeedOutcome::Failed { error, has_snapshot: false } => {
+                format!(": FAILED, and there is no earlier data: {error}\n")
+            }
+        };
+    }
+    match &report.database {
+        DatabaseReport::Unchanged(identity) => out += &format!("database unchanged: {}\n", identity.id),
+        DatabaseReport::NoSnapshots => out += "no database: no feed has any data\n",
+        DatabaseReport::Built(built, left_out) => {
+            for feed in &built.feeds {
+                let refused: u64 = feed.refused.iter().map(|(_, count)| count).sum();
+                out += &format!("{}: {} records read, {refused} refused\n", feed.name, feed.records);
+                for (reason, count) in &feed.refused {
+                    out += &format!("  refused {count}: {reason}\n");
+                }
+            }
+            for (feed, error) in left_out {
+                out +=
+                    &format!("{feed}: LEFT OUT of the database, its data can't be read any more: {error}\n");
+            }
+            out += &format!(
+                "database built: {} advisories, {} affected-package rows, {} bytes, {}\n",
+                built.advisories, built.rows, built.bytes, built.identity.id
+            );
+        }
+    }
+    out
+}
