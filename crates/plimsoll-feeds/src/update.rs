@@ -196,7 +196,7 @@ pub fn update(
         let mut attempts = folder.attempts();
         let outcome = match run.fetch(&state, on_progress) {
             Ok(outcome) => {
-                attempts.succeed(&now);
+                attempts.succeed(&now, folder.state().fetched_at);
                 outcome
             }
             Err(error) => {

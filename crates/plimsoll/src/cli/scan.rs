@@ -26,9 +26,9 @@ use plimsoll_net::{Client, Settings};
 use plimsoll_report::formats::{Context, FORMATS, Format};
 
 use super::{Outcome, Session, misused};
-use crate::config::Config;
 use crate::pipeline::{self, Registries};
 use crate::progress::Bar;
+use crate::standings::standings;
 
 /// Scan an image: what is installed, what is known to be wrong with it, what could not be seen
 ///
@@ -56,6 +56,10 @@ pub(super) struct ScanArgs {
     /// Accept gaps: do not exit with 2 for what could not be read, compared or known.
     #[arg(long)]
     allow_gaps: bool,
+    /// Exit with 1 when a feed that the image needs is old, was never loaded, is switched off or cannot be
+    /// fetched.
+    #[arg(long)]
+    fail_on_stale: bool,
     /// Advisory database to match against, in place of the data directory's.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -96,10 +100,11 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let database = open_database(&path, args.database.is_some())?;
     let catalogued = pipeline::open_and_catalog(&args.image, &choice, &registries, &options)?;
     let now = Timestamp::now();
-    let is_stale = |feed: &str, date: &str| is_stale(&session.config, feed, date, now);
+    let data_dir = args.database.is_none().then_some(session.data_dir.as_path());
+    let standings = standings(&session.config, data_dir, now);
     let assessments: Vec<Assessment> = catalogued
         .into_iter()
-        .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &is_stale, &policy))
+        .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &standings, &policy))
         .collect();
     drop(bar);
     for output in &outputs {
@@ -152,18 +157,9 @@ fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database,
     Ok(Ok(Database::open(path)?))
 }
 
-fn is_stale(config: &Config, feed: &str, date: &str, now: Timestamp) -> bool {
-    match (date.parse::<Timestamp>(), config.max_age_days(feed)) {
-        (Ok(date), Some(days)) => now.duration_since(date).as_hours() > i64::from(days) * 24,
-        // A date that can't be read says nothing of freshness.
-        (Err(_), _) => true,
-        (_, None) => false,
-    }
-}
-
 fn policy(args: &ScanArgs) -> anyhow::Result<Policy> {
     let fail_on = args.fail_on.as_deref().map(threshold).transpose()?;
-    Ok(Policy { fail_on, allows_gaps: args.allow_gaps })
+    Ok(Policy { fail_on, allows_gaps: args.allow_gaps, fails_on_stale: args.fail_on_stale })
 }
 
 fn threshold(text: &str) -> anyhow::Result<Threshold> {
