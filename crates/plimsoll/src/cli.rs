@@ -24,7 +24,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Start with:
-  plimsoll feeds update alpine-secdb osv kev     fetch advisories and build the database
+  plimsoll feeds update alpine-secdb 'osv-*' kev   fetch advisories and build the database
   plimsoll scan oci:./layout                     scan an image
 
 Exit codes: 0 done; 1 a threshold is met; 2 the job could not be done, or gaps could hide something;
