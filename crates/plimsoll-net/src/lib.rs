@@ -21,6 +21,7 @@ mod proxy;
 mod retry;
 mod settings;
 mod trust;
+mod upload;
 mod url;
 
 pub use client::Client;
@@ -30,4 +31,4 @@ pub use fetch::{Fetched, Validators};
 pub use message::{Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
 pub use settings::Settings;
-pub use url::{is_listed, is_loopback_name, redacted};
+pub use url::{is_listed, is_loopback_name, redacted, same_server};
