@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
-use plimsoll_feeds::feeds::FEEDS;
 use serde::Deserialize;
 
 mod bundles;
 mod feeds;
+mod units;
 mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
-pub(crate) use feeds::FeedConfig;
+pub(crate) use feeds::{FeedConfig, select};
 pub(crate) use warnings::WarningsConfig;
 
 /// The configuration file. A key that means nothing is an error.
@@ -70,36 +70,11 @@ impl Config {
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
         let config: Config = toml::from_str(&text)
             .with_context(|| format!("the configuration `{}` is not valid", path.display()))?;
-        for name in config.feeds.keys() {
-            check_feed_name(name).with_context(|| format!("in the configuration `{}`", path.display()))?;
-        }
+        config
+            .check_feeds()
+            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?;
         Ok(config)
     }
-
-    /// Puts a `NAME=URL` of the command line in.
-    pub(crate) fn override_feed_url(&mut self, text: &str) -> anyhow::Result<()> {
-        let Some((name, url)) = text.split_once('=') else {
-            bail!("`{text}` is not NAME=URL; write, for example, `--feed-url osv=file:///srv/osv`");
-        };
-        check_feed_name(name)?;
-        self.feeds.entry(name.to_owned()).or_default().url = Some(url.to_owned());
-        Ok(())
-    }
-
-    /// The warning period of a feed in days.
-    pub(crate) fn max_age_days(&self, name: &str) -> Option<u32> {
-        let row = FEEDS.iter().find(|feed| feed.name == name)?;
-        Some(self.feeds.get(name).and_then(|feed| feed.max_age).unwrap_or(row.max_age_days))
-    }
-}
-
-/// Refuses a name that no feed has.
-pub(crate) fn check_feed_name(name: &str) -> anyhow::Result<()> {
-    if FEEDS.iter().any(|feed| feed.name == name) {
-        return Ok(());
-    }
-    let names: Vec<&str> = FEEDS.iter().map(|feed| feed.name).collect();
-    bail!("there is no feed `{name}`; the feeds are `{}`", names.join("`, `"))
 }
 
 /// Where state lives when the user does not say.

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use plimsoll_feeds::database::Database;
+use plimsoll_feeds::feeds::{FEEDS, Feed};
 
 use super::{Outcome, Session, misused};
 
@@ -65,8 +66,8 @@ fn urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<BTreeMap<String
     for text in &args.feed_url {
         session.config.override_feed_url(text).map_err(misused)?;
     }
-    let urls = session.config.feeds.iter().filter_map(|(name, feed)| Some((name.clone(), feed.url.clone()?)));
-    Ok(urls.collect())
+    let url = |feed: &&Feed| Some((feed.name.to_owned(), session.config.feed(feed.name).url?));
+    Ok(FEEDS.iter().filter_map(url).collect())
 }
 
 fn open(path: &Path) -> anyhow::Result<Database> {

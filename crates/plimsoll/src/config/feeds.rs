@@ -1,37 +1,44 @@
-//! `[feeds.NAME]`: what is changed of a feed. A name may end in `*` and then means all feeds that begin so; an
-//! exact name outweighs it, field by field.
+//! `[feeds.NAME]`: what is changed of a feed. A name may end in `*` and then means all feeds that begin so; the
+//! longer of two such names outweighs the shorter, and an exact name all of them, field by field.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
-use serde::Deserialize;
+use anyhow::{Context as _, bail};
+use plimsoll_feeds::feeds::{FEEDS, Feed, by_name};
+use serde::{Deserialize, Serialize};
+
+use super::Config;
+use super::units::{Size, Time};
 
 /// What is changed of a feed.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct FeedConfig {
     /// Whether it is fetched and needed. Each feed has a default; `plimsoll feeds list` shows those that are off.
     pub(crate) enabled: Option<bool>,
-    /// Base URL in place of the upstream's: http, https, file or oci, with the files laid out as upstream has
-    /// them.
+    /// Base URL in place of the upstream's: http, https or file, with the files laid out as upstream has them.
     pub(crate) url: Option<String>,
     /// Base URLs that are asked in this order where the URL fails.
-    pub(crate) mirrors: Vec<String>,
+    pub(crate) mirrors: Option<Vec<String>>,
     /// Certificate authority to trust beside the system's (a PEM file).
     pub(crate) ca: Option<PathBuf>,
-    /// Who asks.
+    /// Who asks. Sent to the host and port of `url` alone; of the first of `mirrors` where there is no `url`, of
+    /// the upstream where there is neither.
     pub(crate) credentials: Option<CredentialsConfig>,
     /// How often `feeds watch` fetches it: `6h`, `1d`. The feed's own cadence if left out.
-    pub(crate) every: Option<String>,
-    /// Longest time for fetching one file: `10m`.
-    pub(crate) timeout: Option<String>,
-    /// Largest file that is fetched: `500MB`, `4GiB`.
-    pub(crate) size_max: Option<String>,
-    /// Age of the data in days above which results are warned of.
+    pub(crate) every: Option<Time>,
+    /// Longest time for fetching one file: `10m`. 4 hours if left out.
+    pub(crate) timeout: Option<Time>,
+    /// Largest file that is fetched: `500MB`, `4GiB`. 4 GiB if left out.
+    pub(crate) size_max: Option<Size>,
+    /// Age of the data in days above which results are warned of. Each feed has a default.
     pub(crate) max_age: Option<u32>,
 }
 
-/// Credentials by reference: no secret stands in the configuration.
-#[derive(Clone, Debug, Default, Deserialize)]
+/// Credentials by reference: no secret stands in the configuration. Either `user` with one of the two for a
+/// password, or one of the two for a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct CredentialsConfig {
     /// User name for basic authentication.
@@ -44,4 +51,189 @@ pub(crate) struct CredentialsConfig {
     pub(crate) token_file: Option<PathBuf>,
     /// Environment variable that holds a bearer token.
     pub(crate) token_env: Option<String>,
+}
+
+impl FeedConfig {
+    /// What this says, else what `weaker` says.
+    fn over(&self, weaker: FeedConfig) -> FeedConfig {
+        fn or<T: Clone>(stronger: &Option<T>, weaker: Option<T>) -> Option<T> {
+            stronger.clone().or(weaker)
+        }
+        FeedConfig {
+            enabled: self.enabled.or(weaker.enabled),
+            url: or(&self.url, weaker.url),
+            mirrors: or(&self.mirrors, weaker.mirrors),
+            ca: or(&self.ca, weaker.ca),
+            credentials: or(&self.credentials, weaker.credentials),
+            every: self.every.or(weaker.every),
+            timeout: self.timeout.or(weaker.timeout),
+            size_max: self.size_max.or(weaker.size_max),
+            max_age: self.max_age.or(weaker.max_age),
+        }
+    }
+}
+
+impl Config {
+    /// What is changed of a feed, patterns included.
+    pub(crate) fn feed(&self, name: &str) -> FeedConfig {
+        let mut sections: Vec<(&String, &FeedConfig)> =
+            self.feeds.iter().filter(|(pattern, _)| is_match(pattern, name)).collect();
+        sections.sort_by_key(|(pattern, _)| (!pattern.ends_with('*'), pattern.len()));
+        sections.into_iter().fold(FeedConfig::default(), |weaker, (_, section)| section.over(weaker))
+    }
+
+    /// Whether a feed is fetched and needed. One that does not exist is not.
+    pub(crate) fn is_enabled(&self, name: &str) -> bool {
+        by_name(name).is_some_and(|row| self.feed(name).enabled.unwrap_or(row.is_on_by_default))
+    }
+
+    /// The warning period of a feed in days; `None` for a feed that does not exist.
+    pub(crate) fn max_age_days(&self, name: &str) -> Option<u32> {
+        let row = by_name(name)?;
+        Some(self.feed(name).max_age.unwrap_or(row.max_age_days))
+    }
+
+    /// How often a feed is fetched; `None` for a feed that does not exist.
+    #[allow(dead_code, reason = "for whoever fetches feeds again and again")]
+    pub(crate) fn every(&self, name: &str) -> Option<Duration> {
+        let row = by_name(name)?;
+        let own = Duration::from_secs(u64::from(row.cadence_hours) * 3600);
+        Some(self.feed(name).every.map_or(own, |time| time.0))
+    }
+
+    /// Puts a `NAME=URL` of the command line in.
+    pub(crate) fn override_feed_url(&mut self, text: &str) -> anyhow::Result<()> {
+        let Some((name, url)) = text.split_once('=') else {
+            bail!("`{text}` is not NAME=URL; write, for example, `--feed-url 'osv-*=file:///srv/osv'`");
+        };
+        for feed in select(name)? {
+            let section = self.feeds.entry(feed.name.to_owned()).or_default();
+            section.url = Some(url.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Refuses what no feed can be meant by.
+    pub(super) fn check_feeds(&self) -> anyhow::Result<()> {
+        for name in self.feeds.keys() {
+            select(name).with_context(|| format!("in `[feeds.{name}]`"))?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a name, or the beginning of one with a `*` behind it, means a feed.
+fn is_match(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
+}
+
+/// The feeds that a name or a pattern means, at least one.
+pub(crate) fn select(pattern: &str) -> anyhow::Result<Vec<&'static Feed>> {
+    let feeds: Vec<&'static Feed> =
+        FEEDS.iter().copied().filter(|feed| is_match(pattern, feed.name)).collect();
+    if !feeds.is_empty() {
+        return Ok(feeds);
+    }
+    let what = if pattern.ends_with('*') { "name of a feed begins with" } else { "feed is called" };
+    match likely(pattern) {
+        Some(meant) => bail!("no {what} `{}`; did you mean `{meant}`", pattern.trim_end_matches('*')),
+        None => bail!("no {what} `{}`; `plimsoll feeds list` shows them all", pattern.trim_end_matches('*')),
+    }
+}
+
+/// What was probably meant by a name that no feed has.
+fn likely(written: &str) -> Option<String> {
+    let bare = written.trim_end_matches('*').to_ascii_lowercase().replace('_', "-");
+    // Most mistakes are half a name: `osv` for the many that begin so, `redhat` for one that ends so.
+    let begun = FEEDS.iter().filter(|feed| !bare.is_empty() && feed.name.starts_with(&format!("{bare}-")));
+    if begun.clone().count() > 1 && !written.ends_with('*') {
+        return Some(format!("{bare}-*"));
+    }
+    let is_part = |name: &str| bare.len() > 2 && name.split('-').any(|word| word == bare);
+    if let Some(feed) = FEEDS.iter().find(|feed| is_part(feed.name)) {
+        return Some(feed.name.to_owned());
+    }
+    let nearest = FEEDS.iter().map(|feed| (distance(&bare, feed.name), feed.name)).min()?;
+    (nearest.0 <= 1 + bare.len() / 5).then(|| nearest.1.to_owned())
+}
+
+/// How many letters have to be added, removed or replaced to make one word the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.chars().count()).collect();
+    for (at, letter) in one.chars().enumerate() {
+        let mut diagonal = at;
+        let mut left = at + 1;
+        for (cell, wanted) in row.iter_mut().skip(1).zip(other.chars()) {
+            let above = *cell;
+            left = (diagonal + usize::from(letter != wanted)).min(above + 1).min(left + 1);
+            (diagonal, *cell) = (above, left);
+        }
+        if let Some(first) = row.first_mut() {
+            *first = at + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        for (one, other, wanted) in [
+            ("", "", 0),
+            ("", "ab", 2),
+            ("kev", "kev", 0),
+            ("kve", "kev", 2),
+            ("epps", "epss", 1),
+            ("oscv", "osv", 1),
+        ] {
+            assert_eq!(distance(one, other), wanted, "{one} {other}");
+            assert_eq!(distance(other, one), wanted, "{other} {one}");
+        }
+    }
+
+    #[test]
+    fn what_was_meant() {
+        for (written, meant) in [
+            ("osv", Some("osv-*")),
+            ("OSV_PyPI", Some("osv-pypi")),
+            ("osv-pipy", Some("osv-pypi")),
+            ("pypi", Some("osv-pypi")),
+            ("epps", Some("epss")),
+            ("barnacle", None),
+            ("", None),
+            ("*", None),
+        ] {
+            assert_eq!(likely(written).as_deref(), meant, "{written}");
+        }
+    }
+
+    #[test]
+    fn an_exact_name_outweighs_a_pattern_field_by_field() {
+        let text = r#"
+            ["osv-*"]
+            enabled = true
+            max_age = 3
+            every = "1h"
+            [osv-debian]
+            max_age = 30
+            ["osv-d*"]
+            max_age = 5
+            url = "file:///srv/d"
+            [kev]
+            enabled = false
+        "#;
+        let config = Config { feeds: toml::from_str(text).unwrap(), ..Config::default() };
+        assert_eq!(config.max_age_days("osv-debian"), Some(30));
+        assert_eq!(config.max_age_days("osv-ubuntu"), Some(3));
+        assert_eq!(config.feed("osv-debian").url.as_deref(), Some("file:///srv/d"));
+        assert_eq!(config.every("osv-debian"), Some(Duration::from_secs(3600)));
+        assert_eq!(config.every("epss"), Some(Duration::from_secs(24 * 3600)));
+        assert_eq!((config.max_age_days("barnacle"), config.every("barnacle")), (None, None));
+        let is_enabled = ["osv-debian", "kev", "epss", "barnacle"].map(|name| config.is_enabled(name));
+        assert_eq!(is_enabled, [true, false, true, false]);
+        assert!(!Config::default().is_enabled("osv-debian"), "off unless turned on");
+    }
 }

@@ -1,5 +1,8 @@
 //! `feeds update`.
 
+use std::collections::BTreeSet;
+
+use anyhow::bail;
 use clap::Args;
 use jiff::Timestamp;
 use plimsoll_feeds::feeds::{FEEDS, Feed};
@@ -7,12 +10,12 @@ use plimsoll_feeds::update::{DatabaseReport, FeedOutcome, Progress, UpdateOption
 use plimsoll_net::Client;
 
 use super::{Outcome, Session, UrlArgs, misused, print, urls};
-use crate::config::check_feed_name;
+use crate::config::select;
 use crate::progress::Bar;
 
 #[derive(Args, Debug)]
 pub(super) struct UpdateArgs {
-    /// The feeds; none for all.
+    /// The feeds, `osv-*` for all whose names begin so; none for all that are on.
     feeds: Vec<String>,
     #[command(flatten)]
     urls: UrlArgs,
@@ -22,14 +25,7 @@ pub(super) struct UpdateArgs {
 }
 
 pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Outcome> {
-    for name in &args.feeds {
-        check_feed_name(name).map_err(misused)?;
-    }
-    let chosen: Vec<&'static Feed> = FEEDS
-        .iter()
-        .copied()
-        .filter(|feed| args.feeds.is_empty() || args.feeds.iter().any(|name| name == feed.name))
-        .collect();
+    let chosen = chosen(session, &args.feeds).map_err(misused)?;
     let options = UpdateOptions {
         urls: urls(session, &args.urls)?,
         waits_for_others: args.wait,
@@ -48,6 +44,32 @@ pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Ou
         DatabaseReport::NoSnapshots => true,
     };
     Ok(if failed || is_incomplete { Outcome::CouldNot } else { Outcome::Done })
+}
+
+/// The feeds that are meant. One that is off is not fetched: its data would go into the database and grow old
+/// there, since no later update asks for it.
+fn chosen(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<&'static Feed>> {
+    let is_on = |feed: &&'static Feed| session.config.is_enabled(feed.name);
+    let mut names = BTreeSet::new();
+    for pattern in patterns {
+        let meant = select(pattern)?;
+        names.extend(meant.iter().copied().filter(is_on).map(|feed| feed.name));
+        if let [feed] = meant.as_slice()
+            && !is_on(feed)
+        {
+            bail!(
+                "the feed `{0}` is off; turn it on in the configuration: `[feeds.{0}] enabled = true`",
+                feed.name
+            );
+        }
+        if !meant.iter().any(is_on) {
+            bail!(
+                "all feeds that `{pattern}` means are off; turn them on in the configuration: `[feeds.\"{pattern}\"] enabled = true`"
+            );
+        }
+    }
+    let is_chosen = |feed: &&'static Feed| names.contains(feed.name) || (patterns.is_empty() && is_on(feed));
+    Ok(FEEDS.iter().copied().filter(is_chosen).collect())
 }
 
 fn progress_text(progress: Progress<'_>) -> String {
