@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod pipeline;
 mod progress;
+mod upstreams;
 
 use std::process::ExitCode;
 
