@@ -51,10 +51,8 @@ pub(crate) fn snapshots_path(data_dir: &Path) -> PathBuf {
 pub struct UpdateOptions {
     /// The data directory; made where it is missing.
     pub data_dir: PathBuf,
-    /// URLs by feed name that replace the feeds' own.
-    pub urls: BTreeMap<String, String>,
-    /// Largest part that is fetched, in bytes.
-    pub part_bytes_max: u64,
+    /// Names of feeds that are turned off: what was fetched of them stays, and is left out of the database.
+    pub off: BTreeSet<&'static str>,
     /// Whether to wait for another update of the same directory instead of failing.
     pub waits_for_others: bool,
 }
@@ -62,18 +60,31 @@ pub struct UpdateOptions {
 impl UpdateOptions {
     /// The defaults for a data directory.
     pub fn new(data_dir: impl Into<PathBuf>) -> UpdateOptions {
-        UpdateOptions {
-            data_dir: data_dir.into(),
-            urls: BTreeMap::new(),
-            part_bytes_max: PART_BYTES_MAX,
-            waits_for_others: false,
-        }
-    }
-
-    fn url(&self, feed: &Feed) -> String {
-        self.urls.get(feed.name).map_or(feed.url, String::as_str).to_owned()
+        UpdateOptions { data_dir: data_dir.into(), off: BTreeSet::new(), waits_for_others: false }
     }
 }
+
+/// From where a feed is fetched, and how.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Base URLs. Where one fails, in whatever way, the whole feed is fetched from the next: an index of one and
+    /// a file of another need not fit together.
+    pub urls: Vec<String>,
+    /// Who asks.
+    pub client: Client,
+    /// Largest part that is fetched, in bytes.
+    pub part_bytes_max: u64,
+}
+
+impl Upstream {
+    /// The upstream's own URL, with the default limits.
+    pub fn own(feed: &Feed, client: &Client) -> Upstream {
+        Upstream { urls: vec![feed.url.to_owned()], client: client.clone(), part_bytes_max: PART_BYTES_MAX }
+    }
+}
+
+/// Says from where a feed is fetched, or why it cannot be. Asked when it is the feed's turn.
+pub type Upstreams<'a> = dyn Fn(&'static Feed) -> Result<Upstream, String> + 'a;
 
 /// How far an update is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,6 +132,8 @@ pub struct FeedReport {
     pub feed: &'static str,
     /// What became of it.
     pub outcome: FeedOutcome,
+    /// URLs that failed before the one that served it, each with its error, for people.
+    pub failed_urls: Vec<String>,
 }
 
 /// What became of one feed.
@@ -173,11 +186,12 @@ pub enum UpdateError {
     Build(#[from] BuildError),
 }
 
-/// Brings the chosen feeds, rows of [`FEEDS`], up to date and builds the database from all that have a snapshot.
+/// Brings the chosen feeds, rows of [`FEEDS`], up to date and builds the database from all that have a snapshot
+/// and are not off.
 pub fn update(
     options: &UpdateOptions,
     feeds: &[&'static Feed],
-    client: &Client,
+    upstreams: &Upstreams<'_>,
     now: Timestamp,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<UpdateReport, UpdateError> {
@@ -191,10 +205,9 @@ pub fn update(
     let mut reports = Vec::with_capacity(feeds.len());
     for feed in feeds.iter().copied() {
         let folder = Folder::of(&snapshots, feed.name);
-        let state = folder.state();
-        let run = Run { options, feed, client, now: &now, folder: &folder };
         let mut attempts = folder.attempts();
-        let outcome = match run.fetch(&state, on_progress) {
+        let mut failed_urls = Vec::new();
+        let outcome = match fetch_feed(feed, upstreams, &folder, &now, &mut failed_urls, on_progress) {
             Ok(outcome) => {
                 attempts.succeed(&now, folder.state().fetched_at);
                 outcome
@@ -203,14 +216,47 @@ pub fn update(
                 folder.finish()?;
                 let error = error.to_string();
                 attempts.fail(&error, &now);
+                failed_urls.clear();
                 FeedOutcome::Failed { error, has_snapshot: folder.state().has_snapshot() }
             }
         };
         folder.write_attempts(&attempts)?;
-        reports.push(FeedReport { feed: feed.name, outcome });
+        reports.push(FeedReport { feed: feed.name, outcome, failed_urls });
     }
-    let database = build(&options.data_dir, &now, on_progress)?;
+    let database = build(options, &now, on_progress)?;
     Ok(UpdateReport { feeds: reports, database })
+}
+
+/// Fetches a feed from the first of its URLs that does not fail.
+fn fetch_feed(
+    feed: &'static Feed,
+    upstreams: &Upstreams<'_>,
+    folder: &Folder,
+    now: &str,
+    failed_urls: &mut Vec<String>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<FeedOutcome, FeedError> {
+    let upstream = upstreams(feed).map_err(FeedError::Upstream)?;
+    let state = folder.state();
+    let mut first = None;
+    for base in &upstream.urls {
+        let run = Run { feed, upstream: &upstream, base, now, folder };
+        match run.fetch(&state, on_progress) {
+            Ok(outcome) => return Ok(outcome),
+            // The disk is not the mirror's fault.
+            Err(error @ FeedError::Directory(_)) => return Err(error),
+            Err(error) => {
+                folder.finish()?;
+                failed_urls.push(format!("`{}`: {error}", plimsoll_net::redacted(base)));
+                first.get_or_insert(error);
+            }
+        }
+    }
+    match first {
+        Some(error) if failed_urls.len() == 1 => Err(error),
+        Some(_) => Err(FeedError::All(failed_urls.join("; "))),
+        None => Err(FeedError::Upstream("it has no URL".to_owned())),
+    }
 }
 
 /// Holds the directory for one update; released when the file is dropped, by a kill as well.
@@ -234,6 +280,10 @@ fn lock(options: &UpdateOptions) -> Result<File, UpdateError> {
 #[derive(Debug, thiserror::Error)]
 enum FeedError {
     #[error("{0}")]
+    Upstream(String),
+    #[error("all its URLs failed: {0}")]
+    All(String),
+    #[error("{0}")]
     Plan(String),
     #[error("the plan has a part `{0}` that cannot be a file name")]
     PartName(String),
@@ -253,11 +303,11 @@ enum FeedError {
     Directory(#[from] DirectoryError),
 }
 
-/// The update of one feed.
+/// The update of one feed from one URL.
 struct Run<'a> {
-    options: &'a UpdateOptions,
     feed: &'static Feed,
-    client: &'a Client,
+    upstream: &'a Upstream,
+    base: &'a str,
     now: &'a str,
     folder: &'a Folder,
 }
@@ -269,10 +319,12 @@ impl Run<'_> {
         old: &State,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<FeedOutcome, FeedError> {
-        let base = self.options.url(self.feed);
         let held =
             old.parts.iter().filter(|(_, part)| !part.is_absent).map(|(name, _)| name.clone()).collect();
-        let plan = (self.feed.plan)(self.feed, &mut UrlIndex { client: self.client, base: &base, held });
+        let plan = (self.feed.plan)(
+            self.feed,
+            &mut UrlIndex { client: &self.upstream.client, base: self.base, held },
+        );
         let parts = plan.map_err(|error| FeedError::Plan(error.to_string()))?;
         if parts.len() > PARTS_MAX {
             return Err(FeedError::Parts(parts.len()));
@@ -284,7 +336,7 @@ impl Run<'_> {
             check_name(part)?;
             let feed = self.feed.name;
             on_progress(Progress::Fetching { feed, part: &part.name, done, of: parts.len() });
-            let (state, is_staged) = self.part(&base, part, old.parts.get(&part.name))?;
+            let (state, is_staged) = self.part(part, old.parts.get(&part.name))?;
             if is_staged {
                 changed.insert(part.name.as_str());
             }
@@ -303,12 +355,12 @@ impl Run<'_> {
                 state.records = *records;
             }
         }
-        self.conclude(&base, old, new, &changed)
+        self.conclude(old, new, &changed)
     }
 
     /// Fetches one part into the staged folder, where it has changed; the flag says whether it has.
-    fn part(&self, base: &str, part: &Part, old: Option<&PartState>) -> Result<(PartState, bool), FeedError> {
-        let url = fetch::url_of(base, &part.path);
+    fn part(&self, part: &Part, old: Option<&PartState>) -> Result<(PartState, bool), FeedError> {
+        let url = fetch::url_of(self.base, &part.path);
         let shown = plimsoll_net::redacted(&url);
         // What is not there any more, or not whole, is fetched whatever the upstream says.
         let old = old.filter(|old| {
@@ -319,7 +371,8 @@ impl Run<'_> {
         }
         let validators = old.map(|old| old.validators(&shown)).unwrap_or_default();
         let staged = self.folder.staged(&part.name);
-        let outcome = fetch::fetch(self.client, &url, &validators, &staged, self.options.part_bytes_max);
+        let outcome =
+            fetch::fetch(&self.upstream.client, &url, &validators, &staged, self.upstream.part_bytes_max);
         let new = PartState {
             url: shown,
             path: part.path.clone(),
@@ -349,14 +402,13 @@ impl Run<'_> {
     /// Replaces the snapshot, or only notes that it still holds.
     fn conclude(
         &self,
-        base: &str,
         old: &State,
         new: BTreeMap<String, PartState>,
         changed: &BTreeSet<&str>,
     ) -> Result<FeedOutcome, FeedError> {
         let present = || new.values().filter(|part| !part.is_absent);
         if present().next().is_none() {
-            return Err(FeedError::Nothing(plimsoll_net::redacted(base)));
+            return Err(FeedError::Nothing(plimsoll_net::redacted(self.base)));
         }
         if present().all(|part| part.records == 0) {
             return Err(FeedError::NoRecords);
@@ -476,22 +528,22 @@ struct BuiltFrom {
     snapshots: String,
 }
 
-/// Builds the database from all snapshots, unless it already holds them.
+/// Builds the database from the snapshots of all feeds that are not off, unless it already holds them.
 fn build(
-    data_dir: &Path,
+    options: &UpdateOptions,
     now: &str,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<DatabaseReport, UpdateError> {
-    let snapshots = snapshots_path(data_dir);
+    let snapshots = snapshots_path(&options.data_dir);
     let states: Vec<_> = FEEDS
         .iter()
         .map(|feed| (*feed, Folder::of(&snapshots, feed.name).state()))
-        .filter(|(_, state)| state.has_snapshot())
+        .filter(|(feed, state)| state.has_snapshot() && !options.off.contains(feed.name))
         .collect();
     if states.is_empty() {
         return Ok(DatabaseReport::NoSnapshots);
     }
-    let path = database_path(data_dir);
+    let path = database_path(&options.data_dir);
     let built_from = snapshots.join(BUILT);
     let fingerprint = fingerprint(&states);
     let known = fs::read(&built_from).ok().and_then(|text| serde_json::from_slice::<BuiltFrom>(&text).ok());

@@ -14,11 +14,11 @@ use ureq::{Agent, http};
 use crate::body::{WireBody, from_ureq};
 use crate::error::NetError;
 use crate::guard::{GuardedResolver, is_public};
-use crate::message::{Headers, Method, Request, Response};
+use crate::message::{Authorization, Headers, Method, Request, Response};
 use crate::retry::{is_transient_status, wait_before};
 use crate::settings::Settings;
 use crate::trust;
-use crate::url::{Url, is_loopback_name, redacted};
+use crate::url::{Origin, Url, is_loopback_name, redacted};
 
 /// Idle connections that are kept, and for one host. Layers of one image come from one host.
 const IDLE_CONNECTIONS_MAX: usize = 32;
@@ -34,6 +34,8 @@ const CREDENTIAL_HEADERS: [&str; 3] = ["authorization", "cookie", "proxy-authori
 #[derive(Clone)]
 pub struct Client {
     pub(crate) shared: Arc<Shared>,
+    /// Who asks, and the one origin that is told.
+    authorization: Option<Arc<(Origin, Authorization)>>,
 }
 
 pub(crate) struct Shared {
@@ -63,7 +65,14 @@ impl Client {
             authorities: OnceLock::new(),
             agents: Default::default(),
         };
-        Ok(Client { shared: Arc::new(shared) })
+        Ok(Client { shared: Arc::new(shared), authorization: None })
+    }
+
+    /// A client with the same connections that says who asks, to the scheme, host and port of `url` alone: not to
+    /// those that it redirects to, and not where a request brings credentials of its own.
+    pub fn authorized(&self, url: &str, authorization: Authorization) -> Result<Client, NetError> {
+        let origin = Url::parse(url)?.origin;
+        Ok(Client { authorization: Some(Arc::new((origin, authorization))), ..self.clone() })
     }
 
     /// The limits of this client.
@@ -106,6 +115,7 @@ impl Client {
         let first = Url::parse(&request.url)?;
         let mut headers = request.headers.clone();
         add_credentials(&first, &mut headers)?;
+        self.add_authorization(&first, &mut headers);
         let mut url = first.clone();
         for _ in 0..=redirects_max {
             let response = self.exchange(request, &url, &headers)?;
@@ -130,6 +140,16 @@ impl Client {
             last: redacted(&url.text()),
             redirects_max,
         })
+    }
+
+    fn add_authorization(&self, url: &Url, headers: &mut Vec<(String, String)>) {
+        let is_told = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+        if let Some((origin, authorization)) = self.authorization.as_deref()
+            && *origin == url.origin
+            && !is_told
+        {
+            headers.push(("Authorization".to_owned(), authorization.0.clone()));
+        }
     }
 
     /// One request and the head of its response.
@@ -181,6 +201,9 @@ impl Client {
     fn check(&self, url: &Url, shown: &str) -> Result<(), NetError> {
         let settings = &self.shared.settings;
         let origin = &url.origin;
+        if settings.only_hosts.as_ref().is_some_and(|hosts| !origin.is_listed(hosts)) {
+            return Err(NetError::Offline { url: shown.to_owned(), host: origin.shown() });
+        }
         let may_be_plain =
             origin.is_https || is_loopback_name(&origin.host) || origin.is_listed(&settings.plain_http_hosts);
         if !may_be_plain {
@@ -306,5 +329,30 @@ fn drain(mut response: Response) {
     if response.body.remaining().is_some_and(|remaining| remaining <= DRAIN_BYTES_MAX) {
         let mut buffer = [0; 4 << 10];
         while matches!(response.body.read(&mut buffer), Ok(1..)) {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Names are looked up by agents, and none is made for a host that is refused.
+    #[test]
+    fn a_host_that_is_refused_is_not_looked_up() {
+        let settings = |only_hosts| Settings {
+            only_hosts,
+            proxies: crate::Proxies::none(),
+            attempts_max: 1,
+            ..Settings::default()
+        };
+        let looks_up = |client: &Client| client.shared.agents.iter().any(|agent| agent.get().is_some());
+        let ask = |only_hosts: Option<Vec<String>>| {
+            let client = Client::new(settings(only_hosts)).unwrap();
+            // Nothing listens on the port; the name would resolve.
+            let error = client.send(&Request::get("http://localhost:1/")).unwrap_err();
+            (matches!(error, NetError::Offline { .. }), looks_up(&client))
+        };
+        assert_eq!(ask(Some(vec!["mirror.example".to_owned()])), (true, false));
+        assert_eq!(ask(None), (false, true));
     }
 }

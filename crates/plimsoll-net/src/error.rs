@@ -49,6 +49,16 @@ pub enum NetError {
         /// The first such address.
         address: IpAddr,
     },
+    /// A host that is not among the only ones that may be asked.
+    #[error(
+        "refused to ask `{url}`: `offline` is set, and `{host}` is neither a named registry nor the host of a configured mirror; if it may be asked, add it to `[registries]` of the configuration, or its URL to the feed's `url` or `mirrors`"
+    )]
+    Offline {
+        /// The URL.
+        url: String,
+        /// Host, with its port where it is not the usual one.
+        host: String,
+    },
     /// No connection, or it broke.
     #[error("cannot reach `{url}`: {source}; check the name, the network and the proxy settings")]
     Connection {

@@ -8,6 +8,7 @@
 //!
 //! - `http://` is refused unless the host is a loopback address or listed in [`Settings::plain_http_hosts`].
 //! - A status that is not a success is a [`Response`] from `send` and an error from the other two.
+//! - With [`Settings::only_hosts`] every other host is refused before its name is looked up.
 //! - Only requests that may be repeated are repeated; a POST gets one attempt.
 
 mod body;
@@ -28,7 +29,7 @@ pub use client::Client;
 pub use download::Download;
 pub use error::{NetError, StatusError};
 pub use fetch::{Fetched, Validators};
-pub use message::{Body, Headers, Method, Request, Response};
+pub use message::{Authorization, Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
 pub use settings::Settings;
-pub use url::{is_listed, is_loopback_name, redacted, same_server};
+pub use url::{has_same_origin, host_and_port_of, is_listed, is_loopback_name, redacted, same_server};

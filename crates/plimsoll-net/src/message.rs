@@ -98,8 +98,7 @@ impl Request {
     /// Adds `Authorization: Basic` (RFC 7617).
     #[must_use]
     pub fn basic_auth(self, user: &str, password: &str) -> Request {
-        let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
-        self.header("Authorization", format!("Basic {pair}"))
+        self.header("Authorization", Authorization::basic(user, password).0)
     }
 }
 
@@ -108,6 +107,28 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         write!(f, "{} {} {names:?}", self.method.as_str(), redacted(&self.url))
+    }
+}
+
+/// A value for the header `Authorization`. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Authorization(pub(crate) String);
+
+impl Authorization {
+    /// User and password (RFC 7617).
+    pub fn basic(user: &str, password: &str) -> Authorization {
+        Authorization(format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{password}"))))
+    }
+
+    /// A bearer token (RFC 6750).
+    pub fn bearer(token: &str) -> Authorization {
+        Authorization(format!("Bearer {token}"))
+    }
+}
+
+impl fmt::Debug for Authorization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Authorization(…)")
     }
 }
 

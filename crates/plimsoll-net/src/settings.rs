@@ -46,6 +46,9 @@ pub struct Settings {
     /// Hosts that are exempt from [`denies_private_addresses`](Self::denies_private_addresses):
     /// `HOST` or `HOST:PORT`, an IPv6 address in brackets.
     pub private_hosts_allowed: Vec<String>,
+    /// The only hosts that may be asked, `HOST` or `HOST:PORT`, also after redirects; all where it is `None`. Others
+    /// are refused before their name is looked up. A proxy is not among them: whoever set it meant it.
+    pub only_hosts: Option<Vec<String>>,
     /// Proxies; the default is what the environment says.
     pub proxies: Proxies,
 }
@@ -70,6 +73,7 @@ impl Default for Settings {
             download_bytes_max: 64 << 30,
             denies_private_addresses: false,
             private_hosts_allowed: Vec::new(),
+            only_hosts: None,
             proxies: Proxies::from_environment(),
         }
     }

@@ -36,6 +36,13 @@ impl Origin {
         is_listed(list, &self.host_and_port())
     }
 
+    /// The host, with its port where it is not the scheme's own.
+    pub(crate) fn shown(&self) -> String {
+        let whole = self.host_and_port();
+        let usual = if self.is_https { ":443" } else { ":80" };
+        whole.strip_suffix(usual).map_or(whole.clone(), str::to_owned)
+    }
+
     /// The address, where the host is one.
     pub(crate) fn address(&self) -> Option<IpAddr> {
         self.host.parse().ok()
@@ -88,13 +95,7 @@ impl Url {
         let origin = &self.origin;
         let scheme = if origin.is_https { "https" } else { "http" };
         let slash = if self.path_and_query.starts_with('/') { "" } else { "/" };
-        let is_default = origin.port == if origin.is_https { 443 } else { 80 };
-        let shown = origin.host_and_port();
-        let host = match shown.rsplit_once(':') {
-            Some((host, _)) if is_default => host,
-            _ => &shown,
-        };
-        format!("{scheme}://{host}{slash}{}", self.path_and_query)
+        format!("{scheme}://{}{slash}{}", origin.shown(), self.path_and_query)
     }
 
     /// Resolves the `Location` of a redirect (RFC 3986 section 5.2). Fragments are dropped.
@@ -156,6 +157,21 @@ pub fn is_listed(list: &[String], authority: &str) -> bool {
     list.iter().any(|entry| {
         entry == "*" || entry.eq_ignore_ascii_case(host) || entry.eq_ignore_ascii_case(authority)
     })
+}
+
+/// `HOST:PORT` of a URL, an IPv6 address in brackets; the port is the scheme's own where the URL has none. `None`
+/// for what is not a URL of the web, such as a file's.
+pub fn host_and_port_of(url: &str) -> Option<String> {
+    Url::parse(url).ok().map(|url| url.origin.host_and_port())
+}
+
+/// Whether two URLs of the web have scheme, host and port in common, so that credentials for one may go to the
+/// other.
+pub fn has_same_origin(one: &str, other: &str) -> bool {
+    match (Url::parse(one), Url::parse(other)) {
+        (Ok(one), Ok(other)) => one.origin == other.origin,
+        _ => false,
+    }
 }
 
 /// Whether a host is this machine by its very name: `localhost`, `127.0.0.0/8`, `::1`.
@@ -277,6 +293,23 @@ mod tests {
         ] {
             assert_eq!(is_listed(&[entry.to_owned()], authority), is_in, "{entry} has {authority}");
         }
+    }
+
+    #[test]
+    fn origins() {
+        for (one, other, is_same) in [
+            ("https://h/a", "https://H:443/b?c", true),
+            ("https://u:p@h/a", "https://h/", true),
+            ("https://h/", "http://h/", false),
+            ("https://h/", "https://h:8443/", false),
+            ("https://h/", "https://h.evil/", false),
+            ("https://h@evil/", "https://h/", false),
+            ("file:///a", "file:///a", false),
+        ] {
+            assert_eq!(has_same_origin(one, other), is_same, "{one} {other}");
+        }
+        assert_eq!(host_and_port_of("https://[::1]/x").as_deref(), Some("[::1]:443"));
+        assert_eq!(host_and_port_of("file:///x"), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod scripted;
 use std::io::Read;
 use std::time::Duration;
 
-use plimsoll_net::{Client, Fetched, NetError, Proxies, Request, Settings, Validators};
+use plimsoll_net::{Authorization, Client, Fetched, NetError, Proxies, Request, Settings, Validators};
 use scripted::{Reply, Server};
 
 fn settings() -> Settings {
@@ -83,6 +83,59 @@ fn a_redirect_back_does_not_bring_credentials_back() {
     first.on("/c", [Reply::new(200)]);
     client().send(&Request::get(first.url("/a")).header("Authorization", "secret")).unwrap();
     assert_eq!(first.seen()[1].header("authorization"), None);
+}
+
+#[test]
+fn only_the_origin_that_is_meant_is_told_who_asks() {
+    let (first, second) = (Server::start(), Server::start());
+    let plain = client();
+    let client = plain.authorized(&first.url("/feeds"), Authorization::bearer("geheim")).unwrap();
+    assert!(!format!("{client:?} {:?}", Authorization::bearer("geheim")).contains("geheim"));
+    for server in [&first, &second] {
+        server.on("/here", [Reply::new(200)]);
+    }
+    first.on("/far", [Reply::new(307).header("Location", second.url("/back"))]);
+    second.on("/back", [Reply::new(307).header("Location", first.url("/here?2"))]);
+    first.on("/here?2", [Reply::new(200)]);
+    body_of(&client, &first.url("/here")).unwrap();
+    client.get_if_changed(&first.url("/here"), &Validators::default()).unwrap();
+    body_of(&client, &second.url("/here")).unwrap();
+    body_of(&client, &first.url("/far")).unwrap();
+    client.send(&Request::get(first.url("/here")).basic_auth("me", "own")).unwrap();
+    body_of(&plain, &first.url("/here")).unwrap();
+    let told = |server: &Server| -> Vec<String> {
+        let seen = server.seen();
+        seen.iter().map(|seen| seen.header("authorization").unwrap_or("-").to_owned()).collect()
+    };
+    // The last but one is "me:own".
+    let ours = "Bearer geheim";
+    assert_eq!(told(&first), [ours, ours, ours, "-", "Basic bWU6b3du", "-"]);
+    assert_eq!(told(&second), ["-", "-"]);
+}
+
+#[test]
+fn only_named_hosts_are_asked_offline() {
+    let (named, other) = (Server::start(), Server::start());
+    named.on("/a", [Reply::new(200).body("a")]);
+    named.on("/away", [Reply::new(307).header("Location", other.url("/a"))]);
+    let only_hosts = Some(vec![named.address.to_string()]);
+    let client = Client::new(Settings { only_hosts, ..settings() }).unwrap();
+    assert_eq!(body_of(&client, &named.url("/a")).unwrap(), "a");
+    // The same server by a name that resolves; another; one that would be looked up; a redirect.
+    let by_name = format!("http://localhost:{}/a", named.address.port());
+    for (url, host) in [
+        (by_name.as_str(), format!("localhost:{}", named.address.port())),
+        (&other.url("/a"), other.address.to_string()),
+        ("https://example.org/feed?token=geheim", "example.org".to_owned()),
+        (&named.url("/away"), other.address.to_string()),
+    ] {
+        let error = body_of(&client, url).unwrap_err();
+        assert!(matches!(&error, NetError::Offline { host: refused, .. } if *refused == host), "{error}");
+        assert!(!error.to_string().contains("geheim"), "{error}");
+    }
+    assert_eq!((named.seen().len(), other.seen().len()), (2, 0));
+    let nobody = Client::new(Settings { only_hosts: Some(Vec::new()), ..settings() }).unwrap();
+    assert!(matches!(body_of(&nobody, &named.url("/a")), Err(NetError::Offline { .. })));
 }
 
 #[test]

@@ -4,9 +4,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::config::{Config, default_data_dir};
+use crate::upstreams::Upstreams;
 
 mod feeds;
 mod manual;
@@ -41,6 +43,15 @@ struct Global {
     /// Certificate authorities to trust beside the system's (PEM).
     #[arg(long, global = true, value_name = "FILE")]
     ca_file: Vec<PathBuf>,
+    /// Ask nothing but what the configuration names: registries, mirrors of feeds, where warnings go.
+    #[arg(
+        long,
+        global = true,
+        env = "PLIMSOLL_OFFLINE",
+        hide_env_values = true,
+        value_parser = BoolishValueParser::new()
+    )]
+    offline: bool,
     /// Show no progress.
     #[arg(long, short, global = true)]
     quiet: bool,
@@ -143,8 +154,14 @@ impl Session {
             Some(data_dir) => data_dir,
             None => default_data_dir().map_err(misused)?,
         };
-        let config = Config::read(global.config.as_deref()).map_err(misused)?;
+        let mut config = Config::read(global.config.as_deref()).map_err(misused)?;
+        config.offline |= global.offline;
         Ok(Session { data_dir, config, ca_files: global.ca_file, is_quiet: global.quiet })
+    }
+
+    /// From where feeds are fetched.
+    fn upstreams(&self) -> Upstreams<'_> {
+        Upstreams::new(&self.config, self.net_settings(&[]))
     }
 
     /// How the network is used; registries that speak plain HTTP are those named here and configured so.
@@ -153,6 +170,7 @@ impl Session {
         plimsoll_net::Settings {
             ca_files: self.ca_files.clone(),
             plain_http_hosts: configured.map(|(host, _)| host).chain(plain_http).cloned().collect(),
+            only_hosts: self.config.offline.then(|| self.config.offline_hosts()),
             ..plimsoll_net::Settings::default()
         }
     }

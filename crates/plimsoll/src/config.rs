@@ -9,6 +9,7 @@ use etcetera::BaseStrategy as _;
 use serde::Deserialize;
 
 mod bundles;
+mod credentials;
 mod feeds;
 mod units;
 mod warnings;
@@ -27,7 +28,8 @@ pub(crate) struct Config {
     /// How registries are reached, by host.
     #[serde(default)]
     pub(crate) registries: BTreeMap<String, RegistryConfig>,
-    /// Whether nothing may be asked but the registries that are named and the URLs that are configured.
+    /// Whether nothing may be asked but the registries that are named here with their mirrors, the URLs that are
+    /// configured for feeds, and where warnings go. Also `--offline` and `PLIMSOLL_OFFLINE=1`.
     #[serde(default)]
     pub(crate) offline: bool,
     /// Whose bundles of feeds are imported.
@@ -36,6 +38,9 @@ pub(crate) struct Config {
     /// Who is told of feeds that are late.
     #[serde(default)]
     pub(crate) warnings: WarningsConfig,
+    /// URLs of feeds by the command line.
+    #[serde(skip)]
+    pub(crate) feed_urls: BTreeMap<String, String>,
 }
 
 /// How a registry is reached.
@@ -68,13 +73,38 @@ impl Config {
         };
         let text = fs::read_to_string(&path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
-        let config: Config = toml::from_str(&text)
-            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?;
-        config
-            .check_feeds()
-            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?;
+        Config::parse(&text).with_context(|| format!("the configuration `{}` is not valid", path.display()))
+    }
+
+    /// Reads the text of a file.
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
+        let config: Config = toml::from_str(text)?;
+        config.check_feeds()?;
         Ok(config)
     }
+
+    /// The hosts that may be asked offline: `HOST` or `HOST:PORT`.
+    pub(crate) fn offline_hosts(&self) -> Vec<String> {
+        let mut hosts = self.feed_hosts();
+        for (host, registry) in &self.registries {
+            // Docker's registry has a name of its own.
+            hosts.extend((host == "docker.io").then(|| "registry-1.docker.io".to_owned()));
+            hosts.push(host.clone());
+            hosts.extend(registry.mirrors.iter().map(|mirror| authority(mirror).to_owned()));
+        }
+        hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
+        hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
+        // It would mean every host.
+        hosts.retain(|host| host != "*");
+        hosts
+    }
+}
+
+/// The host of a URL of any scheme, or of `HOST[:PORT][/PATH]`.
+fn authority(text: &str) -> &str {
+    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
+    let rest = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    rest.rsplit('@').next().unwrap_or_default()
 }
 
 /// Where state lives when the user does not say.
@@ -82,4 +112,47 @@ pub(crate) fn default_data_dir() -> anyhow::Result<PathBuf> {
     let strategy = etcetera::choose_base_strategy()
         .context("cannot find the home directory; say where state lives with `--data-dir`")?;
     Ok(strategy.data_dir().join("plimsoll"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_may_be_asked_offline() {
+        let config = Config::parse(
+            r#"
+            [registries."registry.example:5000"]
+            mirrors = ["mirror.example/prefix", "[::1]:5001"]
+            [registries."docker.io"]
+            [registries."*"]
+            plain_http = true
+            [feeds.kev]
+            url = "https://user:word@feeds.example/kev"
+            mirrors = ["http://other.example:8080", "file:///srv/kev"]
+            [warnings.email]
+            server = "smtp://mail.example:587"
+            from = "a@example.org"
+            to = ["b@example.org"]
+            [warnings.webhook]
+            url = "https://hooks.example/x?y"
+            "#,
+        )
+        .unwrap();
+        let mut hosts = config.offline_hosts();
+        hosts.sort();
+        let wanted = [
+            "[::1]:5001",
+            "docker.io",
+            "feeds.example:443",
+            "hooks.example",
+            "mail.example:587",
+            "mirror.example",
+            "other.example:8080",
+            "registry-1.docker.io",
+            "registry.example:5000",
+        ];
+        assert_eq!(hosts, wanted);
+        assert!(Config::default().offline_hosts().is_empty());
+    }
 }

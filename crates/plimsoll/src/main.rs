@@ -8,6 +8,7 @@ mod config;
 mod pipeline;
 mod progress;
 mod standings;
+mod upstreams;
 
 use std::process::ExitCode;
 

@@ -14,6 +14,9 @@ use crate::status::{FeedStatus, status};
 struct World {
     root: TempDir,
     options: UpdateOptions,
+    /// By feed.
+    urls: BTreeMap<String, Vec<String>>,
+    part_bytes_max: u64,
     /// Seconds since the epoch; each update is a day later.
     now: i64,
 }
@@ -23,11 +26,12 @@ const KEV_ENTRY: &str = r#"{"cveID": "CVE-2024-0001", "dateAdded": "2024-01-01",
 impl World {
     fn new() -> World {
         let root = tempfile::tempdir().unwrap();
-        let mut options = UpdateOptions::new(root.path().join("data"));
-        for (feed, path) in [("kev", "upstream/kev.json"), ("alpine-secdb", "upstream/alpine")] {
-            options.urls.insert(feed.to_owned(), format!("file://{}", root.path().join(path).display()));
+        let options = UpdateOptions::new(root.path().join("data"));
+        let urls = BTreeMap::new();
+        let mut world = World { root, options, urls, part_bytes_max: PART_BYTES_MAX, now: 1_767_225_600 };
+        for (feed, path) in [("kev", "kev.json"), ("alpine-secdb", "alpine")] {
+            world.urls.insert(feed.to_owned(), vec![world.url(path)]);
         }
-        let world = World { root, options, now: 1_767_225_600 };
         world.kev(KEV_ENTRY);
         world.secdb("v3.20/main.json", "1.2.12-r2");
         world
@@ -39,6 +43,16 @@ impl World {
         fs::write(path, text).unwrap();
     }
 
+    fn url(&self, path: &str) -> String {
+        format!("file://{}", self.root.path().join("upstream").join(path).display())
+    }
+
+    fn upstream(&self, feed: &Feed) -> Upstream {
+        let client = Client::new(Settings::default()).unwrap();
+        let part_bytes_max = self.part_bytes_max;
+        Upstream { urls: self.urls[feed.name].clone(), client, part_bytes_max }
+    }
+
     fn remove(&self, path: &str) {
         fs::remove_file(self.root.path().join("upstream").join(path)).unwrap();
     }
@@ -48,16 +62,20 @@ impl World {
     }
 
     fn secdb(&self, path: &str, fixed: &str) {
+        self.secdb_of("alpine", path, fixed);
+    }
+
+    fn secdb_of(&self, mirror: &str, path: &str, fixed: &str) {
         let package =
             format!(r#"{{"pkg": {{"name": "zlib", "secfixes": {{"{fixed}": ["CVE-2022-37434"]}}}}}}"#);
-        self.write(&format!("alpine/{path}"), &format!(r#"{{"packages": [{package}]}}"#));
+        self.write(&format!("{mirror}/{path}"), &format!(r#"{{"packages": [{package}]}}"#));
     }
 
     fn try_update(&mut self, names: &[&str]) -> Result<UpdateReport, UpdateError> {
         self.now += 86_400;
-        let client = Client::new(Settings::default()).unwrap();
         let rows: Vec<_> = names.iter().map(|name| feeds::by_name(name).unwrap()).collect();
-        update(&self.options, &rows, &client, Timestamp::from_second(self.now).unwrap(), &mut |_| {})
+        let upstreams = |feed| Ok(self.upstream(feed));
+        update(&self.options, &rows, &upstreams, Timestamp::from_second(self.now).unwrap(), &mut |_| {})
     }
 
     /// Updates, and says what became of it: one word each.
@@ -75,7 +93,7 @@ impl World {
 
     fn status(&self, feed: &str) -> FeedStatus {
         let now = Timestamp::from_second(self.now + 3 * 86_400).unwrap();
-        let all = status(&self.options.data_dir, &self.options.urls, now);
+        let all = status(&self.options.data_dir, &BTreeMap::new(), now);
         all.into_iter().find(|status| status.name == feed).unwrap()
     }
 
@@ -131,10 +149,10 @@ fn what_is_new_is_built_and_what_is_not_is_left_alone() {
 #[test]
 fn progress_names_what_is_being_done() {
     let world = World::new();
-    let client = Client::new(Settings::default()).unwrap();
+    let upstreams = |feed| Ok(world.upstream(feed));
     let mut steps = Vec::new();
     let rows = [feeds::by_name("kev").unwrap()];
-    update(&world.options, &rows, &client, Timestamp::UNIX_EPOCH, &mut |step| {
+    update(&world.options, &rows, &upstreams, Timestamp::UNIX_EPOCH, &mut |step| {
         steps.push(match step {
             Progress::Fetching { part, done, of, .. } => format!("fetching {part} {done}/{of}"),
             Progress::Verifying { part, .. } => format!("verifying {part}"),
@@ -196,8 +214,75 @@ fn parts_that_are_gone_or_empty_or_too_large_are_failures() {
     assert_eq!(world.update(&["kev"]), "failed, same");
     assert_eq!(world.status("kev").error.unwrap(), "its files hold no records");
     world.kev(KEV_ENTRY);
-    world.options.part_bytes_max = 20;
+    world.part_bytes_max = 20;
     assert_eq!(world.update(&["kev"]), "failed, same");
+    assert_eq!(world.known(), "zlib 1.2.12-r2, 1 exploited");
+}
+
+#[test]
+fn the_next_url_is_asked_when_one_fails() {
+    let mut world = World::new();
+    for mirror in ["first", "second"] {
+        world.secdb_of(mirror, "v3.20/main.json", "1.2.12-r2");
+    }
+    let urls = ["first", "second"].map(|mirror| world.url(mirror)).to_vec();
+    world.urls.insert("alpine-secdb".to_owned(), urls);
+    let alpine = &["alpine-secdb"];
+    assert_eq!(world.update(alpine), "1 new 0 old, built");
+    // Half a mirror: all comes from the next, also what the first still has.
+    world.secdb_of("first", "v3.21/main.json", "1.3.1-r0");
+    world.write("first/v3.20/main.json", "{");
+    world.secdb_of("second", "v3.20/main.json", "1.2.13-r0");
+    let report = world.try_update(alpine).unwrap();
+    assert_eq!(word(&report.feeds[0].outcome), "1 new 0 old");
+    let failed = &report.feeds[0].failed_urls;
+    let start = format!("`{}`: `v3.20-main.json` is not what it should be", world.url("first"));
+    assert!(failed.len() == 1 && failed[0].starts_with(&start), "{failed:?}");
+    assert_eq!(world.known(), "zlib 1.2.13-r0, 0 exploited");
+    assert_eq!(world.status("alpine-secdb").error, None);
+    // What one URL gave as validators is not said to another, even where they would be equal.
+    let part = |mirror: &str| world.root.path().join("upstream").join(mirror).join("v3.20/main.json");
+    fs::copy(part("second"), part("first")).unwrap();
+    let modified = fs::metadata(part("second")).unwrap().modified().unwrap();
+    File::options().append(true).open(part("first")).unwrap().set_modified(modified).unwrap();
+    world.remove("first/v3.21/main.json");
+    assert_eq!(world.update(alpine), "unchanged, same", "fetched again, and found to be the same");
+    let state = Folder::of(&snapshots_path(&world.options.data_dir), "alpine-secdb").state();
+    assert!(state.parts["v3.20-main.json"].url.contains("/first/"), "{state:?}");
+    // All failed: all are named.
+    world.remove("first/v3.20/main.json");
+    world.write("second/v3.20/main.json", "{");
+    assert_eq!(world.update(alpine), "failed, same");
+    let error = world.status("alpine-secdb").error.unwrap();
+    let named = ["first", "second"].map(|mirror| error.contains(&format!("`{}`: ", world.url(mirror))));
+    assert!(error.starts_with("all its URLs failed: ") && named == [true, true], "{error}");
+    assert_eq!(world.known(), "zlib 1.2.13-r0, 0 exploited");
+}
+
+#[test]
+fn a_feed_that_cannot_be_asked_stops_no_other() {
+    let mut world = World::new();
+    world.update(BOTH);
+    let rows = [feeds::by_name("alpine-secdb").unwrap(), feeds::by_name("kev").unwrap()];
+    let upstreams = |feed: &'static Feed| match feed.name {
+        "kev" => Err("the password is missing".to_owned()),
+        _ => Ok(world.upstream(feed)),
+    };
+    update(&world.options, &rows, &upstreams, Timestamp::UNIX_EPOCH, &mut |_| {}).unwrap();
+    assert_eq!(world.status("kev").error.as_deref(), Some("the password is missing"));
+    assert_eq!(world.status("alpine-secdb").error, None);
+}
+
+#[test]
+fn a_feed_that_is_turned_off_leaves_the_database_and_comes_back() {
+    let mut world = World::new();
+    world.update(BOTH);
+    world.options.off.insert("kev");
+    assert_eq!(world.update(&["alpine-secdb"]), "unchanged, built");
+    assert_eq!(world.known(), "zlib 1.2.12-r2, 0 exploited");
+    assert!(world.status("kev").has_snapshot && !world.status("kev").is_in_database);
+    world.options.off.clear();
+    assert_eq!(world.update(&[]), "built");
     assert_eq!(world.known(), "zlib 1.2.12-r2, 1 exploited");
 }
 

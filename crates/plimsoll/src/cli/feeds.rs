@@ -41,7 +41,8 @@ enum FeedsCommand {
 
 #[derive(Args, Debug)]
 struct UrlArgs {
-    /// Take a feed from another URL: http, https or file, with the files laid out as upstream has them.
+    /// Take a feed, or with `osv-*` all whose names begin so, from this URL alone: http, https or file, with the
+    /// files laid out as upstream has them.
     #[arg(long, value_name = "NAME=URL")]
     feed_url: Vec<String>,
 }
@@ -62,10 +63,13 @@ fn print(text: &str) -> anyhow::Result<Outcome> {
     Ok(Outcome::Done)
 }
 
+fn override_urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<()> {
+    args.feed_url.iter().try_for_each(|text| session.config.override_feed_url(text)).map_err(misused)
+}
+
+/// The URLs that are configured, by feed.
 fn urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<BTreeMap<String, String>> {
-    for text in &args.feed_url {
-        session.config.override_feed_url(text).map_err(misused)?;
-    }
+    override_urls(session, args)?;
     let url = |feed: &&Feed| Some((feed.name.to_owned(), session.config.feed(feed.name).url?));
     Ok(FEEDS.iter().filter_map(url).collect())
 }

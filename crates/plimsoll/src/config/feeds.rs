@@ -1,14 +1,17 @@
 //! `[feeds.NAME]`: what is changed of a feed. A name may end in `*` and then means all feeds that begin so; the
 //! longer of two such names outweighs the shorter, and an exact name all of them, field by field.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use plimsoll_feeds::feeds::{FEEDS, Feed, by_name};
+use plimsoll_net::{has_same_origin, host_and_port_of, is_loopback_name, redacted};
 use serde::{Deserialize, Serialize};
 
 use super::Config;
+use super::credentials::CredentialsConfig;
 use super::units::{Size, Time};
 
 /// What is changed of a feed.
@@ -36,23 +39,6 @@ pub(crate) struct FeedConfig {
     pub(crate) max_age: Option<u32>,
 }
 
-/// Credentials by reference: no secret stands in the configuration. Either `user` with one of the two for a
-/// password, or one of the two for a token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct CredentialsConfig {
-    /// User name for basic authentication.
-    pub(crate) user: Option<String>,
-    /// File whose first line is the password.
-    pub(crate) password_file: Option<PathBuf>,
-    /// Environment variable that holds the password.
-    pub(crate) password_env: Option<String>,
-    /// File whose first line is a bearer token.
-    pub(crate) token_file: Option<PathBuf>,
-    /// Environment variable that holds a bearer token.
-    pub(crate) token_env: Option<String>,
-}
-
 impl FeedConfig {
     /// What this says, else what `weaker` says.
     fn over(&self, weaker: FeedConfig) -> FeedConfig {
@@ -73,9 +59,85 @@ impl FeedConfig {
     }
 }
 
+impl FeedConfig {
+    /// The URLs to ask, in order.
+    pub(crate) fn urls(&self, feed: &Feed, is_offline: bool) -> Vec<String> {
+        let own = Some(feed.url).filter(|url| !is_offline && !url.is_empty());
+        let first = self.url.as_deref().or(own).into_iter().map(str::to_owned);
+        first.chain(self.mirrors.iter().flatten().cloned()).collect()
+    }
+
+    /// The URL that the credentials are for.
+    pub(crate) fn asked_first<'a>(&'a self, feed: &'a Feed) -> &'a str {
+        let mirror = self.mirrors.iter().flatten().next();
+        self.url.as_ref().or(mirror).map_or(feed.url, String::as_str)
+    }
+
+    fn configured_urls(&self) -> impl Iterator<Item = &str> {
+        self.url.iter().chain(self.mirrors.iter().flatten()).map(String::as_str)
+    }
+
+    /// Refuses what cannot work, whatever feed it is for.
+    fn check(&self) -> anyhow::Result<()> {
+        for url in self.configured_urls() {
+            check_url(url)?;
+        }
+        let Some(credentials) = &self.credentials else { return Ok(()) };
+        credentials.check()?;
+        for url in self.configured_urls().filter(|url| is_plain_http(url)) {
+            let host = host_and_port_of(url).unwrap_or_default();
+            let host = host.rsplit_once(':').map_or("", |(host, _)| host);
+            if !is_loopback_name(host) {
+                bail!(
+                    "credentials are not sent without TLS, as they would be to `{}`; use `https`",
+                    redacted(url)
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what is not a URL that a feed can be fetched from.
+fn check_url(url: &str) -> anyhow::Result<()> {
+    if host_and_port_of(url).is_some() || url.starts_with("file:/") {
+        return Ok(());
+    }
+    bail!(
+        "`{}` is not a URL that a feed can be fetched from; write `https://HOST/PATH`, `http://HOST/PATH` or `file:///PATH`",
+        redacted(url)
+    )
+}
+
+fn is_plain_http(url: &str) -> bool {
+    url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("http:"))
+}
+
 impl Config {
-    /// What is changed of a feed, patterns included.
+    /// What is changed of a feed, patterns and the command line included.
     pub(crate) fn feed(&self, name: &str) -> FeedConfig {
+        let mut feed = self.feed_by_file(name);
+        if let Some(url) = self.feed_urls.get(name) {
+            let is_same = by_name(name).is_some_and(|row| has_same_origin(feed.asked_first(row), url));
+            feed.credentials = feed.credentials.filter(|_| is_same);
+            (feed.url, feed.mirrors) = (Some(url.clone()), None);
+        }
+        feed
+    }
+
+    /// Hosts that feeds are fetched from without TLS because their URLs say `http`.
+    pub(crate) fn plain_http_feed_hosts(&self) -> Vec<String> {
+        let urls = FEEDS.iter().flat_map(|row| self.feed(row.name).urls(row, false));
+        urls.filter(|url| is_plain_http(url)).filter_map(|url| host_and_port_of(&url)).collect()
+    }
+
+    /// Hosts of the URLs that are configured for feeds.
+    pub(super) fn feed_hosts(&self) -> Vec<String> {
+        let urls = FEEDS.iter().flat_map(|row| self.feed(row.name).urls(row, true));
+        urls.filter_map(|url| host_and_port_of(&url)).collect()
+    }
+
+    fn feed_by_file(&self, name: &str) -> FeedConfig {
         let mut sections: Vec<(&String, &FeedConfig)> =
             self.feeds.iter().filter(|(pattern, _)| is_match(pattern, name)).collect();
         sections.sort_by_key(|(pattern, _)| (!pattern.ends_with('*'), pattern.len()));
@@ -85,6 +147,11 @@ impl Config {
     /// Whether a feed is fetched and needed. One that does not exist is not.
     pub(crate) fn is_enabled(&self, name: &str) -> bool {
         by_name(name).is_some_and(|row| self.feed(name).enabled.unwrap_or(row.is_on_by_default))
+    }
+
+    /// The feeds that are neither fetched nor needed.
+    pub(crate) fn off(&self) -> BTreeSet<&'static str> {
+        FEEDS.iter().map(|row| row.name).filter(|name| !self.is_enabled(name)).collect()
     }
 
     /// The warning period of a feed in days; `None` for a feed that does not exist.
@@ -106,17 +173,17 @@ impl Config {
         let Some((name, url)) = text.split_once('=') else {
             bail!("`{text}` is not NAME=URL; write, for example, `--feed-url 'osv-*=file:///srv/osv'`");
         };
+        check_url(url)?;
         for feed in select(name)? {
-            let section = self.feeds.entry(feed.name.to_owned()).or_default();
-            section.url = Some(url.to_owned());
+            self.feed_urls.insert(feed.name.to_owned(), url.to_owned());
         }
         Ok(())
     }
 
-    /// Refuses what no feed can be meant by.
+    /// Refuses what no feed can be meant by, and what cannot work.
     pub(super) fn check_feeds(&self) -> anyhow::Result<()> {
-        for name in self.feeds.keys() {
-            select(name).with_context(|| format!("in `[feeds.{name}]`"))?;
+        for (name, feed) in &self.feeds {
+            select(name).and_then(|_| feed.check()).with_context(|| format!("in `[feeds.{name}]`"))?;
         }
         Ok(())
     }

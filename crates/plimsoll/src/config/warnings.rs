@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
-use super::feeds::CredentialsConfig;
+use super::credentials::CredentialsConfig;
 
 /// Who is told of feeds that are late.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -7,9 +7,8 @@ use clap::Args;
 use jiff::Timestamp;
 use plimsoll_feeds::feeds::{FEEDS, Feed};
 use plimsoll_feeds::update::{DatabaseReport, FeedOutcome, Progress, UpdateOptions, UpdateReport, update};
-use plimsoll_net::Client;
 
-use super::{Outcome, Session, UrlArgs, misused, print, urls};
+use super::{Outcome, Session, UrlArgs, misused, override_urls, print};
 use crate::config::select;
 use crate::progress::Bar;
 
@@ -26,15 +25,16 @@ pub(super) struct UpdateArgs {
 
 pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Outcome> {
     let chosen = chosen(session, &args.feeds).map_err(misused)?;
+    override_urls(session, &args.urls)?;
     let options = UpdateOptions {
-        urls: urls(session, &args.urls)?,
+        off: session.config.off(),
         waits_for_others: args.wait,
         ..UpdateOptions::new(&session.data_dir)
     };
-    let client = Client::new(session.net_settings(&[]))?;
+    let upstreams = session.upstreams();
     let bar = Bar::spinner("updating feeds", session.is_quiet);
     let mut on_progress = |progress: Progress<'_>| bar.message(&progress_text(progress));
-    let report = update(&options, &chosen, &client, Timestamp::now(), &mut on_progress)?;
+    let report = update(&options, &chosen, &|feed| upstreams.of(feed), Timestamp::now(), &mut on_progress)?;
     drop(bar);
     print(&update_text(&report))?;
     let failed = report.feeds.iter().any(|feed| matches!(feed.outcome, FeedOutcome::Failed { .. }));
@@ -101,6 +101,9 @@ fn update_text(report: &UpdateReport) -> String {
                 format!(": FAILED, and there is no earlier data: {error}\n")
             }
         };
+        for failed in &feed.failed_urls {
+            out += &format!("  asked the next URL, because this one failed: {failed}\n");
+        }
     }
     match &report.database {
         DatabaseReport::Unchanged(identity) => out += &format!("database unchanged: {}\n", identity.id),
