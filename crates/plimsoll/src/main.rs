@@ -5,6 +5,7 @@
 
 mod cli;
 mod config;
+mod oci;
 mod pipeline;
 mod progress;
 mod standings;

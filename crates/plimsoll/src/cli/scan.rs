@@ -1,6 +1,5 @@
 //! `plimsoll scan`: one image, or the platforms of one index, through all five verbs.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write};
 use std::num::NonZero;
@@ -22,7 +21,7 @@ use plimsoll_image::limits::Limits;
 use plimsoll_image::open::PlatformChoice;
 use plimsoll_image::open::registry::RegistryOptions;
 use plimsoll_image::open::registry::credentials::Credentials;
-use plimsoll_net::{Client, Settings};
+use plimsoll_net::Client;
 use plimsoll_report::formats::{Context, FORMATS, Format};
 
 use super::{Outcome, Session, misused};
@@ -92,7 +91,7 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
         Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
     let settings = session.net_settings(&args.insecure_registry);
     let registries = Registries {
-        options: registry_options(session, args, &settings).map_err(misused)?,
+        options: registry_options(session, args).map_err(misused)?,
         client: &|| Ok(Arc::new(Client::new(settings.clone())?)),
     };
     // Opened first: a scan during an update keeps the database that it started with.
@@ -113,27 +112,20 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     Ok(outcome(&assessments))
 }
 
-fn registry_options(
-    session: &Session,
-    args: &ScanArgs,
-    settings: &Settings,
-) -> anyhow::Result<RegistryOptions> {
-    let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for text in &args.registry_mirror {
-        let Some((host, mirror)) = text.split_once('=') else {
-            bail!("`{text}` is not HOST=MIRROR; write, for example, `docker.io=mirror.example.org`");
-        };
-        mirrors.entry(host.to_owned()).or_default().push(mirror.to_owned());
-    }
-    for (host, registry) in &session.config.registries {
-        mirrors.entry(host.clone()).or_default().extend(registry.mirrors.iter().cloned());
-    }
+/// How registries are asked: mirrors of the command line first.
+fn registry_options(session: &Session, args: &ScanArgs) -> anyhow::Result<RegistryOptions> {
     let credentials = match &args.auth_file {
         Some(file) => Credentials::from_file(file),
         None => Credentials::from_environment(),
     };
-    let plain_http_hosts = settings.plain_http_hosts.clone();
-    Ok(RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() })
+    let mut options = session.registry_options(credentials, &args.insecure_registry);
+    for text in args.registry_mirror.iter().rev() {
+        let Some((host, mirror)) = text.split_once('=') else {
+            bail!("`{text}` is not HOST=MIRROR; write, for example, `docker.io=mirror.example.org`");
+        };
+        options.mirrors.entry(host.to_owned()).or_default().insert(0, mirror.to_owned());
+    }
+    Ok(options)
 }
 
 /// A refusal outweighs what is undecided: the job is done, and the answer is no.
