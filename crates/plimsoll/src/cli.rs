@@ -10,6 +10,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::config::{Config, default_data_dir};
 use crate::upstreams::Upstreams;
 
+mod config;
 mod feeds;
 mod manual;
 mod scan;
@@ -61,6 +62,7 @@ struct Global {
 enum Command {
     Scan(Box<scan::ScanArgs>),
     Feeds(feeds::FeedsArgs),
+    Config(config::ConfigArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -127,6 +129,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
+        Command::Config(args) => config::run(&global, &args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }
