@@ -13,6 +13,7 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use crate::config::{Config, default_data_dir};
 use crate::upstreams::Upstreams;
 
+mod config;
 mod feeds;
 mod manual;
 mod scan;
@@ -64,6 +65,7 @@ struct Global {
 enum Command {
     Scan(Box<scan::ScanArgs>),
     Feeds(feeds::FeedsArgs),
+    Config(config::ConfigArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -130,6 +132,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
+        Command::Config(args) => config::run(&global, &args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }

@@ -6,20 +6,25 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 mod bundles;
 mod credentials;
 mod feeds;
+#[cfg(test)]
+mod reference;
+mod schema;
 mod units;
 mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use feeds::{FeedConfig, select};
+pub(crate) use schema::schema;
 pub(crate) use warnings::WarningsConfig;
 
 /// The configuration file. A key that means nothing is an error.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// What is changed of feeds, by name.
@@ -44,7 +49,7 @@ pub(crate) struct Config {
 }
 
 /// How a registry is reached.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistryConfig {
     /// Hosts to ask first, in order.
@@ -58,20 +63,23 @@ pub(crate) struct RegistryConfig {
 impl Config {
     /// Reads a file; without one, the file in the platform's configuration directory if there is any.
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Config> {
-        let path = match path {
-            Some(path) => path.to_owned(),
-            None => match etcetera::choose_base_strategy() {
-                Ok(strategy) => {
-                    let path = strategy.config_dir().join("plimsoll/config.toml");
-                    if !path.exists() {
-                        return Ok(Config::default());
-                    }
-                    path
-                }
-                Err(_) => return Ok(Config::default()),
-            },
-        };
-        let text = fs::read_to_string(&path)
+        match Config::place(path) {
+            Some(path) => Config::read_from(&path),
+            None => Ok(Config::default()),
+        }
+    }
+
+    /// Where the configuration is: `path`, else in the platform's configuration directory if there is one.
+    pub(crate) fn place(path: Option<&Path>) -> Option<PathBuf> {
+        if let Some(path) = path {
+            return Some(path.to_owned());
+        }
+        let strategy = etcetera::choose_base_strategy().ok()?;
+        Some(strategy.config_dir().join("plimsoll/config.toml")).filter(|path| path.exists())
+    }
+
+    fn read_from(path: &Path) -> anyhow::Result<Config> {
+        let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
         Config::parse(&text).with_context(|| format!("the configuration `{}` is not valid", path.display()))
     }

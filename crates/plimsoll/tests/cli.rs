@@ -13,7 +13,7 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["scan"],
     &["feeds"],
@@ -22,6 +22,9 @@ const COMMANDS: [&[&str]; 9] = [
     &["feeds", "update"],
     &["feeds", "export"],
     &["feeds", "diff"],
+    &["config"],
+    &["config", "check"],
+    &["config", "schema"],
     &["completions"],
 ];
 
@@ -43,7 +46,7 @@ fn help_of_every_command() {
 #[test]
 fn the_list_of_commands_is_complete() {
     let world = World::new();
-    for parent in [[].as_slice(), &["feeds"]] {
+    for parent in [[].as_slice(), &["feeds"], &["config"]] {
         let help = world.plimsoll(&[parent, &["--help"]].concat()).stdout;
         let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         for line in listed.take_while(|line| !line.is_empty()) {
@@ -109,6 +112,12 @@ fn errors_in_the_configuration() {
         ("misspelt_feed", "[feeds.epps]\nurl = \"file:///srv\"\n"),
         ("bad_pattern", "[feeds.\"barn*\"]\nenabled = false\n"),
         ("time_without_unit", "[feeds.kev]\nevery = \"10\"\n"),
+        ("bad_url", "[feeds.kev]\nurl = \"ftp://mirror.example/kev\"\n"),
+        ("half_credentials", "[feeds.kev]\ncredentials = { user = \"me\" }\n"),
+        (
+            "credentials_without_tls",
+            "[feeds.kev]\nurl = \"http://mirror.example/kev\"\ncredentials = { token_env = \"T\" }\n",
+        ),
         ("size_without_unit", "[feeds.kev]\nsize_max = \"500\"\n"),
         ("bad_type", "[feeds.osv]\nmax_age = \"a week\"\n"),
         ("not_toml", "feeds: osv\n"),
@@ -118,6 +127,41 @@ fn errors_in_the_configuration() {
         let ran = assert_run!(world, format!("config_{name}"), ["feeds", "status"]);
         assert_eq!((ran.code, ran.stdout.as_str()), (3, ""), "{name}: {ran}");
     }
+}
+
+#[test]
+fn the_configuration_is_checked() {
+    let world = World::new();
+    assert_run!(world, "check_none", ["config", "check"]).expect(0);
+    world.write("token", "geheim\n");
+    world.write(
+        "good.toml",
+        "offline = true\n\
+         [feeds.\"osv-*\"]\nenabled = false\n\
+         [feeds.osv-debian]\nenabled = true\nurl = \"https://user:word@mirror.example/osv\"\nevery = \"90m\"\n\
+         [feeds.kev]\nmirrors = [\"file:///srv/kev\"]\nsize_max = \"5MB\"\nmax_age = 3\n\
+         [feeds.alpine-secdb]\nenabled = false\n[feeds.debian-tracker]\nenabled = false\n\
+         [feeds.epss]\nurl = \"https://mirror.example:8443/epss\"\ntimeout = \"5m\"\n\
+         credentials = { token_file = \"token\" }\n\
+         [registries.\"registry.example:5000\"]\nmirrors = [\"mirror.example/hub\"]\nplain_http = true\n\
+         [warnings.webhook]\nurl = \"https://hooks.example/in?key=geheim\"\n",
+    );
+    let ran = assert_run!(world, "check_good", ["config", "check", "good.toml"]).expect(0);
+    assert!(!ran.stdout.contains("geheim") && !ran.stdout.contains("word"), "{ran}");
+    world.write(
+        "bad.toml",
+        "[feeds.kev]\ncredentials = { user = \"me\", password_file = \"none\" }\n\
+         [feeds.epss]\nca = \"none.pem\"\n",
+    );
+    assert_run!(world, "check_problems", ["--config", "bad.toml", "config", "check"]).expect(3);
+    assert_run!(world, "check_absent", ["config", "check", "none.toml"]).expect(3);
+}
+
+/// The published schema is what the binary prints.
+#[test]
+fn the_schema_of_the_configuration() {
+    let ran = World::new().plimsoll(&["config", "schema"]).expect(0);
+    assert_eq!(ran.stdout, include_str!("../../../docs/schema/config-1.json"));
 }
 
 /// An image that cannot be opened: exit code 2, and no report.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use plimsoll_net::Authorization;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Largest file with a secret, in bytes.
@@ -13,7 +14,7 @@ const SECRET_BYTES_MAX: u64 = 64 << 10;
 
 /// Credentials by reference: no secret stands in the configuration. Either `user` and one of the two for a
 /// password, or one of the two for a token.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct CredentialsConfig {
     /// User name for basic authentication.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use plimsoll_feeds::feeds::{FEEDS, Feed, by_name};
 use plimsoll_net::{has_same_origin, host_and_port_of, is_loopback_name, redacted};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Config;
@@ -15,28 +16,30 @@ use super::credentials::CredentialsConfig;
 use super::units::{Size, Time};
 use crate::oci::{host_of, is_oci, parse};
 
-/// What is changed of a feed.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+/// What is changed of a feed. A name may end in `*` (`[feeds."osv-*"]`) and then means all feeds that begin so;
+/// the longer of two such names outweighs the shorter, and an exact name all of them, key by key.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct FeedConfig {
-    /// Whether it is fetched and needed. Each feed has a default; `plimsoll feeds list` shows those that are off.
+    /// Whether it is fetched and needed. Left out: as `plimsoll feeds list` says.
     pub(crate) enabled: Option<bool>,
     /// Base URL in place of the upstream's: http, https or file, with the files laid out as upstream has them.
+    /// Left out: the upstream's own, which is not asked offline.
     pub(crate) url: Option<String>,
-    /// Base URLs that are asked in this order where the URL fails.
+    /// Base URLs that are asked in this order where the URL fails. Left out: none.
     pub(crate) mirrors: Option<Vec<String>>,
-    /// Certificate authority to trust beside the system's (a PEM file).
+    /// Certificate authority to trust beside the system's (a PEM file). Left out: none.
     pub(crate) ca: Option<PathBuf>,
     /// Who asks. Sent to the host and port of `url` alone; of the first of `mirrors` where there is no `url`, of
-    /// the upstream where there is neither.
+    /// the upstream where there is neither. Left out: nobody.
     pub(crate) credentials: Option<CredentialsConfig>,
-    /// How often `feeds watch` fetches it: `6h`, `1d`. The feed's own cadence if left out.
+    /// How often `feeds watch` fetches it: `6h`, `1d`. Left out: the feed's own cadence.
     pub(crate) every: Option<Time>,
-    /// Longest time for fetching one file: `10m`. 4 hours if left out.
+    /// Longest time for fetching one file: `10m`. Left out: `4h`.
     pub(crate) timeout: Option<Time>,
-    /// Largest file that is fetched: `500MB`, `4GiB`. 4 GiB if left out.
+    /// Largest file that is fetched: `500MB`. Left out: `4GiB`.
     pub(crate) size_max: Option<Size>,
-    /// Age of the data in days above which results are warned of. Each feed has a default.
+    /// Age of the data in days above which results are warned of. Left out: the feed's own.
     pub(crate) max_age: Option<u32>,
 }
 

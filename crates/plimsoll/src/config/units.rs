@@ -1,11 +1,13 @@
 //! Durations and sizes as people write them: `6h`, `500MB`. A number without its unit is refused: nobody could
 //! tell whether `10` are seconds or minutes.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Span, SpanRelativeTo};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 /// A length of time above zero. A day has 24 hours.
@@ -53,6 +55,20 @@ impl fmt::Display for Time {
 impl From<Time> for String {
     fn from(time: Time) -> String {
         time.to_string()
+    }
+}
+
+impl JsonSchema for Time {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Time".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "title": "time", "examples": ["30s", "10m", "6h", "1d"]})
     }
 }
 
@@ -113,6 +129,20 @@ impl fmt::Display for Size {
 impl From<Size> for String {
     fn from(size: Size) -> String {
         size.to_string()
+    }
+}
+
+impl JsonSchema for Size {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Size".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": "string", "title": "size", "examples": ["500MB", "4GiB"]})
     }
 }
 

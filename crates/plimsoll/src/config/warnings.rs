@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::credentials::CredentialsConfig;
 
 /// Who is told of feeds that are late.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct WarningsConfig {
     /// By e-mail.
@@ -17,7 +18,7 @@ pub(crate) struct WarningsConfig {
 }
 
 /// Warnings by e-mail.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EmailConfig {
     /// The server: `smtps://HOST:465` for TLS from the start, `smtp://HOST:587` for STARTTLS, which is then
@@ -37,7 +38,7 @@ pub(crate) struct EmailConfig {
 }
 
 /// Warnings by an HTTP request.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct WebhookConfig {
     /// Where the request goes.
