@@ -50,7 +50,7 @@ pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Ou
     Ok(if failed || is_incomplete { Outcome::CouldNot } else { Outcome::Done })
 }
 
-fn progress_text(progress: Progress<'_>) -> String {
+pub(super) fn progress_text(progress: Progress<'_>) -> String {
     match progress {
         Progress::Fetching { feed, part, done, of } => {
             format!("{feed}: fetching {part} ({} of {of})", done + 1)
@@ -80,7 +80,12 @@ fn update_text(report: &UpdateReport) -> String {
             }
         };
     }
-    match &report.database {
+    out + &database_text(&report.database)
+}
+
+pub(super) fn database_text(report: &DatabaseReport) -> String {
+    let mut out = String::new();
+    match report {
         DatabaseReport::Unchanged(identity) => out += &format!("database unchanged: {}\n", identity.id),
         DatabaseReport::NoSnapshots => out += "no database: no feed has any data\n",
         DatabaseReport::Built(built, left_out) => {
