@@ -1,0 +1,126 @@
+//! `feeds import`.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use anyhow::{Context as _, bail};
+use clap::Args;
+use jiff::Timestamp;
+use plimsoll_feeds::bundle::{
+    Arrived, ImportOptions, ImportReport, ImportedDatabase, ImportedFeed, PublicKey, import_stream,
+};
+use plimsoll_feeds::update::{DatabaseReport, Progress};
+use plimsoll_net::{Client, Fetched, Validators};
+
+use super::update::{database_text, progress_text};
+use super::{Outcome, Session, print};
+use crate::progress::Bar;
+
+#[derive(Args, Debug)]
+pub(super) struct ImportArgs {
+    /// The bundle: a file, a URL (http, https or file), or `-` for standard input. Also an export of Clair's updaters.
+    #[arg(value_name = "FILE|URL|-")]
+    from: String,
+    /// Accept what is signed with this public key, beside those of the configuration's `[bundles] keys`.
+    #[arg(long, value_name = "FILE")]
+    key: Vec<PathBuf>,
+    /// Accept what is not signed, or with a key that is not known.
+    #[arg(long)]
+    allow_unsigned: bool,
+    /// Replace data that is here by older data.
+    #[arg(long)]
+    allow_older: bool,
+    /// Wait for an update of the same data directory instead of failing.
+    #[arg(long)]
+    wait: bool,
+}
+
+pub(super) fn run(session: &Session, args: &ImportArgs) -> anyhow::Result<Outcome> {
+    let keys = session.config.bundles.keys.iter().chain(&args.key).map(|path| PublicKey::read(path));
+    let options = ImportOptions {
+        data_dir: session.data_dir.clone(),
+        keys: keys.collect::<Result<_, _>>()?,
+        allows_unsigned: args.allow_unsigned,
+        allows_older: args.allow_older,
+        off: session.config.off(),
+        waits_for_others: args.wait,
+    };
+    let from = source(session, &args.from)?;
+    let bar = Bar::spinner("importing feeds", session.is_quiet);
+    let report = import_stream(&options, from, Timestamp::now(), &mut |progress| {
+        bar.message(&match progress {
+            Progress::Fetching { feed, part, done, of } => {
+                format!("{feed}: reading {part} ({} of {of})", done + 1)
+            }
+            progress => progress_text(progress),
+        });
+    });
+    let report = report.with_context(|| format!("cannot import `{}`", plimsoll_net::redacted(&args.from)))?;
+    drop(bar);
+    print(&text(&report))?;
+    let is_incomplete = match &report.database {
+        ImportedDatabase::Built(DatabaseReport::Built(_, left_out)) => !left_out.is_empty(),
+        ImportedDatabase::Built(DatabaseReport::NoSnapshots) => true,
+        _ => false,
+    };
+    Ok(if is_incomplete { Outcome::CouldNot } else { Outcome::Done })
+}
+
+/// Opens what is imported.
+fn source(session: &Session, from: &str) -> anyhow::Result<Box<dyn Read>> {
+    if from == "-" {
+        return Ok(Box::new(io::stdin().lock()));
+    }
+    if !["https:", "http:", "file:"].iter().any(|scheme| from.starts_with(scheme)) {
+        let file = File::open(from).with_context(|| format!("cannot read the bundle `{from}`"))?;
+        return Ok(Box::new(io::BufReader::with_capacity(256 << 10, file)));
+    }
+    let client = Client::new(session.net_settings(&[]))?;
+    match client.get_if_changed(from, &Validators::default())? {
+        Fetched::Changed(download) => Ok(Box::new(download)),
+        _ => bail!("there is no bundle at `{}`", plimsoll_net::redacted(from)),
+    }
+}
+
+fn text(report: &ImportReport) -> String {
+    let mut out = String::new();
+    if let (Some(id), Some(created_at)) = (&report.id, &report.created_at) {
+        out += &format!("bundle {id} of {created_at}\n");
+    }
+    out += &match &report.signer {
+        Some(key) => format!("signed with key {key}\n"),
+        None => "NOT verified: no key that is known vouches for it\n".to_owned(),
+    };
+    for feed in &report.feeds {
+        out += &feed_text(feed);
+    }
+    for path in &report.files {
+        out += &format!("{path}: replaced\n");
+    }
+    out += &match &report.database {
+        ImportedDatabase::Built(report) => database_text(report),
+        ImportedDatabase::Delivered(identity) => format!("database of the bundle: {}\n", identity.id),
+    };
+    out
+}
+
+fn feed_text(feed: &ImportedFeed) -> String {
+    let mut out = format!("{}: ", feed.feed);
+    out += &match &feed.arrived {
+        Arrived::Replaced { changed, unchanged, bytes } => {
+            format!("{changed} files changed ({bytes} bytes), {unchanged} unchanged")
+        }
+        Arrived::Confirmed => "unchanged, confirmed later than was known here".to_owned(),
+        Arrived::Unchanged => "unchanged".to_owned(),
+        Arrived::InDatabase => "in the database".to_owned(),
+        Arrived::Unknown => "LEFT OUT: this version of plimsoll has no such feed".to_owned(),
+    };
+    if let Some(date) = &feed.data_date {
+        out += &format!("; data of {date}");
+    }
+    if let Some(date) = &feed.checked_at {
+        out += &format!("; confirmed by its upstream {date}");
+    }
+    out + "\n"
+}
