@@ -31,13 +31,13 @@ mod keys;
 mod manifest;
 mod tar;
 
-pub use export::{Export, ExportOptions, remembered};
+pub use export::{Export, ExportOptions, OpenPayload, remembered};
 pub use import::{
     Arrived, ImportOptions, ImportReport, ImportedDatabase, ImportedFeed, import, import_stream, inspect,
 };
 pub use keys::{KeyError, PublicKey, SIGNATURE_BYTES_MAX, SigningKey, write_pair};
 pub use manifest::{Content, DatabaseEntry, FeedEntry, FileEntry, Manifest, PartEntry, Payload};
-pub use tar::TarBundle;
+pub use tar::{MANIFEST_ENTRY, SIGNATURE_ENTRY, TarBundle};
 
 /// Largest `bundle.json`. One of all feeds has about 2 MB.
 pub const MANIFEST_BYTES_MAX: u64 = 64 << 20;

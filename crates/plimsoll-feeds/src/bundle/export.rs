@@ -63,6 +63,19 @@ pub struct Export {
     sources: Vec<PathBuf>,
 }
 
+/// A payload that can be opened, as often as it must be sent.
+pub struct OpenPayload<'a> {
+    payload: &'a Payload,
+    path: &'a Path,
+}
+
+impl OpenPayload<'_> {
+    /// Opens it.
+    pub fn open(&self) -> io::Result<Box<dyn Read + Send>> {
+        open(self.payload, self.path)
+    }
+}
+
 impl Export {
     /// Reads and verifies everything, and signs the manifest where there is a key.
     pub fn prepare(
@@ -114,18 +127,21 @@ impl Export {
         &self.head
     }
 
-    /// The payloads in their order, each with a reader of its bytes as they are stored. Whoever carries them must
+    /// The payloads in their order, each to be opened as it is stored. Whoever carries them must
     /// verify size and digest: a file may change in spite of the lock.
-    pub fn payloads(&self) -> impl Iterator<Item = (&Payload, io::Result<Box<dyn Read>>)> {
-        self.manifest.payloads().zip(&self.sources).map(|(payload, path)| (payload, open(payload, path)))
+    pub fn payloads(&self) -> impl Iterator<Item = (&Payload, OpenPayload<'_>)> {
+        self.manifest
+            .payloads()
+            .zip(&self.sources)
+            .map(|(payload, path)| (payload, OpenPayload { payload, path }))
     }
 
     /// Writes it as a tar file.
     pub fn write(&self, to: &mut dyn Write) -> Result<(), BundleError> {
         let mut writer = Writer(to);
         writer.head(&self.head).map_err(BundleError::Write)?;
-        for (payload, reader) in self.payloads() {
-            let mut reader = Hashed::new(reader.map_err(BundleError::Write)?);
+        for (payload, source) in self.payloads() {
+            let mut reader = Hashed::new(source.open().map_err(BundleError::Write)?);
             writer.entry(&payload.entry, payload.bytes, &mut reader).map_err(BundleError::Write)?;
             if reader.sha256() != payload.sha256 {
                 let changed = format!("`{}` changed while it was written", payload.entry);
@@ -464,7 +480,7 @@ fn entry_name(feed: &str, part: &str, sha256: &str, ending: &str) -> String {
 }
 
 /// The bytes of a payload as they are stored.
-fn open(payload: &Payload, path: &Path) -> io::Result<Box<dyn Read>> {
+fn open(payload: &Payload, path: &Path) -> io::Result<Box<dyn Read + Send>> {
     let file = File::open(path)?;
     match payload.is_compressed {
         true => {

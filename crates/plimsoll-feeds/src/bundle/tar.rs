@@ -11,11 +11,13 @@ use super::{
 };
 
 const BLOCK: usize = 512;
-const MANIFEST: &str = "bundle.json";
-const SIGNATURE: &str = "bundle.sig";
+/// Name of the entry that says what is in a bundle.
+pub const MANIFEST_ENTRY: &str = "bundle.json";
+/// Name of the entry that signs it.
+pub const SIGNATURE_ENTRY: &str = "bundle.sig";
 
 /// Names that payloads cannot have.
-pub(super) const RESERVED: [&str; 2] = [MANIFEST, SIGNATURE];
+pub(super) const RESERVED: [&str; 2] = [MANIFEST_ENTRY, SIGNATURE_ENTRY];
 
 /// Longest name and prefix that a header has room for.
 const NAME_BYTES_MAX: usize = 100;
@@ -68,9 +70,9 @@ pub(super) struct Writer<W>(pub(super) W);
 impl<W: Write> Writer<W> {
     /// Writes what comes first.
     pub(super) fn head(&mut self, head: &Head) -> io::Result<()> {
-        self.entry(MANIFEST, head.manifest.len() as u64, &mut head.manifest.as_slice())?;
+        self.entry(MANIFEST_ENTRY, head.manifest.len() as u64, &mut head.manifest.as_slice())?;
         match &head.signature {
-            Some(signature) => self.entry(SIGNATURE, signature.len() as u64, &mut signature.as_slice()),
+            Some(signature) => self.entry(SIGNATURE_ENTRY, signature.len() as u64, &mut signature.as_slice()),
             None => Ok(()),
         }
     }
@@ -169,16 +171,16 @@ impl<R: Read> Incoming for TarBundle<R> {
             BundleError::Damaged(_) => BundleError::NotOne("it is too short"),
             error => error,
         })?;
-        if !is_named(&block, MANIFEST) {
+        if !is_named(&block, MANIFEST_ENTRY) {
             return Err(BundleError::NotOne("it does not begin with `bundle.json`"));
         }
-        let manifest = self.small(MANIFEST, &block, MANIFEST_BYTES_MAX)?;
+        let manifest = self.small(MANIFEST_ENTRY, &block, MANIFEST_BYTES_MAX)?;
         let block = self.block()?;
-        if !is_named(&block, SIGNATURE) {
+        if !is_named(&block, SIGNATURE_ENTRY) {
             self.ahead = Some(block);
             return Ok(Head { manifest, signature: None });
         }
-        let signature = self.small(SIGNATURE, &block, SIGNATURE_BYTES_MAX)?;
+        let signature = self.small(SIGNATURE_ENTRY, &block, SIGNATURE_BYTES_MAX)?;
         Ok(Head { manifest, signature: Some(signature) })
     }
 

@@ -18,6 +18,7 @@ mod import;
 mod keygen;
 mod list;
 mod mirror;
+mod push;
 mod status;
 mod update;
 
@@ -40,6 +41,10 @@ enum FeedsCommand {
     Export(export::ExportArgs),
     /// Take feeds from such a file, and build the advisory database.
     Import(import::ImportArgs),
+    /// Write feeds as such a bundle into an OCI registry.
+    Push(push::PushArgs),
+    /// Take a bundle of feeds from an OCI registry: the same as `import oci://..`.
+    Pull(import::ImportArgs),
     /// Make a key pair for signing exports.
     Keygen(keygen::KeygenArgs),
     /// Copy the files of feeds into a folder that any web server can serve.
@@ -63,6 +68,8 @@ pub(super) fn run(session: &mut Session, args: FeedsArgs) -> anyhow::Result<Outc
         FeedsCommand::Update(args) => update::run(session, &args),
         FeedsCommand::Export(args) => export::run(session, &args),
         FeedsCommand::Import(args) => import::run(session, &args),
+        FeedsCommand::Push(args) => push::run(session, &args),
+        FeedsCommand::Pull(args) => import::pull(session, &args),
         FeedsCommand::Keygen(args) => keygen::run(&args),
         FeedsCommand::Mirror(args) => mirror::run(session, &args),
         FeedsCommand::Diff(args) => diff::run(session, &args),

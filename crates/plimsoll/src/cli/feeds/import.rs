@@ -3,23 +3,26 @@
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
 use plimsoll_feeds::bundle::{
-    Arrived, ImportOptions, ImportReport, ImportedDatabase, ImportedFeed, PublicKey, import_stream,
+    Arrived, ImportOptions, ImportReport, ImportedDatabase, ImportedFeed, PublicKey, import, import_stream,
 };
 use plimsoll_feeds::update::{DatabaseReport, Progress};
+use plimsoll_image::open::registry::credentials::Credentials;
 use plimsoll_net::{Client, Fetched, Validators};
 
 use super::update::{database_text, progress_text};
-use super::{Outcome, Session, print};
+use super::{Outcome, Session, misused, print};
+use crate::oci::{self, Artifact};
 use crate::progress::Bar;
 
 #[derive(Args, Debug)]
 pub(super) struct ImportArgs {
-    /// The bundle: a file, a URL (http, https or file), or `-` for standard input. Also an export of Clair's updaters.
+    /// The bundle: a file, a URL (http, https, file, or `oci://HOST/REPOSITORY:TAG`), or `-` for standard input. Also an export of Clair's updaters.
     #[arg(value_name = "FILE|URL|-")]
     from: String,
     /// Accept what is signed with this public key, beside those of the configuration's `[bundles] keys`.
@@ -46,16 +49,21 @@ pub(super) fn run(session: &Session, args: &ImportArgs) -> anyhow::Result<Outcom
         off: session.config.off(),
         waits_for_others: args.wait,
     };
-    let from = source(session, &args.from)?;
     let bar = Bar::spinner("importing feeds", session.is_quiet);
-    let report = import_stream(&options, from, Timestamp::now(), &mut |progress| {
+    let mut on_progress = |progress: Progress<'_>| {
         bar.message(&match progress {
             Progress::Fetching { feed, part, done, of } => {
                 format!("{feed}: reading {part} ({} of {of})", done + 1)
             }
             progress => progress_text(progress),
         });
-    });
+    };
+    let now = Timestamp::now();
+    let report = if oci::is_oci(&args.from) {
+        import(&options, &mut artifact(session, &args.from)?, now, &mut on_progress)
+    } else {
+        import_stream(&options, source(session, &args.from)?, now, &mut on_progress)
+    };
     let report = report.with_context(|| format!("cannot import `{}`", plimsoll_net::redacted(&args.from)))?;
     drop(bar);
     print(&text(&report))?;
@@ -65,6 +73,29 @@ pub(super) fn run(session: &Session, args: &ImportArgs) -> anyhow::Result<Outcom
         _ => false,
     };
     Ok(if is_incomplete { Outcome::CouldNot } else { Outcome::Done })
+}
+
+/// Imports a bundle from a registry, and from nowhere else.
+pub(super) fn pull(session: &Session, args: &ImportArgs) -> anyhow::Result<Outcome> {
+    if !oci::is_oci(&args.from) {
+        return Err(misused(anyhow!(
+            "`{}` is not in a registry; write `oci://HOST/REPOSITORY:TAG`, or use `plimsoll feeds import`",
+            plimsoll_net::redacted(&args.from)
+        )));
+    }
+    run(session, args)
+}
+
+/// Opens a bundle in a registry.
+fn artifact(session: &Session, url: &str) -> anyhow::Result<Artifact> {
+    let (reference, path) = oci::parse(url).map_err(misused)?;
+    if !path.is_empty() {
+        return Err(misused(anyhow!("`{url}` names a file, and a bundle is a whole artifact")));
+    }
+    let client = Arc::new(Client::new(session.net_settings(&[]))?);
+    let registries = session.registry_options(Credentials::from_environment(), &[]);
+    let artifact = Artifact::open(&client, &reference, &registries)?;
+    artifact.with_context(|| format!("there is no bundle at `{url}`"))
 }
 
 /// Opens what is imported.
