@@ -25,7 +25,8 @@ static FEEDS: &[(&str, &str)] = &[
     ("alpine-secdb", "alpine-secdb"),
     ("epss", "epss/epss_scores-current.csv"),
     ("kev", "kev/known_exploited_vulnerabilities.json"),
-    ("osv", "osv"),
+    ("osv-npm", "osv"),
+    ("osv-pypi", "osv"),
 ];
 
 fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
@@ -96,8 +97,6 @@ fn write(root: &Path, examples: &Path) -> anyhow::Result<()> {
     }
     layout.finish("example")?;
     let osv = examples.join("feeds/osv");
-    fs::create_dir_all(&osv)?;
-    fs::copy(source.join("osv/ecosystems.txt"), osv.join("ecosystems.txt"))?;
     for ecosystem in ["PyPI", "npm"] {
         let records = files(&source.join("osv").join(ecosystem))?;
         let records: Vec<(String, Vec<u8>)> =

@@ -11,17 +11,18 @@ use crate::distros::KeyedBy;
 use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package, Release};
 use crate::schemes::Scheme;
+use crate::standings::Standings;
 
 /// The feed that knows which flaws are exploited.
 const EXPLOITED: &str = "kev";
 
-/// Feeds that say more of a flaw than advisories do. Every image needs them.
+/// Feeds that say more of a flaw or of a release than advisories do. Every image is better for them.
 const ENRICHING: [&str; 2] = ["epss", EXPLOITED];
 
 /// Whether findings were held against the list of what is exploited. Without it, that none is marked says
 /// nothing.
 pub fn knows_exploited(coverage: &[Coverage]) -> bool {
-    coverage.iter().any(|need| need.needs == EXPLOITED && need.state != CoverageState::Missing)
+    coverage.iter().any(|need| need.needs == EXPLOITED && need.state.is_there())
 }
 
 /// What one need of an image looks like in the database.
@@ -35,8 +36,12 @@ pub struct Coverage {
     pub state: CoverageState,
     /// RFC 3339 date that the feed's data states, else when it was fetched.
     pub data_date: Option<String>,
+    /// Since when every attempt to fetch the feed has failed, RFC 3339.
+    pub failing_since: Option<String>,
     /// How many packages of the image stand on it.
     pub packages: usize,
+    /// Whether other feeds speak of the namespace although this one, which judges it, is not there.
+    pub is_filled_in: bool,
 }
 
 /// Whether a needed feed is there.
@@ -48,6 +53,8 @@ pub enum CoverageState {
     Stale,
     /// The database has nothing for the namespace.
     Missing,
+    /// The database has nothing for the namespace, and the feed is switched off.
+    Off,
     /// No feed for it is known to Plimsoll.
     Unsupported,
 }
@@ -59,12 +66,25 @@ impl CoverageState {
             CoverageState::Loaded => "loaded",
             CoverageState::Stale => "stale",
             CoverageState::Missing => "missing",
+            CoverageState::Off => "off",
             CoverageState::Unsupported => "unsupported",
         }
     }
 }
 
+impl CoverageState {
+    /// Whether the database has something.
+    pub fn is_there(self) -> bool {
+        matches!(self, CoverageState::Loaded | CoverageState::Stale)
+    }
+}
+
 impl Coverage {
+    /// Whether it is all that it should be: there, fresh, and not failing.
+    pub fn is_fresh(&self) -> bool {
+        self.state == CoverageState::Loaded && self.failing_since.is_none()
+    }
+
     /// What the need leaves unknown. A need that no package has leaves nothing.
     pub(crate) fn gap(&self) -> Option<Gap> {
         let Coverage { needs, feed, data_date, .. } = self;
@@ -72,6 +92,11 @@ impl Coverage {
             return None;
         }
         let packages = count(self.packages, "package");
+        let unjudged = match self.is_filled_in {
+            true => "and only feeds that say less were held against the image".to_owned(),
+            false => format!("so {packages} not judged"),
+        };
+        let absent = if self.is_filled_in { GapKind::FeedPartial } else { GapKind::FeedMissing };
         let (kind, detail) = match self.state {
             CoverageState::Loaded => return None,
             CoverageState::Stale => (
@@ -82,9 +107,16 @@ impl Coverage {
                 ),
             ),
             CoverageState::Missing => (
-                GapKind::FeedMissing,
+                absent,
                 format!(
-                    "the database has nothing for it, so {packages} not judged; run `plimsoll feeds update {feed}`"
+                    "the database has nothing of feed `{feed}` for it, {unjudged}; run `plimsoll feeds update {feed}`"
+                ),
+            ),
+            CoverageState::Off => (
+                absent,
+                format!(
+                    "feed `{feed}` is switched off, {unjudged}; set `enabled = true` under `[feeds.{feed}]` and run \
+                     `plimsoll feeds update {feed}`"
                 ),
             ),
             CoverageState::Unsupported => {
@@ -101,6 +133,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) namespace: &'a str,
     /// Feeds in the order in which they decide.
     pub(crate) feeds: &'static [&'static str],
+    /// Those of them that fill in and do not judge alone.
+    pub(crate) supplements: &'static [&'static str],
     pub(crate) scheme: &'static Scheme,
     pub(crate) keyed_by: KeyedBy,
 }
@@ -135,6 +169,7 @@ impl<'a> Judges<'a> {
             return (ecosystem == distro.ecosystem).then_some(Judge {
                 namespace: &self.namespace,
                 feeds: distro.feeds,
+                supplements: distro.supplements,
                 scheme: ecosystem.scheme,
                 keyed_by: distro.keyed_by,
             });
@@ -143,32 +178,29 @@ impl<'a> Judges<'a> {
         (!is_owned).then_some(Judge {
             namespace: ecosystem.name,
             feeds: ecosystem.feeds,
+            supplements: &[],
             scheme: ecosystem.scheme,
             keyed_by: KeyedBy::Binary,
         })
     }
 
-    /// Which namespaces the inventory needs and whether a feed serves each, sorted.
-    pub(crate) fn coverage(
-        &self,
-        feeds: &[FeedRecord],
-        is_stale: &dyn Fn(&str, &str) -> bool,
-    ) -> Vec<Coverage> {
-        let mut needs: BTreeMap<&str, (&[&str], usize)> = BTreeMap::new();
+    /// Which namespaces the inventory needs and whether feeds serve each, sorted.
+    pub(crate) fn coverage(&self, feeds: &[FeedRecord], standings: &Standings) -> Vec<Coverage> {
+        let known = Known { feeds, standings };
+        let mut needs: BTreeMap<&str, (&[&str], &[&str], usize)> = BTreeMap::new();
         if let Some(release) = &self.inventory.distro {
-            needs.insert(&self.namespace, (release.distro.feeds, 0));
+            needs.insert(&self.namespace, (release.distro.feeds, release.distro.supplements, 0));
         }
         for judge in self.inventory.packages.iter().filter_map(|package| self.judge(package)) {
-            needs.entry(judge.namespace).or_insert((judge.feeds, 0)).1 += 1;
+            needs.entry(judge.namespace).or_insert((judge.feeds, judge.supplements, 0)).2 += 1;
         }
         let mut coverage: Vec<Coverage> = needs
             .into_iter()
-            .map(|(needs, (names, packages))| {
-                let (feed, state, data_date) = served(needs, names, feeds, is_stale);
-                Coverage { needs: needs.to_owned(), feed, state, data_date, packages }
+            .flat_map(|(needs, (judging, supplements, packages))| {
+                known.serving(needs, judging, supplements, packages)
             })
             .collect();
-        coverage.extend(ENRICHING.iter().map(|name| enriched(name, feeds, is_stale)));
+        coverage.extend(ENRICHING.iter().map(|name| known.enriching(name)));
         coverage.sort_unstable();
         coverage
     }
@@ -220,41 +252,79 @@ impl<'a> Judges<'a> {
     }
 }
 
-/// Whether a feed that only says more of a flaw is there. No package stands on it, so its absence is told and
-/// is no gap.
-fn enriched(name: &str, feeds: &[FeedRecord], is_stale: &dyn Fn(&str, &str) -> bool) -> Coverage {
-    let date = feeds.iter().find(|feed| feed.name == name).map(|feed| feed.date_of(name));
-    let state = match date {
-        None => CoverageState::Missing,
-        Some(date) if is_stale(name, date) => CoverageState::Stale,
-        Some(_) => CoverageState::Loaded,
-    };
-    let data_date = date.map(str::to_owned);
-    Coverage { needs: name.to_owned(), feed: name.to_owned(), state, data_date, packages: 0 }
+/// What is known of feeds.
+struct Known<'a> {
+    feeds: &'a [FeedRecord],
+    standings: &'a Standings,
 }
 
-/// The feed that serves a namespace, the first of `names` if it can be.
-fn served(
-    namespace: &str,
-    names: &[&str],
-    feeds: &[FeedRecord],
-    is_stale: &dyn Fn(&str, &str) -> bool,
-) -> (String, CoverageState, Option<String>) {
-    let serves =
-        |feed: &&FeedRecord| feed.namespaces.binary_search_by(|one| one.as_str().cmp(namespace)).is_ok();
-    let serving = names
-        .iter()
-        .find_map(|name| feeds.iter().filter(serves).find(|feed| feed.name == *name))
-        .or_else(|| feeds.iter().find(serves));
-    match (serving, names.first()) {
-        (Some(feed), _) => {
-            let date = feed.date_of(namespace);
-            let is_stale = is_stale(&feed.name, date);
-            let state = if is_stale { CoverageState::Stale } else { CoverageState::Loaded };
-            (feed.name.clone(), state, Some(date.to_owned()))
+impl Known<'_> {
+    /// Whether a feed that only says more is there. No package stands on it, so its absence is told and is no
+    /// gap.
+    fn enriching(&self, name: &str) -> Coverage {
+        match self.feeds.iter().find(|feed| feed.name == name && !self.standings.is_off(name)) {
+            Some(feed) => self.present(name, feed, 0),
+            None => self.absent(name, name, 0, false),
         }
-        (None, Some(name)) => ((*name).to_owned(), CoverageState::Missing, None),
-        (None, None) => (String::new(), CoverageState::Unsupported, None),
+    }
+
+    /// The feeds that serve a namespace: the first of `judging` that the database has for it, or that the first
+    /// of them is not there; and all others that speak of it without being one of these.
+    fn serving(
+        &self,
+        namespace: &str,
+        judging: &[&str],
+        supplements: &[&str],
+        packages: usize,
+    ) -> Vec<Coverage> {
+        let serves =
+            |feed: &&FeedRecord| feed.namespaces.binary_search_by(|one| one.as_str().cmp(namespace)).is_ok();
+        let all = self.feeds.iter().filter(serves).filter(|feed| !self.standings.is_off(&feed.name));
+        let all: Vec<&FeedRecord> = all.collect();
+        let judging: Vec<&str> = judging.iter().copied().filter(|name| !supplements.contains(name)).collect();
+        let main = judging.iter().find_map(|name| all.iter().copied().find(|feed| feed.name == *name));
+        let others = all.iter().filter(|feed| !judging.contains(&feed.name.as_str()));
+        let mut coverage: Vec<Coverage> =
+            others.map(|feed| self.present(namespace, feed, packages)).collect();
+        coverage.push(match (main, judging.first()) {
+            (Some(feed), _) => self.present(namespace, feed, packages),
+            (None, Some(name)) => self.absent(namespace, name, packages, !all.is_empty()),
+            (None, None) => {
+                Coverage { state: CoverageState::Unsupported, ..self.absent(namespace, "", packages, false) }
+            }
+        });
+        coverage
+    }
+
+    fn present(&self, needs: &str, feed: &FeedRecord, packages: usize) -> Coverage {
+        let date = self.standings.date_of(feed, needs);
+        let is_stale = self.standings.is_stale(&feed.name, &date);
+        Coverage {
+            needs: needs.to_owned(),
+            feed: feed.name.clone(),
+            state: if is_stale { CoverageState::Stale } else { CoverageState::Loaded },
+            data_date: Some(date),
+            failing_since: self.failing_since(&feed.name),
+            packages,
+            is_filled_in: false,
+        }
+    }
+
+    fn absent(&self, needs: &str, feed: &str, packages: usize, is_filled_in: bool) -> Coverage {
+        let is_off = self.standings.is_off(feed);
+        Coverage {
+            needs: needs.to_owned(),
+            feed: feed.to_owned(),
+            state: if is_off { CoverageState::Off } else { CoverageState::Missing },
+            data_date: None,
+            failing_since: self.failing_since(feed),
+            packages,
+            is_filled_in,
+        }
+    }
+
+    fn failing_since(&self, feed: &str) -> Option<String> {
+        self.standings.of(feed).and_then(|standing| standing.failing_since.clone())
     }
 }
 

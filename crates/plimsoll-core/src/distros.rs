@@ -51,6 +51,8 @@ pub struct Distro {
     /// Feeds that state its advisories, the vendor's own first. The first that the database has for the
     /// release decides; the others fill in what it does not speak of. Empty: no feed is known yet.
     pub feeds: &'static [&'static str],
+    /// Those of `feeds` that only fill in, such as what a vendor withdrew: having them is not enough to judge.
+    pub supplements: &'static [&'static str],
 }
 
 /// Which package an advisory names.

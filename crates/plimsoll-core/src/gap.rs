@@ -31,6 +31,8 @@ pub enum GapKind {
     UnknownDistro,
     /// The database holds nothing for a distribution or ecosystem that the image needs.
     FeedMissing,
+    /// The feed that judges a distribution or an ecosystem is not there; others, which say less, are.
+    FeedPartial,
     /// The data of a needed feed is older than its warning period.
     FeedStale,
     /// Asking the advisory database failed, which is not the same as finding nothing.
@@ -59,10 +61,11 @@ pub enum GapKind {
 
 impl GapKind {
     /// All kinds, widest first.
-    pub const ALL: [GapKind; 15] = [
+    pub const ALL: [GapKind; 16] = [
         GapKind::DatabaseMissing,
         GapKind::UnknownDistro,
         GapKind::FeedMissing,
+        GapKind::FeedPartial,
         GapKind::FeedStale,
         GapKind::LookupFailed,
         GapKind::LayerUnreadable,
@@ -83,6 +86,7 @@ impl GapKind {
             GapKind::DatabaseMissing => "database-missing",
             GapKind::UnknownDistro => "unknown-distro",
             GapKind::FeedMissing => "feed-missing",
+            GapKind::FeedPartial => "feed-partial",
             GapKind::FeedStale => "feed-stale",
             GapKind::LookupFailed => "lookup-failed",
             GapKind::LayerUnreadable => "layer-unreadable",

@@ -22,3 +22,4 @@ pub mod matching;
 pub mod policy;
 pub mod purl;
 pub mod schemes;
+pub mod standings;

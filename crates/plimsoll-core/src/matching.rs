@@ -17,6 +17,7 @@ use crate::finding::{Evidence, Finding, Findings};
 use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package};
 use crate::schemes::BadVersion;
+use crate::standings::Standings;
 
 mod flaws;
 
@@ -24,17 +25,14 @@ use flaws::{Flaw, Hit, Overruled, gather};
 
 /// Matches an inventory against a database.
 ///
-/// `is_stale` says of a feed's name and an RFC 3339 date whether data of that date is older than the feed's
-/// warning period.
-pub fn find(
-    inventory: &Inventory,
-    advisories: &impl Advisories,
-    is_stale: &dyn Fn(&str, &str) -> bool,
-) -> Findings {
+/// `standings` says how the feeds stand where it is judged.
+pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Standings) -> Findings {
     let judges = Judges::of(inventory);
-    let coverage = judges.coverage(advisories.feeds(), is_stale);
+    let feeds = advisories.feeds();
+    let coverage = judges.coverage(feeds, standings);
+    let off: Vec<usize> = (0..feeds.len()).filter(|index| standings.is_off(&feeds[*index].name)).collect();
     let mut matcher =
-        Matcher { advisories, bodies: HashMap::new(), findings: Vec::new(), gaps: judges.gaps() };
+        Matcher { advisories, off, bodies: HashMap::new(), findings: Vec::new(), gaps: judges.gaps() };
     let mut rows = Vec::new();
     for (index, package) in inventory.packages.iter().enumerate() {
         if let Some(judge) = judges.judge(package) {
@@ -53,12 +51,12 @@ pub fn find(
 }
 
 /// What is said of an inventory when there is no database: that nothing is known.
-pub fn without_database(inventory: &Inventory, detail: &str) -> Findings {
+pub fn without_database(inventory: &Inventory, detail: &str, standings: &Standings) -> Findings {
     let judges = Judges::of(inventory);
     let mut gaps = judges.gaps();
     gaps.push(Gap::new(GapKind::DatabaseMissing, "database", detail));
     gaps.sort_unstable();
-    Findings { findings: Vec::new(), coverage: judges.coverage(&[], &|_, _| false), gaps }
+    Findings { findings: Vec::new(), coverage: judges.coverage(&[], standings), gaps }
 }
 
 /// What ends the namespace in a package's name.
@@ -194,6 +192,8 @@ impl<'r, 'a> Sorted<'r, 'a> {
 
 struct Matcher<'a, A> {
     advisories: &'a A,
+    /// Indexes of feeds that are switched off although the database has them.
+    off: Vec<usize>,
     bodies: HashMap<u32, Rc<Advisory>>,
     findings: Vec<Finding>,
     gaps: Vec<Gap>,
@@ -219,6 +219,9 @@ impl<'a, A: Advisories> Matcher<'a, A> {
         if let Err(error) = asked {
             self.lookup_failed(lookup, &error);
             return;
+        }
+        if !self.off.is_empty() {
+            rows.retain(|row| !self.off.contains(&row.feed));
         }
         if rows.is_empty() {
             return;

@@ -1,6 +1,7 @@
 //! What is demanded of an image, and the verdict.
 
 use crate::advisory::Severity;
+use crate::coverage::{Coverage, CoverageState};
 use crate::finding::{Finding, Findings};
 use crate::gap::{Gap, GapKind};
 use crate::inventory::Inventory;
@@ -12,6 +13,8 @@ pub struct Policy {
     pub fail_on: Option<Threshold>,
     /// Whether gaps are accepted.
     pub allows_gaps: bool,
+    /// Whether the image is refused where a feed that it needs is old, absent, switched off or failing.
+    pub fails_on_stale: bool,
 }
 
 /// Which findings meet a threshold.
@@ -72,6 +75,22 @@ impl Threshold {
     }
 }
 
+/// A feed that only says more and was never there is missed by nobody.
+fn is_late(need: &Coverage) -> bool {
+    !need.is_fresh() && (need.packages > 0 || need.state.is_there() || need.failing_since.is_some())
+}
+
+fn stale_reason(need: &Coverage) -> Reason {
+    let state = match (need.state, &need.failing_since) {
+        (CoverageState::Loaded, Some(since)) => format!("cannot be fetched since {since}"),
+        (CoverageState::Stale, _) => {
+            format!("has data of {}", need.data_date.as_deref().unwrap_or("an unknown date"))
+        }
+        (state, _) => format!("is {}", state.name()),
+    };
+    Reason { rule: "stale-feed", detail: format!("{} needs feed `{}`, which {state}", need.needs, need.feed) }
+}
+
 /// Judges an image. A refusal needs one finding; a clearance needs that nothing which was asked is unknown.
 ///
 /// Without a threshold only gaps that leave a whole part of the image unjudged make it undecided.
@@ -104,13 +123,16 @@ pub fn judge(inventory: &Inventory, findings: &Findings, policy: &Policy) -> Ver
             }
         }
     }
+    if policy.fails_on_stale {
+        reasons.extend(findings.coverage.iter().filter(|need| is_late(need)).map(stale_reason));
+    }
     gaps.sort_unstable();
     gaps.dedup();
     if !reasons.is_empty() {
         Verdict::Refused(reasons)
     } else if !gaps.is_empty() && !policy.allows_gaps {
         Verdict::Undecided(gaps)
-    } else if policy.fail_on.is_none() {
+    } else if policy.fail_on.is_none() && !policy.fails_on_stale {
         Verdict::NothingDemanded
     } else {
         Verdict::Cleared(gaps)

@@ -12,6 +12,7 @@
 //!   `fix=.. module=.. arch=A+B severity=..`, a `+` being a blank. A range is `all`, `>=1`, `<2` (fixed in 2),
 //!   `<!2` (before 2, which is no fix), `<=2`, or two of these with a comma between them;
 //! - `kev CVE DATE`, `epss CVE SCORE`;
+//! - `off FEED`, `failing FEED DATE`: how a feed stands;
 //! - `fail rows PACKAGE`, `fail advisory ID`, `fail enrichment CVE`: asking for it fails.
 //!
 //! `-` is an empty text; `# ..` is a remark.
@@ -24,6 +25,7 @@ use plimsoll_core::finding::{Finding, Findings};
 use plimsoll_core::gap::GapKind;
 use plimsoll_core::inventory::{Inventory, Package};
 use plimsoll_core::matching::{find, without_database};
+use plimsoll_core::standings::Standings;
 
 mod memory;
 
@@ -89,13 +91,12 @@ fn difference(expected: &str, got: &str) -> String {
 /// Matches, holds the result to what is true of every one, and writes it down.
 #[track_caller]
 fn come_out(title: &str, input: &str) -> String {
-    let Case { inventory, mut database, stale } = Case::read(input);
-    let is_stale = |feed: &str, _: &str| stale.iter().any(|name| name == feed);
-    let findings = find(&inventory, &database, &is_stale);
+    let Case { inventory, mut database, standings } = Case::read(input);
+    let findings = find(&inventory, &database, &standings);
     let written = write_down(&inventory, &findings);
     for seed in 1..8 {
         database.shuffle(seed);
-        let again = find(&inventory, &database, &is_stale);
+        let again = find(&inventory, &database, &standings);
         assert_eq!(format!("{again:?}"), format!("{findings:?}"), "{title}: rows in another order");
     }
     for finding in &findings.findings {
@@ -114,7 +115,7 @@ fn fix_serves(title: &str, inventory: &Inventory, database: &Memory, finding: &F
     if let Some(source) = &mut package.source {
         source.version.clone_from(fixed_in);
     }
-    let again = find(&inventory, database, &|_, _| false);
+    let again = find(&inventory, database, &Standings::default());
     let same = again.findings.iter().find(|one| one.id == finding.id && one.package == finding.package);
     assert_eq!(same.and_then(|one| one.fixed_in.as_ref()), None, "{title}: {} after the fix", finding.id);
 }
@@ -124,7 +125,10 @@ fn write_down(inventory: &Inventory, findings: &Findings) -> String {
     for one in &findings.coverage {
         let date = one.data_date.as_deref().unwrap_or("-");
         let feed = if one.feed.is_empty() { "-" } else { &one.feed };
-        let _ = writeln!(out, "coverage {} {feed} {} {date}: {}", one.needs, one.state.name(), one.packages);
+        let failing = one.failing_since.as_ref().map(|date| format!(" failing since {date}"));
+        let failing = failing.unwrap_or_default();
+        let state = one.state.name();
+        let _ = writeln!(out, "coverage {} {feed} {state} {date}{failing}: {}", one.needs, one.packages);
     }
     for gap in &findings.gaps {
         let _ = writeln!(out, "gap {} {}: {}", gap.kind, gap.subject, gap.detail);
@@ -173,7 +177,7 @@ fn without_a_database_everything_is_missing() {
     let case = Case::read(
         "distro alpine:3.20\npackage apk musl 1.2.5-r0\npackage pypi django 4.2\npackage deb bash 5.2-1",
     );
-    let findings = without_database(&case.inventory, "there is none");
+    let findings = without_database(&case.inventory, "there is none", &Standings::default());
     assert!(findings.findings.is_empty());
     let kinds: Vec<GapKind> = findings.gaps.iter().map(|gap| gap.kind).collect();
     assert_eq!(kinds, [GapKind::DatabaseMissing, GapKind::UnknownDistro]);
@@ -195,9 +199,10 @@ fn bodies_are_read_only_of_what_can_matter() {
         advisory debian-tracker CVE-2024-0001\nrow debian:12 linux affected <6.1.90-1\n\
         advisory debian-tracker CVE-2024-0002\nrow debian:12 linux not_affected all\n\
         advisory debian-tracker CVE-2024-0003\nrow debian:12 linux affected <6.1.110-1\n";
-    let agreeing = "feed osv 2026-01-01 debian:12\n\
-        advisory osv DEBIAN-CVE-2024-0003 aliases=CVE-2024-0003\nrow debian:12 linux affected <6.1.110-1\n";
-    let alone = "advisory osv DEBIAN-CVE-2024-0004 aliases=CVE-2024-0004\nrow debian:12 linux affected all\n";
+    let agreeing = "feed osv-debian 2026-01-01 debian:12\n\
+        advisory osv-debian DEBIAN-CVE-2024-0003 aliases=CVE-2024-0003\nrow debian:12 linux affected <6.1.110-1\n";
+    let alone =
+        "advisory osv-debian DEBIAN-CVE-2024-0004 aliases=CVE-2024-0004\nrow debian:12 linux affected all\n";
     for (input, expected) in [
         (one_feed.to_owned(), 1),
         (format!("{one_feed}{agreeing}"), 2),
@@ -205,7 +210,7 @@ fn bodies_are_read_only_of_what_can_matter() {
         (format!("{one_feed}{agreeing}{alone}"), 5),
     ] {
         let case = Case::read(&input);
-        find(&case.inventory, &case.database, &|_, _| false);
+        find(&case.inventory, &case.database, &Standings::default());
         assert_eq!(case.database.bodies_read.get(), expected, "{input}");
     }
 }

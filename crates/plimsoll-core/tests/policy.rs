@@ -6,6 +6,7 @@
 //! - a policy is `plain`, `any` or a severity, then `fixable`, then `gaps` where they are allowed.
 
 use plimsoll_core::advisory::{FixState, Severity, Status};
+use plimsoll_core::coverage::{Coverage, CoverageState};
 use plimsoll_core::ecosystems;
 use plimsoll_core::finding::{Evidence, Finding, Findings, SeveritySource};
 use plimsoll_core::gap::{Gap, GapKind};
@@ -117,14 +118,14 @@ fn policy(text: &str) -> Policy {
         words.retain(|one| *one != word);
         words.len() < before
     };
-    let (only_fixable, allows_gaps) = (has("fixable"), has("gaps"));
+    let (only_fixable, allows_gaps, fails_on_stale) = (has("fixable"), has("gaps"), has("stale"));
     let fail_on = match words.as_slice() {
         ["plain"] => None,
         ["any"] => Some(Threshold { severity: None, only_fixable }),
         [word] => Some(Threshold { severity: Severity::from_vendor_word(word), only_fixable }),
         _ => panic!("`{text}` is not a policy"),
     };
-    Policy { fail_on, allows_gaps }
+    Policy { fail_on, allows_gaps, fails_on_stale }
 }
 
 fn package() -> Package {
@@ -175,6 +176,36 @@ fn the_verdict_follows_the_table() {
 }
 
 #[test]
+fn feeds_that_an_image_needs_must_be_fresh_where_that_is_demanded() {
+    let need = |state, packages, failing_since: Option<&str>| Coverage {
+        needs: "pypi".to_owned(),
+        feed: "osv-pypi".to_owned(),
+        state,
+        data_date: None,
+        failing_since: failing_since.map(str::to_owned),
+        packages,
+        is_filled_in: false,
+    };
+    for (need, expected) in [
+        (need(CoverageState::Loaded, 1, None), "cleared"),
+        (need(CoverageState::Stale, 1, None), "refused"),
+        (need(CoverageState::Missing, 1, None), "refused"),
+        (need(CoverageState::Off, 1, None), "refused"),
+        (need(CoverageState::Loaded, 1, Some("2026-01-01")), "refused"),
+        // What only says more is missed where it was there, or should be.
+        (need(CoverageState::Missing, 0, None), "cleared"),
+        (need(CoverageState::Off, 0, None), "cleared"),
+        (need(CoverageState::Stale, 0, None), "refused"),
+        (need(CoverageState::Missing, 0, Some("2026-01-01")), "refused"),
+    ] {
+        let findings = Findings { coverage: vec![need], ..Findings::default() };
+        let judge = |policy: &Policy| judge(&Inventory::default(), &findings, policy).name();
+        assert_eq!(judge(&policy("plain stale")), expected, "{:?}", findings.coverage);
+        assert_eq!(judge(&policy("plain")), "nothing-demanded");
+    }
+}
+
+#[test]
 fn a_reason_names_flaw_and_package() {
     let Verdict::Refused(reasons) = judged(&["high"], &[], &policy("high")) else {
         panic!("a finding at the threshold refuses");
@@ -214,8 +245,11 @@ fn policies() -> impl Strategy<Value = Policy> {
     let severities: Vec<Option<Severity>> = Severity::ALL.into_iter().map(Some).chain([None]).collect();
     let threshold = (select(severities), any::<bool>())
         .prop_map(|(severity, only_fixable)| Threshold { severity, only_fixable });
-    (prop::option::of(threshold), any::<bool>())
-        .prop_map(|(fail_on, allows_gaps)| Policy { fail_on, allows_gaps })
+    (prop::option::of(threshold), any::<bool>()).prop_map(|(fail_on, allows_gaps)| Policy {
+        fail_on,
+        allows_gaps,
+        fails_on_stale: false,
+    })
 }
 
 /// How far a verdict is from the worst: less is known against it, or less is open.

@@ -7,4 +7,5 @@ mod snapshots;
 pub mod status;
 pub mod update;
 
+pub use fetch::{Answer, Transport, TransportError};
 pub use snapshots::{Attempts, DirectoryError};

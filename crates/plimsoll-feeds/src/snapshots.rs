@@ -46,6 +46,8 @@ pub(crate) struct State {
 pub struct Attempts {
     /// When the upstream last confirmed all parts, RFC 3339.
     pub checked_at: Option<String>,
+    /// When the data of the snapshot that was confirmed then was fetched, RFC 3339.
+    pub confirms: Option<String>,
     /// When an update was last tried, RFC 3339.
     pub attempted_at: Option<String>,
     /// Why the last attempt failed, if it did.
@@ -111,7 +113,8 @@ impl Attempts {
     }
 
     /// Notes a successful attempt.
-    pub(crate) fn succeed(&mut self, now: &str) {
+    pub(crate) fn succeed(&mut self, now: &str, confirms: Option<String>) {
+        self.confirms = confirms;
         self.attempted_at = Some(now.to_owned());
         self.checked_at = Some(now.to_owned());
         self.error = None;

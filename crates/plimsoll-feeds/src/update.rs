@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, TryLockError};
 use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use plimsoll_core::advisory::{
@@ -20,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::database::{BuildError, Builder, Built, Database};
 use crate::feeds::{FEEDS, Feed, ParseError, Part, Reading, Sink, Snapshot, Source};
-use crate::fetch::{self, Outcome, UrlIndex, chain};
+use crate::fetch::{self, Outcome, Transport, UrlIndex, chain};
 use crate::snapshots::{DirectoryError, Folder, PartState, State, on, write_json};
 
 /// Largest part that is fetched, by default. OSV's npm zip, the largest, is below 300 MB.
@@ -65,13 +66,13 @@ impl UpdateOptions {
 }
 
 /// From where a feed is fetched, and how.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Upstream {
     /// Base URLs. Where one fails, in whatever way, the whole feed is fetched from the next: an index of one and
     /// a file of another need not fit together.
     pub urls: Vec<String>,
     /// Who asks.
-    pub client: Client,
+    pub transport: Arc<dyn Transport>,
     /// Largest part that is fetched, in bytes.
     pub part_bytes_max: u64,
 }
@@ -79,7 +80,11 @@ pub struct Upstream {
 impl Upstream {
     /// The upstream's own URL, with the default limits.
     pub fn own(feed: &Feed, client: &Client) -> Upstream {
-        Upstream { urls: vec![feed.url.to_owned()], client: client.clone(), part_bytes_max: PART_BYTES_MAX }
+        Upstream {
+            urls: vec![feed.url.to_owned()],
+            transport: Arc::new(client.clone()),
+            part_bytes_max: PART_BYTES_MAX,
+        }
     }
 }
 
@@ -209,7 +214,7 @@ pub fn update(
         let mut failed_urls = Vec::new();
         let outcome = match fetch_feed(feed, upstreams, &folder, &now, &mut failed_urls, on_progress) {
             Ok(outcome) => {
-                attempts.succeed(&now);
+                attempts.succeed(&now, folder.state().fetched_at);
                 outcome
             }
             Err(error) => {
@@ -323,7 +328,7 @@ impl Run<'_> {
             old.parts.iter().filter(|(_, part)| !part.is_absent).map(|(name, _)| name.clone()).collect();
         let plan = (self.feed.plan)(
             self.feed,
-            &mut UrlIndex { client: &self.upstream.client, base: self.base, held },
+            &mut UrlIndex { transport: &*self.upstream.transport, base: self.base, held },
         );
         let parts = plan.map_err(|error| FeedError::Plan(error.to_string()))?;
         if parts.len() > PARTS_MAX {
@@ -372,7 +377,7 @@ impl Run<'_> {
         let validators = old.map(|old| old.validators(&shown)).unwrap_or_default();
         let staged = self.folder.staged(&part.name);
         let outcome =
-            fetch::fetch(&self.upstream.client, &url, &validators, &staged, self.upstream.part_bytes_max);
+            fetch::fetch(&*self.upstream.transport, &url, &validators, &staged, self.upstream.part_bytes_max);
         let new = PartState {
             url: shown,
             path: part.path.clone(),

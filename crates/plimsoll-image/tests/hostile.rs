@@ -225,7 +225,9 @@ fn a_package_database_that_is_gone_is_told() {
     ] {
         let layers: Vec<Vec<u8>> = layers.into_iter().map(Layer::gzip).collect();
         let mut inventory = scan(&layers);
-        inventory.gaps.extend(without_database(&inventory, "").gaps);
+        inventory
+            .gaps
+            .extend(without_database(&inventory, "", &plimsoll_core::standings::Standings::default()).gaps);
         inventory.gaps.retain(|gap| gap.kind != GapKind::DatabaseMissing && gap.kind != GapKind::FeedMissing);
         check(case, &inventory, &[], &gap);
     }

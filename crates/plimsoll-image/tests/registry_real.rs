@@ -5,7 +5,7 @@
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::push::Push;
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{OCI_INDEX, OCI_MANIFEST, RegistryError, RegistryOptions, Repository};
 use plimsoll_net::{Client, Proxies, Request, Settings};
@@ -78,32 +79,6 @@ impl Registry {
     fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.host)
     }
-
-    fn send(&self, request: Request) -> plimsoll_net::Response {
-        let request = if self.has_login { request.basic_auth(USER, PASSWORD) } else { request };
-        client().send(&request).unwrap()
-    }
-
-    fn push_blob(&self, repository: &str, bytes: &[u8]) -> Digest {
-        let digest = digest_of(bytes);
-        let started = self.send(Request::post(self.url(&format!("/v2/{repository}/blobs/uploads/")), ""));
-        assert_eq!(started.status, 202);
-        let location = started.header("location").unwrap().to_owned();
-        let joiner = if location.contains('?') { '&' } else { '?' };
-        let request = Request::put(format!("{location}{joiner}digest={digest}"), bytes)
-            .header("Content-Type", "application/octet-stream");
-        assert_eq!(self.send(request).status, 201);
-        digest
-    }
-
-    fn push_manifest(&self, repository: &str, reference: &str, media_type: &str, body: &str) -> Digest {
-        let request = Request::put(self.url(&format!("/v2/{repository}/manifests/{reference}")), body)
-            .header("Content-Type", media_type);
-        let response = self.send(request);
-        let (status, said) = (response.status, response.bytes(1 << 20).unwrap());
-        assert_eq!(status, 201, "{}", String::from_utf8_lossy(&said));
-        digest_of(body.as_bytes())
-    }
 }
 
 fn write_htpasswd(folder: &Path) -> String {
@@ -138,12 +113,30 @@ fn open(registry: &Registry, repository: &str, credentials: Credentials) -> Repo
     Repository::new(Arc::new(client()), &name, &options).unwrap()
 }
 
+/// Sends a blob; says whether it was not there yet.
+fn push_blob(push: &Push, bytes: &[u8]) -> (Digest, bool) {
+    let digest = digest_of(bytes);
+    let open = || Ok(Box::new(Cursor::new(bytes.to_vec())) as Box<dyn Read + Send>);
+    let is_sent = push.blob(&digest, bytes.len() as u64, &open).unwrap();
+    (digest, is_sent)
+}
+
 /// Pushes an index of one image, and reads all of it back.
 fn check_round_trip(registry: &Registry, credentials: Credentials) {
+    let name: RepositoryName = format!("{}/team/app", registry.host).parse().unwrap();
+    let options = RegistryOptions { credentials: credentials.clone(), ..RegistryOptions::default() };
+    let push = Push::new(Arc::new(client()), &name, &options);
+    let push_manifest = |tag: &str, media_type: &str, text: &str| {
+        push.manifest(&TagOrDigest::Tag(tag.to_owned()), media_type, text.as_bytes()).unwrap();
+        digest_of(text.as_bytes())
+    };
     let layer: Vec<u8> = (0..3_000_000_u32).map(|n| n.to_le_bytes()[0]).collect();
     let config = br#"{"os":"linux","architecture":"amd64","rootfs":{"type":"layers","diff_ids":[]}}"#;
-    let (layer_digest, config_digest) =
-        (registry.push_blob("team/app", &layer), registry.push_blob("team/app", config));
+    let ((layer_digest, is_sent), (config_digest, _)) = (push_blob(&push, &layer), push_blob(&push, config));
+    assert!(is_sent && !push_blob(&push, &layer).1, "what is there is not sent again");
+    let unreadable = || Err(std::io::Error::other("gone"));
+    let error = push.blob(&digest_of(b"x"), 1, &unreadable).unwrap_err();
+    assert!(matches!(error, RegistryError::Unsendable { .. }), "{error}");
     let manifest = format!(
         r#"{{"schemaVersion":2,"mediaType":"{OCI_MANIFEST}",
         "config":{{"mediaType":"application/vnd.oci.image.config.v1+json","digest":"{config_digest}","size":{}}},
@@ -151,13 +144,13 @@ fn check_round_trip(registry: &Registry, credentials: Credentials) {
         config.len(),
         layer.len()
     );
-    let manifest_digest = registry.push_manifest("team/app", "one", OCI_MANIFEST, &manifest);
+    let manifest_digest = push_manifest("one", OCI_MANIFEST, &manifest);
     let index = format!(
         r#"{{"schemaVersion":2,"mediaType":"{OCI_INDEX}","manifests":[{{"mediaType":"{OCI_MANIFEST}",
         "digest":"{manifest_digest}","size":{},"platform":{{"os":"linux","architecture":"amd64"}}}}]}}"#,
         manifest.len()
     );
-    let index_digest = registry.push_manifest("team/app", "all", OCI_INDEX, &index);
+    let index_digest = push_manifest("all", OCI_INDEX, &index);
 
     let repository = open(registry, "team/app", credentials);
     let found = repository.manifest(&TagOrDigest::Tag("all".to_owned())).unwrap();

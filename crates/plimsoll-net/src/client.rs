@@ -159,12 +159,26 @@ impl Client {
         url: &Url,
         headers: &[(String, String)],
     ) -> Result<Response, NetError> {
+        match &request.body {
+            Some(body) => self.exchange_body(request.method, url, headers, body.as_slice()),
+            None => self.exchange_body(request.method, url, headers, ()),
+        }
+    }
+
+    /// One request with its body, and the head of its response.
+    pub(crate) fn exchange_body(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: &[(String, String)],
+        body: impl ureq::AsSendBody,
+    ) -> Result<Response, NetError> {
         let settings = &self.shared.settings;
         let text = url.text();
         let shown = redacted(&text);
         self.check(url, &shown)?;
         let agent = self.agent_for(url, &shown)?;
-        let mut builder = http::Request::builder().method(request.method.as_str()).uri(&text);
+        let mut builder = http::Request::builder().method(method.as_str()).uri(&text);
         for (name, value) in headers {
             let bad = || NetError::BadHeader { url: shown.clone(), name: name.clone() };
             let value = http::HeaderValue::from_str(value).map_err(|_| bad())?;
@@ -172,10 +186,7 @@ impl Client {
             builder = builder.header(name, value);
         }
         let bad = |error: http::Error| NetError::BadUrl { url: shown.clone(), reason: error.to_string() };
-        let answer = match &request.body {
-            Some(body) => agent.run(builder.body(body.as_slice()).map_err(bad)?),
-            None => agent.run(builder.body(()).map_err(bad)?),
-        };
+        let answer = agent.run(builder.body(body).map_err(bad)?);
         let (head, body) = answer.map_err(|error| from_ureq(error, &shown, settings))?.into_parts();
         Ok(Response {
             status: head.status.as_u16(),
@@ -278,7 +289,7 @@ fn parse_proxy(text: &str) -> Result<ureq::Proxy, NetError> {
 }
 
 /// Turns `USER:PASSWORD@` of the URL into a header, unless there is one.
-fn add_credentials(url: &Url, headers: &mut Vec<(String, String)>) -> Result<(), NetError> {
+pub(crate) fn add_credentials(url: &Url, headers: &mut Vec<(String, String)>) -> Result<(), NetError> {
     let Some(credentials) = &url.credentials else { return Ok(()) };
     if headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("authorization")) {
         return Ok(());

@@ -22,6 +22,7 @@ mod proxy;
 mod retry;
 mod settings;
 mod trust;
+mod upload;
 mod url;
 
 pub use client::Client;
@@ -31,4 +32,4 @@ pub use fetch::{Fetched, Validators};
 pub use message::{Authorization, Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
 pub use settings::Settings;
-pub use url::{has_same_origin, host_and_port_of, is_listed, is_loopback_name, redacted};
+pub use url::{has_same_origin, host_and_port_of, is_listed, is_loopback_name, redacted, same_server};

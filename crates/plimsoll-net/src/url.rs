@@ -183,6 +183,13 @@ pub fn is_loopback_name(host: &str) -> bool {
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
+/// Where a `Location` that a server gave for `base` leads, if that is the same server.
+pub fn same_server(base: &str, location: &str) -> Option<String> {
+    let base = Url::parse(base).ok()?;
+    let target = base.join(location).ok()?;
+    (target.origin == base.origin).then(|| target.text())
+}
+
 /// A URL for people: without credentials and fragment, and with its query's names but not its values.
 pub fn redacted(url: &str) -> String {
     let url = url.split('#').next().unwrap_or_default();

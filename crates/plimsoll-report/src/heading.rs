@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use plimsoll_core::advisory::{FixState, Severity, Status};
 use plimsoll_core::assessment::Assessment;
-use plimsoll_core::coverage::{CoverageState, knows_exploited};
+use plimsoll_core::coverage::{Coverage, CoverageState, knows_exploited};
 use plimsoll_core::finding::Finding;
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::policy::Verdict;
@@ -63,7 +63,7 @@ pub(crate) fn unjudged(assessment: &Assessment) -> Vec<Cow<'_, Gap>> {
         out.push(Cow::Owned(Gap::new(GapKind::UnknownDistro, "distribution", detail)));
     }
     for need in &assessment.findings.coverage {
-        let is_absent = matches!(need.state, CoverageState::Missing | CoverageState::Unsupported);
+        let is_absent = !need.state.is_there() && !need.is_filled_in;
         let is_told =
             out.iter().any(|gap| gap.kind == GapKind::DatabaseMissing || gap.subject.contains(&need.needs));
         if is_absent && need.packages > 0 && !is_told {
@@ -74,6 +74,53 @@ pub(crate) fn unjudged(assessment: &Assessment) -> Vec<Cow<'_, Gap>> {
     }
     out.sort_unstable();
     out
+}
+
+/// What the feeds that the image needs lack, other than what [`unjudged`] says: data that is old, feeds that
+/// fail, feeds that only others fill in for.
+pub(crate) fn late(assessment: &Assessment) -> Vec<String> {
+    let needs = &assessment.findings.coverage;
+    let is_told = |need: &&Coverage| {
+        let is_late = need.state == CoverageState::Stale || need.failing_since.is_some();
+        is_late || (need.is_filled_in && need.packages > 0)
+    };
+    needs.iter().filter(is_told).map(lateness).collect()
+}
+
+fn lateness(need: &Coverage) -> String {
+    let feed = printable(&need.feed);
+    let state = match need.state {
+        CoverageState::Stale => {
+            let date = day(need.data_date.as_deref().unwrap_or("an unknown date"));
+            format!("its data is of {}, older than its warning period", printable(date))
+        }
+        CoverageState::Off => "it is switched off, and only feeds that say less fill in".to_owned(),
+        CoverageState::Missing if need.is_filled_in => {
+            "it was never loaded, and only feeds that say less fill in".to_owned()
+        }
+        CoverageState::Loaded | CoverageState::Missing | CoverageState::Unsupported => String::new(),
+    };
+    let failing = need
+        .failing_since
+        .as_deref()
+        .map(|since| format!("it cannot be fetched since {}", printable(day(since))));
+    let said: Vec<String> = [state].into_iter().filter(|text| !text.is_empty()).chain(failing).collect();
+    let needs =
+        if need.needs == need.feed { String::new() } else { format!(" for {}", printable(&need.needs)) };
+    format!("feed `{feed}`{needs}: {}", said.join("; "))
+}
+
+/// How a need stands, in words.
+pub(crate) fn standing(need: &Coverage) -> String {
+    match &need.failing_since {
+        Some(since) => format!("{}, failing since {}", need.state.name(), printable(day(since))),
+        None => need.state.name().to_owned(),
+    }
+}
+
+/// The day of an RFC 3339 time, which is enough for people.
+pub(crate) fn day(date: &str) -> &str {
+    date.split_once('T').map_or(date, |(day, _)| day)
 }
 
 /// The verdict in one line. `is_judged` is false where [`unjudged`] has something to say.

@@ -7,6 +7,9 @@ use std::process::ExitCode;
 use clap::builder::BoolishValueParser;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::credentials::Credentials;
+
 use crate::config::{Config, default_data_dir};
 use crate::upstreams::Upstreams;
 
@@ -27,7 +30,7 @@ struct Cli {
 
 const AFTER_HELP: &str = "\
 Start with:
-  plimsoll feeds update alpine-secdb osv kev     fetch advisories and build the database
+  plimsoll feeds update alpine-secdb 'osv-*' kev   fetch advisories and build the database
   plimsoll scan oci:./layout                     scan an image
 
 Exit codes: 0 done; 1 a threshold is met; 2 the job could not be done, or gaps could hide something;
@@ -164,7 +167,19 @@ impl Session {
 
     /// From where feeds are fetched.
     fn upstreams(&self) -> Upstreams<'_> {
-        Upstreams::new(&self.config, self.net_settings(&[]))
+        Upstreams::new(
+            &self.config,
+            self.net_settings(&[]),
+            self.registry_options(Credentials::from_environment(), &[]),
+        )
+    }
+
+    /// How registries are asked: as configured.
+    fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
+        let registries = self.config.registries.iter();
+        let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
+        let plain_http_hosts = self.net_settings(plain_http).plain_http_hosts;
+        RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() }
     }
 
     /// How the network is used; registries that speak plain HTTP are those named here and configured so.

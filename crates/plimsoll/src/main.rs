@@ -5,8 +5,10 @@
 
 mod cli;
 mod config;
+mod oci;
 mod pipeline;
 mod progress;
+mod standings;
 mod upstreams;
 
 use std::process::ExitCode;

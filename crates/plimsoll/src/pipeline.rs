@@ -10,6 +10,7 @@ use plimsoll_core::image::{Image, Platform};
 use plimsoll_core::inventory::Inventory;
 use plimsoll_core::matching;
 use plimsoll_core::policy::{Policy, judge};
+use plimsoll_core::standings::Standings;
 use plimsoll_feeds::database::Database;
 use plimsoll_image::catalog::{Options, catalog, catalog_rootfs};
 use plimsoll_image::open::registry::RegistryOptions;
@@ -71,12 +72,12 @@ fn rootfs_image(reference: &str) -> Image {
 pub(crate) fn assess(
     (image, inventory): Catalogued,
     database: Result<&Database, &str>,
-    is_stale: &dyn Fn(&str, &str) -> bool,
+    standings: &Standings,
     policy: &Policy,
 ) -> Assessment {
     let findings = match database {
-        Ok(database) => matching::find(&inventory, database, is_stale),
-        Err(detail) => matching::without_database(&inventory, detail),
+        Ok(database) => matching::find(&inventory, database, standings),
+        Err(detail) => matching::without_database(&inventory, detail, standings),
     };
     let verdict = judge(&inventory, &findings, policy);
     let database = database.ok().map(|database| database.identity().clone());

@@ -5,13 +5,17 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use plimsoll_feeds::Transport;
 use plimsoll_feeds::feeds::Feed;
 use plimsoll_feeds::update::{PART_BYTES_MAX, Upstream};
+use plimsoll_image::open::registry::RegistryOptions;
 use plimsoll_net::{Client, NetError, Settings, has_same_origin, host_and_port_of};
 
 use crate::config::Config;
+use crate::oci::{self, OciTransport};
 
 /// What makes one feed's client differ from another's.
 type Special = (Option<PathBuf>, Option<Duration>);
@@ -20,14 +24,20 @@ type Special = (Option<PathBuf>, Option<Duration>);
 pub(crate) struct Upstreams<'a> {
     config: &'a Config,
     settings: Settings,
+    /// How registries are asked that hold feeds.
+    registries: RegistryOptions,
     made: RefCell<Vec<(Special, Client)>>,
 }
 
 impl<'a> Upstreams<'a> {
     /// `settings` are those of feeds without any of their own.
-    pub(crate) fn new(config: &'a Config, mut settings: Settings) -> Upstreams<'a> {
+    pub(crate) fn new(
+        config: &'a Config,
+        mut settings: Settings,
+        registries: RegistryOptions,
+    ) -> Upstreams<'a> {
         settings.plain_http_hosts.extend(config.plain_http_feed_hosts());
-        Upstreams { config, settings, made: RefCell::default() }
+        Upstreams { config, settings, registries, made: RefCell::default() }
     }
 
     /// From where a feed is fetched, or why it cannot be.
@@ -48,7 +58,11 @@ impl<'a> Upstreams<'a> {
             }
         }
         let part_bytes_max = special.size_max.map_or(PART_BYTES_MAX, |size| size.0);
-        Ok(Upstream { urls, client, part_bytes_max })
+        let transport: Arc<dyn Transport> = match urls.iter().any(|url| oci::is_oci(url)) {
+            true => Arc::new(OciTransport::new(Arc::new(client), self.registries.clone())),
+            false => Arc::new(client),
+        };
+        Ok(Upstream { urls, transport, part_bytes_max })
     }
 
     fn client(&self, special: Special) -> Result<Client, NetError> {
@@ -69,7 +83,7 @@ fn without_url(feed: &Feed, is_offline: bool) -> String {
     let name = feed.name;
     let why = if is_offline { "`offline` is set, and no URL is configured for it" } else { "it has no URL" };
     format!(
-        "{why}; set `url` in `[feeds.{name}]` to a mirror (http, https or file), or `enabled = false` if it is not needed"
+        "{why}; set `url` in `[feeds.{name}]` to a mirror (http, https, file or oci), or `enabled = false` if it is not needed"
     )
 }
 
@@ -84,7 +98,7 @@ mod tests {
     }
 
     fn urls(config: &Config, name: &str) -> Result<Vec<String>, String> {
-        let upstreams = Upstreams::new(config, Settings::default());
+        let upstreams = Upstreams::new(config, Settings::default(), RegistryOptions::default());
         upstreams.of(by_name(name).unwrap()).map(|upstream| upstream.urls)
     }
 
@@ -128,7 +142,7 @@ mod tests {
         let config = config(
             "[feeds.kev]\ntimeout = '5m'\nsize_max = '1MB'\n[feeds.epss]\ntimeout = '300s'\n[feeds.osv-go]\ntimeout = '6m'\n",
         );
-        let upstreams = Upstreams::new(&config, Settings::default());
+        let upstreams = Upstreams::new(&config, Settings::default(), RegistryOptions::default());
         for name in ["kev", "epss", "osv-go", "osv-npm", "osv-pypi"] {
             let upstream = upstreams.of(by_name(name).unwrap()).unwrap();
             let wanted = if name == "kev" { 1_000_000 } else { PART_BYTES_MAX };
@@ -140,7 +154,7 @@ mod tests {
     #[test]
     fn plain_http_is_for_those_who_wrote_it() {
         let config = config("[feeds.kev]\nurl = 'http://mirror.example:8080/kev'\n");
-        let upstreams = Upstreams::new(&config, Settings::default());
+        let upstreams = Upstreams::new(&config, Settings::default(), RegistryOptions::default());
         let hosts = &upstreams.settings.plain_http_hosts;
         assert!(plimsoll_net::is_listed(hosts, "mirror.example:8080"));
         assert!(!plimsoll_net::is_listed(hosts, "mirror.example:80"));

@@ -10,11 +10,12 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 /// Feeds, and the file or folder of each below `examples/feeds`.
-const FEEDS: [(&str, &str); 4] = [
+const FEEDS: [(&str, &str); 5] = [
     ("alpine-secdb", "alpine-secdb"),
     ("epss", "epss/epss_scores-current.csv"),
     ("kev", "kev/known_exploited_vulnerabilities.json"),
-    ("osv", "osv"),
+    ("osv-npm", "osv"),
+    ("osv-pypi", "osv"),
 ];
 
 fn root() -> &'static Path {

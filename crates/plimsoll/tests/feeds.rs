@@ -59,11 +59,16 @@ fn a_feed_that_becomes_broken() {
     let update = ["feeds", "update", "alpine-secdb", "kev"];
     assert_run!(world, "broken_update", update).expect(2);
     let status = assert_run!(world, "broken_status", ["feeds", "status"]).expect(0).stdout;
-    assert_eq!(world.scan(&["oci:ship"]), (0, before.clone()), "the last good data is still used");
+    let (code, report) = world.scan(&["oci:ship"]);
+    assert_eq!((code, &report["findings"]), (0, &before["findings"]), "the last good data is still used");
+    let alpine = &report["coverage"][0];
+    assert_eq!((&alpine["feed"], &alpine["state"]), (&json!("alpine-secdb"), &json!("loaded")));
+    assert!(alpine["failing_since"].is_string() && before["coverage"][0]["failing_since"].is_null());
+    assert_eq!(world.scan(&["oci:ship", "--fail-on-stale"]).0, 1);
     // A later failure has the date of the first one.
     world.plimsoll(&update).expect(2);
     assert_eq!(failing_since(&world.plimsoll(&["feeds", "status"]).stdout), failing_since(&status));
-    assert_eq!(world.scan(&["oci:ship"]), (0, before.clone()));
+    assert_eq!(world.scan(&["oci:ship"]), (0, report));
     // It recovers, with other content.
     feeds::write_secdb(&world, "1.2.3-r0");
     world.plimsoll(&update).expect(0);
@@ -150,7 +155,7 @@ fn databases_are_compared() {
     world.plimsoll(&["feeds", "update", "alpine-secdb", "osv-pypi"]).expect(0);
     assert_run!(world, "diff", ["feeds", "diff", "old.plimsoll"]).expect(0);
     let named = world.plimsoll(&["feeds", "diff", "data/database.plimsoll", "old.plimsoll"]).expect(0);
-    assert!(named.stdout.contains("+ osv GHSA-5555-5555-5555"), "the other way round:\n{named}");
+    assert!(named.stdout.contains("+ osv-pypi GHSA-5555-5555-5555"), "the other way round:\n{named}");
     assert_run!(world, "diff_absent", ["feeds", "diff", "none.plimsoll"]).expect(2);
 }
 

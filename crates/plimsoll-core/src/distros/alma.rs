@@ -17,4 +17,5 @@ pub static DISTRO: Distro = Distro {
     osv: "AlmaLinux",
     osv_release: super::number,
     feeds: &["osv-almalinux"],
+    supplements: &[],
 };

@@ -18,6 +18,7 @@ pub static DISTRO: Distro = Distro {
     osv: "Alpine",
     osv_release,
     feeds: &["alpine-secdb", "osv-alpine"],
+    supplements: &[],
 };
 
 fn release(os: &OsRelease) -> Option<String> {

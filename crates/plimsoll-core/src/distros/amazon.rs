@@ -18,6 +18,7 @@ pub static DISTRO: Distro = Distro {
     osv: "",
     osv_release: super::no_osv,
     feeds: &[],
+    supplements: &[],
 };
 
 fn release(os: &OsRelease) -> Option<String> {

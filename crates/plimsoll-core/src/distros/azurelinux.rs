@@ -18,4 +18,5 @@ pub static DISTRO: Distro = Distro {
     osv: "Azure Linux",
     osv_release: super::number,
     feeds: &["osv-azurelinux"],
+    supplements: &[],
 };

@@ -16,4 +16,5 @@ pub static DISTRO: Distro = Distro {
     osv: "",
     osv_release: super::no_osv,
     feeds: &[],
+    supplements: &[],
 };

@@ -16,6 +16,7 @@ pub static DISTRO: Distro = Distro {
     osv: "Debian",
     osv_release: super::number,
     feeds: &["debian-tracker", "osv-debian"],
+    supplements: &[],
 };
 
 /// Codenames and releases, newest first (<https://www.debian.org/releases/>).

@@ -15,4 +15,5 @@ pub static DISTRO: Distro = Distro {
     osv: "MinimOS",
     osv_release: super::rolling_osv,
     feeds: &["osv-minimos"],
+    supplements: &[],
 };

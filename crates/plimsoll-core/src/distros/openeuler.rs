@@ -19,6 +19,7 @@ pub static DISTRO: Distro = Distro {
     osv: "openEuler",
     osv_release,
     feeds: &["osv-openeuler"],
+    supplements: &[],
 };
 
 fn release(os: &OsRelease) -> Option<String> {

@@ -17,6 +17,7 @@ pub static DISTRO: Distro = Distro {
     osv: "openSUSE",
     osv_release,
     feeds: &["osv-opensuse"],
+    supplements: &[],
 };
 
 /// `Leap 15.5`; not `Leap Micro 5.5`, which is another product.

@@ -15,6 +15,7 @@ pub static DISTRO: Distro = Distro {
     osv: "openSUSE",
     osv_release,
     feeds: &["osv-opensuse"],
+    supplements: &[],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

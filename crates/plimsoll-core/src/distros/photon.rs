@@ -16,4 +16,5 @@ pub static DISTRO: Distro = Distro {
     osv: "Photon OS",
     osv_release: super::dotted,
     feeds: &["osv-photon"],
+    supplements: &[],
 };

@@ -19,6 +19,7 @@ pub static DISTRO: Distro = Distro {
     osv: "Red Hat",
     osv_release,
     feeds: &["osv-redhat"],
+    supplements: &[],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

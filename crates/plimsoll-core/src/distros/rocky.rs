@@ -17,4 +17,5 @@ pub static DISTRO: Distro = Distro {
     osv: "Rocky Linux",
     osv_release: super::number,
     feeds: &["osv-rocky"],
+    supplements: &[],
 };

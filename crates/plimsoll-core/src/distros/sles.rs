@@ -19,6 +19,7 @@ pub static DISTRO: Distro = Distro {
     osv: "SUSE",
     osv_release,
     feeds: &["osv-suse"],
+    supplements: &[],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

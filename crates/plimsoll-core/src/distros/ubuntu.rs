@@ -16,6 +16,7 @@ pub static DISTRO: Distro = Distro {
     osv: "Ubuntu",
     osv_release,
     feeds: &["osv-ubuntu"],
+    supplements: &[],
 };
 
 /// `22.04:LTS` or `24.10`.

@@ -15,4 +15,5 @@ pub static DISTRO: Distro = Distro {
     osv: "Wolfi",
     osv_release: super::rolling_osv,
     feeds: &["osv-wolfi"],
+    supplements: &[],
 };

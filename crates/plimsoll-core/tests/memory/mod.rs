@@ -11,14 +11,15 @@ use plimsoll_core::distros;
 use plimsoll_core::ecosystems;
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::inventory::{Inventory, Package, Release, SourcePackage};
+use plimsoll_core::standings::{Standing, Standings};
 
 /// What goes into matching.
 #[derive(Default)]
 pub(crate) struct Case {
     pub(crate) inventory: Inventory,
     pub(crate) database: Memory,
-    /// Names of feeds whose data is stale.
-    pub(crate) stale: BTreeSet<String>,
+    /// How the feeds stand.
+    pub(crate) standings: Standings,
 }
 
 /// The database.
@@ -238,6 +239,11 @@ impl Case {
                 let epss = Epss { score: line.word(2).parse().expect("it is a number"), percentile: 0.5 };
                 self.database.enrichments.entry(line.word(1)).or_default().epss = Some(epss);
             }
+            "off" => self.standing(&line.word(1)).is_off = true,
+            "failing" => {
+                let since = line.word(2);
+                self.standing(&line.word(1)).failing_since = Some(since);
+            }
             "fail" => {
                 self.database.failures.insert(line.words[1..].join(" "));
             }
@@ -245,11 +251,15 @@ impl Case {
         }
     }
 
+    fn standing(&mut self, feed: &str) -> &mut Standing {
+        self.standings.feeds.entry(feed.to_owned()).or_default()
+    }
+
     fn feed(&mut self, line: &mut Line<'_>) {
         let (name, date) = (line.word(1), line.word(2));
         let date = match date.strip_suffix('!') {
             Some(date) => {
-                self.stale.insert(name.clone());
+                self.standing(&name).stale_before = Some("9999-01-01T00:00:00Z".to_owned());
                 date.to_owned()
             }
             None => date,

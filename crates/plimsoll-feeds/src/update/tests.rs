@@ -50,7 +50,7 @@ impl World {
     fn upstream(&self, feed: &Feed) -> Upstream {
         let client = Client::new(Settings::default()).unwrap();
         let part_bytes_max = self.part_bytes_max;
-        Upstream { urls: self.urls[feed.name].clone(), client, part_bytes_max }
+        Upstream { urls: self.urls[feed.name].clone(), transport: Arc::new(client), part_bytes_max }
     }
 
     fn remove(&self, path: &str) {

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use plimsoll_core::advisory::{Advisories, Epss, LookupError, Row};
+use plimsoll_core::advisory::{Advisories, Cvss, Epss, LookupError, Row};
 use plimsoll_feeds::database::{Database, OpenError, diff};
 use plimsoll_feeds::feeds::Sink;
 use proptest::prelude::*;
@@ -27,7 +27,7 @@ fn other_files_are_not_opened() {
     };
     assert!(matches!(open(b""), Err(OpenError::NotOne(_))));
     assert!(matches!(open(&[0; 4096]), Err(OpenError::NotOne(_))));
-    assert!(matches!(open(&edited(8, 2)), Err(OpenError::Version { found: 2, .. })));
+    assert!(matches!(open(&edited(8, 1)), Err(OpenError::Version { found: 1, .. })));
     assert!(matches!(open(&edited(128, 0xff)), Err(OpenError::Damaged { .. })));
     assert!(matches!(open(&good[..good.len() - 1]), Err(OpenError::Damaged { .. })));
     let absent = Database::open(&stored.directory.path().join("absent.db")).unwrap_err();
@@ -69,10 +69,14 @@ fn seal(bytes: &mut [u8]) {
     }
 }
 
+/// Bytes of the section table: thirteen lengths.
+const TABLE_BYTES: usize = 13 * 8;
+
 /// Where a section begins.
 fn section(bytes: &[u8], section: usize) -> usize {
-    let lengths = bytes[128..208].as_chunks::<8>().0;
-    208 + lengths[..section].iter().map(|length| u64::from_le_bytes(*length) as usize).sum::<usize>()
+    let lengths = bytes[128..128 + TABLE_BYTES].as_chunks::<8>().0;
+    128 + TABLE_BYTES
+        + lengths[..section].iter().map(|length| u64::from_le_bytes(*length) as usize).sum::<usize>()
 }
 
 #[test]
@@ -82,6 +86,9 @@ fn tables_that_are_out_of_order_do_not_verify_whatever_the_digest() {
         let mut sink = builder.begin_feed(feed("third"));
         sink.epss("CVE-2024-0002", Epss { score: 0.1, percentile: 0.1 });
         sink.kev("CVE-2024-0002", kev());
+        let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+        sink.cvss("CVE-2024-0003", &[Cvss::read("nvd", vector).unwrap()]);
+        sink.repository("rhel-9-source", &["enterprise_linux:9::crb"]);
     });
     let good = fs::read(stored.path()).unwrap();
     let other = stored.directory.path().join("other.db");
@@ -93,6 +100,8 @@ fn tables_that_are_out_of_order_do_not_verify_whatever_the_digest() {
         ("rows of packages", 3, 12, 8, 4),
         ("epss entries", 7, 0, 16, 16),
         ("kev entries", 8, 0, 20, 20),
+        ("cvss entries", 9, 0, 16, 16),
+        ("repositories", 10, 0, 8, 4),
     ] {
         let mut bytes = good.clone();
         let at = section(&good, number) + skip;

@@ -10,8 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use plimsoll_core::advisory::{
-    Advisories, Advisory, Affected, Cvss, Enrichment, Epss, FeedRecord, FixState, High, Interval, Kev, Range,
-    RangeEnd, Row, Severity, Status,
+    Advisories, Advisory, Affected, Cvss, EndOfLife, Enrichment, Epss, FeedRecord, FixState, High, Interval,
+    Kev, Range, RangeEnd, Row, Severity, Status,
 };
 use plimsoll_core::ecosystems;
 use plimsoll_feeds::database::{
@@ -135,6 +135,10 @@ fn fill_small(builder: &mut Builder) {
     }
     sink.epss("CVE-2024-0001", Epss { score: 0.943580000, percentile: 0.99957 });
     sink.kev("CVE-2024-0001", kev());
+    let vector = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H";
+    sink.cvss("CVE-2024-0002", &[Cvss::read("nvd", vector).unwrap()]);
+    sink.end_of_life("pypi", EndOfLife { date: None, is_over: true, extended_until: None });
+    sink.repository("rhel-9-rpms", &["enterprise_linux:9::baseos"]);
 }
 
 fn kev() -> Kev {
@@ -260,13 +264,49 @@ fn advisories_feeds_and_enrichments_read_back() {
     let [first, second] = database.feeds() else { panic!("two feeds") };
     assert_eq!(first.namespaces, ["npm", "pypi"]);
     assert_eq!(first.data_date.as_deref(), Some("2026-11-19T00:00:00Z"));
-    assert_eq!((first.records, second.records), (1, 42));
+    assert_eq!((first.records, second.records), (1, 45));
     assert_eq!(first.skipped, [("withdrawn".to_owned(), 1)]);
     assert_eq!(database.feeds(), stored.built.feeds);
     assert_eq!(database.identity(), &stored.built.identity);
     assert_eq!(database.identity().built_at, BUILT_AT);
     assert_eq!((stored.built.rows, stored.built.advisories), (43, 41));
     assert_eq!(stored.built.bytes, fs::metadata(stored.path()).unwrap().len());
+}
+
+#[test]
+fn vectors_ends_of_life_and_repositories_read_back() {
+    let vector = |source: &str, text: &str| Cvss::read(source, text).unwrap();
+    let (one, other) = (
+        vector("nvd", "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"),
+        vector("cisa-adp", "CVSS:3.1/AV:L/AC:L/PR:N/UI:N/S:U/C:L/I:N/A:N"),
+    );
+    let end = EndOfLife { date: Some("2026-04-01".to_owned()), is_over: false, extended_until: None };
+    let over = EndOfLife { date: None, is_over: true, extended_until: Some("2030-01-01".to_owned()) };
+    let stored = store(|builder| {
+        let mut sink = builder.begin_feed(feed("one"));
+        sink.cvss("CVE-2024-0002", std::slice::from_ref(&one));
+        sink.cvss("CVE-2024-0001", &[one.clone(), other.clone()]);
+        sink.cvss("CVE-2024-0001", std::slice::from_ref(&one));
+        sink.cvss("GHSA-1", std::slice::from_ref(&one));
+        sink.end_of_life("debian:12", over.clone());
+        sink.end_of_life("alpine:3.20", over.clone());
+        sink.end_of_life("alpine:3.20", end.clone());
+        sink.repository("zz", &["p"]);
+        sink.repository("rhel-9-rpms", &["first"]);
+        sink.repository("rhel-9-rpms", &["enterprise_linux:9::baseos", "enterprise_linux:9::crb"]);
+    });
+    let database = stored.open();
+    database.verify().unwrap();
+    assert_eq!(database.enrichment("CVE-2024-0001").unwrap().cvss, [other, one.clone()]);
+    assert_eq!(database.enrichment("CVE-2024-0002").unwrap().cvss, [one]);
+    assert_eq!(database.enrichment("CVE-2024-0003").unwrap().cvss, []);
+    assert_eq!(database.end_of_life("alpine:3.20"), Some(end));
+    assert_eq!(database.end_of_life("debian:12"), Some(over));
+    assert_eq!(database.end_of_life("debian:11"), None);
+    let products = ["enterprise_linux:9::baseos", "enterprise_linux:9::crb"];
+    assert_eq!(database.products("rhel-9-rpms").unwrap(), products);
+    assert_eq!(database.products("rhel-8-rpms").unwrap(), [""; 0]);
+    assert_eq!(stored.built.feeds[0].refused, [("id is not a CVE".to_owned(), 1)]);
 }
 
 #[test]

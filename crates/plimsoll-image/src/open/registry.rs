@@ -7,6 +7,7 @@
 
 pub mod auth;
 pub mod credentials;
+pub mod push;
 pub mod reference;
 
 use std::collections::BTreeMap;
@@ -124,6 +125,16 @@ pub enum RegistryError {
     BadMirror {
         /// The text.
         mirror: String,
+    },
+    /// What was to be sent could not be read.
+    #[error("cannot read {what} to send it to the registry `{registry}`")]
+    Unsendable {
+        /// Host and port.
+        registry: String,
+        /// What was to be sent.
+        what: String,
+        /// The cause.
+        source: std::io::Error,
     },
     /// A login could not be looked up.
     #[error(transparent)]

@@ -163,12 +163,15 @@ fn facts(assessment: &Assessment) -> Vec<Property<'_>> {
     }
     out.extend(assessment.findings.coverage.iter().map(|need| {
         let date = need.data_date.as_deref().unwrap_or("unknown");
-        let value = format!(
+        let mut value = format!(
             "feed={} state={} data_date={date} packages={}",
             need.feed,
             need.state.name(),
             need.packages
         );
+        if let Some(since) = &need.failing_since {
+            value += &format!(" failing_since={since}");
+        }
         Property { name: format!("plimsoll:coverage:{}", need.needs).into(), value: value.into() }
     }));
     out.extend(assessment.gaps().into_iter().map(|gap| Property {

@@ -65,6 +65,7 @@ fn report(assessment: &Assessment) -> wire::Report<'_> {
                 feed: &need.feed,
                 state: need.state.name(),
                 data_date: need.data_date.as_deref(),
+                failing_since: need.failing_since.as_deref(),
                 packages: need.packages,
             })
             .collect(),

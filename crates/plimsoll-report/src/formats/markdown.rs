@@ -75,6 +75,10 @@ fn first_lines(text: &mut String, assessment: &Assessment, bytes_max: usize) {
     if !first_of(text, told, bytes_max / 2) {
         line!(text, "- **Not judged**: more than this, see the gaps");
     }
+    let late = heading::late(assessment);
+    if !first_of(text, late.iter().map(|late| format!("- **Late**: {}\n", prose(late))), bytes_max / 2) {
+        line!(text, "- **Late**: more feeds than this, see the coverage");
+    }
     if let Verdict::Refused(reasons) = &assessment.verdict {
         let told =
             reasons.iter().map(|reason| format!("- {}: {}\n", prose(reason.rule), code(&reason.detail)));
@@ -178,7 +182,7 @@ fn coverage(text: &mut String, assessment: &Assessment, bytes_max: usize) {
             row,
             "| {} | {} | {} | {} | {} |",
             code(&need.needs),
-            need.state.name(),
+            heading::standing(need),
             code(&need.feed),
             prose(need.data_date.as_deref().unwrap_or("unknown")),
             need.packages,

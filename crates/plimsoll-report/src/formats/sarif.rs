@@ -275,6 +275,7 @@ fn run_properties(assessment: &Assessment) -> wire::RunProperties<'_> {
                 feed: &need.feed,
                 state: need.state.name(),
                 data_date: need.data_date.as_deref(),
+                failing_since: need.failing_since.as_deref(),
                 packages: need.packages,
             })
             .collect(),

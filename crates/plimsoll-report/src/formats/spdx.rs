@@ -102,7 +102,7 @@ fn facts(assessment: &Assessment) -> Vec<String> {
     });
     out.extend(assessment.findings.coverage.iter().map(|need| {
         let date = need.data_date.as_deref().unwrap_or("unknown date");
-        let state = need.state.name();
+        let state = heading::standing(need);
         format!("coverage: {}: {state} by {}, {date}, {} packages", need.needs, need.feed, need.packages)
     }));
     out.extend(

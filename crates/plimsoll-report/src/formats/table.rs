@@ -11,7 +11,7 @@ use std::io::{self, BufWriter, Write};
 use anstyle::{AnsiColor, Style};
 use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
-use plimsoll_core::coverage::CoverageState;
+use plimsoll_core::coverage::Coverage;
 use plimsoll_core::finding::Finding;
 use plimsoll_core::gap::Gap;
 use plimsoll_core::policy::Verdict;
@@ -155,6 +155,14 @@ fn first_lines(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
     if unjudged.len() > FIRST_LINES_MAX {
         let text = format!("and {} more, see the gaps below", unjudged.len() - FIRST_LINES_MAX);
         page.labelled("NOT JUDGED", WARNING, &text)?;
+    }
+    let late = heading::late(assessment);
+    for text in late.iter().take(FIRST_LINES_MAX) {
+        page.labelled("FEEDS", WARNING, &cut(text, TEXT_COLUMNS_MAX))?;
+    }
+    if late.len() > FIRST_LINES_MAX {
+        let text = format!("{} more are late, see the coverage below", late.len() - FIRST_LINES_MAX);
+        page.labelled("FEEDS", WARNING, &text)?;
     }
     let style = match &assessment.verdict {
         Verdict::NothingDemanded if unjudged.is_empty() => Style::new(),
@@ -334,12 +342,10 @@ fn coverage(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
     }
     let needs = &assessment.findings.coverage;
     let rows = needs.iter().map(|need| {
-        let date = need.data_date.as_deref().unwrap_or("-");
-        // The day is enough for people.
-        let day = date.split_once('T').map_or(date, |(day, _)| day);
+        let day = heading::day(need.data_date.as_deref().unwrap_or("-"));
         [
             printable(&need.needs),
-            need.state.name().into(),
+            heading::standing(need).into(),
             printable(&need.feed),
             printable(day),
             need.packages.to_string().into(),
@@ -351,11 +357,11 @@ fn coverage(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
     shrink(&mut widths, page.width.saturating_sub(2 + 4 * BETWEEN));
     for (at, row) in rows.iter().enumerate() {
         page.pending = 2;
-        let state = needs.get(at.wrapping_sub(1)).map(|need| need.state);
+        let is_fresh = needs.get(at.wrapping_sub(1)).map(Coverage::is_fresh);
         for (place, (cell, width)) in row.iter().zip(widths).enumerate() {
-            let style = match state {
+            let style = match is_fresh {
                 None => DIM,
-                Some(state) if place == 1 && state != CoverageState::Loaded => WARNING,
+                Some(false) if place == 1 => WARNING,
                 Some(_) => Style::new(),
             };
             page.cell(style, cell, width)?;

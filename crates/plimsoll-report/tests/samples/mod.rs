@@ -24,6 +24,7 @@ static MARINER: Distro = Distro {
     osv: "",
     osv_release: |_| None,
     feeds: &["mariner-oval"],
+    supplements: &[],
 };
 
 /// Every sample with its name.
@@ -31,6 +32,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Assessment>)> {
     vec![
         ("clean", vec![clean()]),
         ("hostile", vec![hostile()]),
+        ("late-feeds", vec![late_feeds()]),
         ("platforms", platforms()),
         ("rich", vec![rich()]),
         ("undecided", vec![undecided()]),
@@ -154,6 +156,21 @@ pub(crate) fn undecided() -> Assessment {
         gaps: vec![Gap::new(GapKind::DatabaseMissing, "database", detail)],
     };
     assessment.database = None;
+    judged(assessment)
+}
+
+/// Feeds that are old, off, failing, or only filled in for, with what core makes of them.
+pub(crate) fn late_feeds() -> Assessment {
+    let mut assessment = rich();
+    let since = || Some("2026-01-01T06:00:00Z".to_owned());
+    let absent = |need: Coverage| Coverage { data_date: None, ..need };
+    assessment.findings.coverage = vec![
+        Coverage { failing_since: since(), ..need("epss", "epss", CoverageState::Loaded, 0) },
+        absent(need("kev", "kev", CoverageState::Off, 0)),
+        Coverage { failing_since: since(), ..need("mariner:9", "mariner-oval", CoverageState::Stale, 2) },
+        Coverage { is_filled_in: true, ..absent(need("npm", "osv-npm", CoverageState::Off, 2)) },
+        absent(need("pypi", "osv-pypi", CoverageState::Off, 1)),
+    ];
     judged(assessment)
 }
 
@@ -315,7 +332,7 @@ fn assessment(inventory: Inventory, findings: Findings) -> Assessment {
 
 fn judged(mut assessment: Assessment) -> Assessment {
     let threshold = Threshold { severity: Some(Severity::High), only_fixable: false };
-    let policy = Policy { fail_on: Some(threshold), allows_gaps: false };
+    let policy = Policy { fail_on: Some(threshold), allows_gaps: false, fails_on_stale: false };
     assessment.verdict = judge(&assessment.inventory, &assessment.findings, &policy);
     assessment
 }
@@ -391,6 +408,8 @@ fn need(needs: &str, feed: &str, state: CoverageState, packages: usize) -> Cover
         feed: feed.to_owned(),
         state,
         data_date: Some("2026-01-01T00:00:00Z".to_owned()),
+        failing_since: None,
         packages,
+        is_filled_in: false,
     }
 }

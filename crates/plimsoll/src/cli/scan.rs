@@ -1,6 +1,5 @@
 //! `plimsoll scan`: one image, or the platforms of one index, through all five verbs.
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, IsTerminal as _, Write};
 use std::num::NonZero;
@@ -22,13 +21,13 @@ use plimsoll_image::limits::Limits;
 use plimsoll_image::open::PlatformChoice;
 use plimsoll_image::open::registry::RegistryOptions;
 use plimsoll_image::open::registry::credentials::Credentials;
-use plimsoll_net::{Client, Settings};
+use plimsoll_net::Client;
 use plimsoll_report::formats::{Context, FORMATS, Format};
 
 use super::{Outcome, Session, misused};
-use crate::config::Config;
 use crate::pipeline::{self, Registries};
 use crate::progress::Bar;
+use crate::standings::standings;
 
 /// Scan an image: what is installed, what is known to be wrong with it, what could not be seen
 ///
@@ -56,6 +55,10 @@ pub(super) struct ScanArgs {
     /// Accept gaps: do not exit with 2 for what could not be read, compared or known.
     #[arg(long)]
     allow_gaps: bool,
+    /// Exit with 1 when a feed that the image needs is old, was never loaded, is switched off or cannot be
+    /// fetched.
+    #[arg(long)]
+    fail_on_stale: bool,
     /// Advisory database to match against, in place of the data directory's.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -88,7 +91,7 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
         Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
     let settings = session.net_settings(&args.insecure_registry);
     let registries = Registries {
-        options: registry_options(session, args, &settings).map_err(misused)?,
+        options: registry_options(session, args).map_err(misused)?,
         client: &|| Ok(Arc::new(Client::new(settings.clone())?)),
     };
     // Opened first: a scan during an update keeps the database that it started with.
@@ -96,10 +99,11 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let database = open_database(&path, args.database.is_some())?;
     let catalogued = pipeline::open_and_catalog(&args.image, &choice, &registries, &options)?;
     let now = Timestamp::now();
-    let is_stale = |feed: &str, date: &str| is_stale(&session.config, feed, date, now);
+    let data_dir = args.database.is_none().then_some(session.data_dir.as_path());
+    let standings = standings(&session.config, data_dir, now);
     let assessments: Vec<Assessment> = catalogued
         .into_iter()
-        .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &is_stale, &policy))
+        .map(|one| pipeline::assess(one, database.as_ref().map_err(String::as_str), &standings, &policy))
         .collect();
     drop(bar);
     for output in &outputs {
@@ -108,27 +112,20 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     Ok(outcome(&assessments))
 }
 
-fn registry_options(
-    session: &Session,
-    args: &ScanArgs,
-    settings: &Settings,
-) -> anyhow::Result<RegistryOptions> {
-    let mut mirrors: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for text in &args.registry_mirror {
-        let Some((host, mirror)) = text.split_once('=') else {
-            bail!("`{text}` is not HOST=MIRROR; write, for example, `docker.io=mirror.example.org`");
-        };
-        mirrors.entry(host.to_owned()).or_default().push(mirror.to_owned());
-    }
-    for (host, registry) in &session.config.registries {
-        mirrors.entry(host.clone()).or_default().extend(registry.mirrors.iter().cloned());
-    }
+/// How registries are asked: mirrors of the command line first.
+fn registry_options(session: &Session, args: &ScanArgs) -> anyhow::Result<RegistryOptions> {
     let credentials = match &args.auth_file {
         Some(file) => Credentials::from_file(file),
         None => Credentials::from_environment(),
     };
-    let plain_http_hosts = settings.plain_http_hosts.clone();
-    Ok(RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() })
+    let mut options = session.registry_options(credentials, &args.insecure_registry);
+    for text in args.registry_mirror.iter().rev() {
+        let Some((host, mirror)) = text.split_once('=') else {
+            bail!("`{text}` is not HOST=MIRROR; write, for example, `docker.io=mirror.example.org`");
+        };
+        options.mirrors.entry(host.to_owned()).or_default().insert(0, mirror.to_owned());
+    }
+    Ok(options)
 }
 
 /// A refusal outweighs what is undecided: the job is done, and the answer is no.
@@ -152,18 +149,9 @@ fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database,
     Ok(Ok(Database::open(path)?))
 }
 
-fn is_stale(config: &Config, feed: &str, date: &str, now: Timestamp) -> bool {
-    match (date.parse::<Timestamp>(), config.max_age_days(feed)) {
-        (Ok(date), Some(days)) => now.duration_since(date).as_hours() > i64::from(days) * 24,
-        // A date that can't be read says nothing of freshness.
-        (Err(_), _) => true,
-        (_, None) => false,
-    }
-}
-
 fn policy(args: &ScanArgs) -> anyhow::Result<Policy> {
     let fail_on = args.fail_on.as_deref().map(threshold).transpose()?;
-    Ok(Policy { fail_on, allows_gaps: args.allow_gaps })
+    Ok(Policy { fail_on, allows_gaps: args.allow_gaps, fails_on_stale: args.fail_on_stale })
 }
 
 fn threshold(text: &str) -> anyhow::Result<Threshold> {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::Config;
 use super::credentials::CredentialsConfig;
 use super::units::{Size, Time};
+use crate::oci::{host_of, is_oci, parse};
 
 /// What is changed of a feed. A name may end in `*` (`[feeds."osv-*"]`) and then means all feeds that begin so;
 /// the longer of two such names outweighs the shorter, and an exact name all of them, key by key.
@@ -22,8 +23,8 @@ use super::units::{Size, Time};
 pub(crate) struct FeedConfig {
     /// Whether it is fetched and needed. Left out: as `plimsoll feeds list` says.
     pub(crate) enabled: Option<bool>,
-    /// Base URL in place of the upstream's: http, https or file, with the files laid out as upstream has them.
-    /// Left out: the upstream's own, which is not asked offline.
+    /// Base URL in place of the upstream's: `https://`, `http://` or `file:///`, with the files laid out as upstream
+    /// has them, or `oci://HOST/REPOSITORY:TAG`. Left out: the upstream's own, which is not asked offline.
     pub(crate) url: Option<String>,
     /// Base URLs that are asked in this order where the URL fails. Left out: none.
     pub(crate) mirrors: Option<Vec<String>>,
@@ -87,6 +88,9 @@ impl FeedConfig {
         }
         let Some(credentials) = &self.credentials else { return Ok(()) };
         credentials.check()?;
+        if let Some(url) = self.configured_urls().find(|url| is_oci(url)) {
+            bail!("`credentials` are not used for `{url}`; run `docker login` for its registry");
+        }
         for url in self.configured_urls().filter(|url| is_plain_http(url)) {
             let host = host_and_port_of(url).unwrap_or_default();
             let host = host.rsplit_once(':').map_or("", |(host, _)| host);
@@ -106,8 +110,12 @@ fn check_url(url: &str) -> anyhow::Result<()> {
     if host_and_port_of(url).is_some() || url.starts_with("file:/") {
         return Ok(());
     }
+    if is_oci(url) {
+        return parse(url).map(drop).with_context(|| format!("`{}` names no artifact", redacted(url)));
+    }
     bail!(
-        "`{}` is not a URL that a feed can be fetched from; write `https://HOST/PATH`, `http://HOST/PATH` or `file:///PATH`",
+        "`{}` is not a URL that a feed can be fetched from; write `https://HOST/PATH`, `http://HOST/PATH`, \
+         `file:///PATH` or `oci://HOST/REPOSITORY:TAG`",
         redacted(url)
     )
 }
@@ -137,7 +145,7 @@ impl Config {
     /// Hosts of the URLs that are configured for feeds.
     pub(super) fn feed_hosts(&self) -> Vec<String> {
         let urls = FEEDS.iter().flat_map(|row| self.feed(row.name).urls(row, true));
-        urls.filter_map(|url| host_and_port_of(&url)).collect()
+        urls.filter_map(|url| host_of(&url).map(str::to_owned).or_else(|| host_and_port_of(&url))).collect()
     }
 
     fn feed_by_file(&self, name: &str) -> FeedConfig {

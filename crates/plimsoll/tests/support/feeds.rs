@@ -100,7 +100,6 @@ pub(crate) fn write_osv(world: &World, records: &[Value]) {
         zip.start_file(format!("{name}.json"), SimpleFileOptions::default()).unwrap();
         zip.write_all(record.to_string().as_bytes()).unwrap();
     }
-    world.write("feeds/osv/ecosystems.txt", "PyPI\n");
     world.write("feeds/osv/PyPI/all.zip", zip.finish().unwrap().into_inner());
 }
 

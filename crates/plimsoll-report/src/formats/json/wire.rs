@@ -272,10 +272,12 @@ pub struct Coverage<'a> {
     /// The feed that serves it, or that should.
     pub feed: &'a str,
     /// Whether it does.
-    #[schemars(extend("enum" = ["loaded", "stale", "missing", "unsupported"]))]
+    #[schemars(extend("enum" = ["loaded", "stale", "missing", "off", "unsupported"]))]
     pub state: &'static str,
     /// Date that the feed's data states, else when it was fetched.
     pub data_date: Option<&'a str>,
+    /// Since when every attempt to fetch the feed has failed.
+    pub failing_since: Option<&'a str>,
     /// How many packages stand on it.
     pub packages: usize,
 }

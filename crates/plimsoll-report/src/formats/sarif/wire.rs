@@ -242,5 +242,6 @@ pub(super) struct Coverage<'a> {
     pub(super) feed: &'a str,
     pub(super) state: &'static str,
     pub(super) data_date: Option<&'a str>,
+    pub(super) failing_since: Option<&'a str>,
     pub(super) packages: usize,
 }
