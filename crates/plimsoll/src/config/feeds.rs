@@ -23,8 +23,8 @@ use crate::oci::{host_of, is_oci, parse};
 pub(crate) struct FeedConfig {
     /// Whether it is fetched and needed. Left out: as `plimsoll feeds list` says.
     pub(crate) enabled: Option<bool>,
-    /// Base URL in place of the upstream's: http, https or file, with the files laid out as upstream has them.
-    /// Left out: the upstream's own, which is not asked offline.
+    /// Base URL in place of the upstream's: `https://`, `http://` or `file:///`, with the files laid out as upstream
+    /// has them, or `oci://HOST/REPOSITORY:TAG`. Left out: the upstream's own, which is not asked offline.
     pub(crate) url: Option<String>,
     /// Base URLs that are asked in this order where the URL fails. Left out: none.
     pub(crate) mirrors: Option<Vec<String>>,

@@ -105,7 +105,8 @@ fn changes(feed: &FeedConfig) -> Vec<String> {
 
 /// What keeps feeds from being fetched whatever their servers say: secrets and authorities that are not there.
 fn problems(config: &Config) -> Vec<String> {
-    let upstreams = Upstreams::new(config, plimsoll_net::Settings::default(), RegistryOptions::default());
+    let settings = plimsoll_net::Settings::default();
+    let upstreams = Upstreams::new(config, settings, RegistryOptions::default());
     let is_asked = |row: &&&'static Feed| {
         config.is_enabled(row.name) && !config.feed(row.name).urls(row, config.offline).is_empty()
     };
