@@ -17,6 +17,7 @@ mod inflate;
 mod json;
 mod kev;
 mod osv;
+mod oval;
 mod text;
 
 #[cfg(test)]
@@ -82,9 +83,11 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &oval::AZURELINUX,
     &debian_tracker::FEED,
     &epss::FEED,
     &kev::FEED,
+    &oval::ORACLE,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
     &osv::rows::AZURELINUX,
@@ -107,6 +110,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &oval::SUSE,
 ];
 
 /// The feed with a name.

@@ -12,11 +12,11 @@ pub static DISTRO: Distro = Distro {
     title: "openSUSE Leap",
     ecosystem: &ecosystems::RPM,
     purl_namespace: "opensuse",
-    keyed_by: KeyedBy::Source,
+    keyed_by: KeyedBy::Binary,
     release: super::as_stated,
     osv: "openSUSE",
     osv_release,
-    feeds: &["osv-opensuse"],
+    feeds: &["suse-oval", "osv-opensuse"],
 };
 
 /// `Leap 15.5`; not `Leap Micro 5.5`, which is another product.

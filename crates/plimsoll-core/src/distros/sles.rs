@@ -14,11 +14,11 @@ pub static DISTRO: Distro = Distro {
     title: "SUSE Linux Enterprise Server",
     ecosystem: &ecosystems::RPM,
     purl_namespace: "suse",
-    keyed_by: KeyedBy::Source,
+    keyed_by: KeyedBy::Binary,
     release: super::as_stated,
     osv: "SUSE",
     osv_release,
-    feeds: &["osv-suse"],
+    feeds: &["suse-oval", "osv-suse"],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {

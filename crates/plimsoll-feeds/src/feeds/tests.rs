@@ -51,6 +51,9 @@ impl Received {
         if let Some(module) = &one.module {
             write!(line, " module {module}").expect("a String takes all");
         }
+        if !one.architectures.is_empty() {
+            write!(line, " on {}", one.architectures.join(",")).expect("a String takes all");
+        }
         if let Some(severity) = one.severity {
             write!(line, " severity {severity}").expect("a String takes all");
         }
