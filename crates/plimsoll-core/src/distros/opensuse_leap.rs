@@ -1,4 +1,4 @@
-//! openSUSE Leap. Advisories name source packages (OSV schema, *Defined ecosystems*).
+//! openSUSE Leap. Its OVAL names binary packages; OSV names source packages and lists the binary ones of each.
 //!
 //! OSV has Leap and Tumbleweed under one name and tells them apart in the suffix.
 

@@ -1,4 +1,5 @@
-//! SUSE Linux Enterprise Server. Advisories name source packages (OSV schema, *Defined ecosystems*).
+//! SUSE Linux Enterprise Server. Its OVAL names binary packages; OSV names source packages and lists the binary
+//! ones of each.
 //!
 //! OSV's suffix is the name of a product. The packages of one server release are spread over several: the
 //! server itself, its long-term support (`-LTSS`) and the modules. All of them speak of the same service
