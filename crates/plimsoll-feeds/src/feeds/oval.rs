@@ -28,6 +28,8 @@ mod definition;
 mod oracle;
 mod statements;
 mod suse;
+#[cfg(test)]
+mod tests;
 mod xml;
 
 pub(super) use azurelinux::FEED as AZURELINUX;

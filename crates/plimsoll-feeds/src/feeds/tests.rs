@@ -259,7 +259,7 @@ impl Snapshot for CaseSnapshot<'_> {
 }
 
 /// Reads bytes as a part of a feed that has no other.
-fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
+pub(super) fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
     let feed = by_name(feed).expect("the feed is listed");
     let mut received = Received::default();
     let part = Part::new("part", path);
