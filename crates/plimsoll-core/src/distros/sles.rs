@@ -2,8 +2,8 @@
 //! ones of each.
 //!
 //! OSV's suffix is the name of a product. The packages of one server release are spread over several: the
-//! server itself, its long-term support (`-LTSS`) and the modules. All of them speak of the same service
-//! pack.
+//! server itself, its long-term support (`-LTSS`, `LTSS Extended Security`) and the modules. All of them speak
+//! of the same service pack.
 
 use super::{Distro, KeyedBy};
 use crate::ecosystems;
@@ -30,7 +30,8 @@ fn osv_release(suffix: &str) -> Option<String> {
     };
     // From behind, for there is a `Module for Python 3`.
     let (name, release) = product.rsplit_once(' ')?;
-    if name != "Server" && !name.starts_with("Module for ") {
+    let is_server = matches!(name, "Server" | "Server LTSS Extended Security");
+    if !is_server && !name.starts_with("Module for ") {
         return None;
     }
     match pack {

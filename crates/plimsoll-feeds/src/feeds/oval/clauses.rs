@@ -26,8 +26,8 @@ pub(super) enum LeftOut {
 pub(super) enum Meaning {
     /// Nothing that is asked here, such as who signed a package.
     Holds,
-    /// The release with this namespace is installed.
-    Namespace(String),
+    /// One of the releases with these namespaces is installed.
+    Namespaces(Vec<String>),
     /// A product is installed that no row speaks of.
     Elsewhere,
     /// The architecture is one of these.
@@ -165,6 +165,11 @@ impl Names {
         fits.then(|| 1 << index)
     }
 
+    /// The set of some names; `None` where there are too many.
+    fn set(&mut self, names: &[String]) -> Option<u64> {
+        names.iter().try_fold(0, |set, name| Some(set | self.bit(name)?))
+    }
+
     /// The names in a set, in the order in which they came.
     pub(super) fn of(&self, set: u64) -> impl Iterator<Item = (u64, &str)> {
         let all = (0..63_u32).zip(&self.0).map(|(index, name)| (1 << index, name.as_str()));
@@ -228,7 +233,7 @@ impl Multiplier<'_> {
         match (self.read)(comment, check) {
             Meaning::Holds => always,
             Meaning::Elsewhere => Clause { namespaces: 0, ..always },
-            Meaning::Namespace(name) => match self.namespaces.bit(&name) {
+            Meaning::Namespaces(names) => match self.namespaces.set(&names) {
                 Some(namespaces) => Clause { namespaces, ..always },
                 None => Clause::left_out(LeftOut::Refused("the document speaks of too many releases")),
             },
@@ -242,18 +247,13 @@ impl Multiplier<'_> {
         }
     }
 
+    /// No names are all of them.
     fn of_architectures(&mut self, names: &[String], clause: Clause) -> Clause {
-        let mut set = if names.is_empty() { ALL } else { 0 };
-        for name in names {
-            match self.architectures.bit(name) {
-                Some(bit) => set |= bit,
-                None => {
-                    let why = LeftOut::Refused("the document speaks of too many architectures");
-                    return Clause::left_out(why);
-                }
-            }
+        let set = if names.is_empty() { Some(ALL) } else { self.architectures.set(names) };
+        match set {
+            Some(architectures) => Clause { architectures, ..clause },
+            None => Clause::left_out(LeftOut::Refused("the document speaks of too many architectures")),
         }
-        Clause { architectures: set, ..clause }
     }
 }
 

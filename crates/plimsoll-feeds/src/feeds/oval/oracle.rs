@@ -85,7 +85,7 @@ fn read(comment: &str, _: Option<Check<'_>>) -> Meaning {
     if let Some(product) = comment.strip_suffix(" is installed") {
         let release = product.strip_prefix("Oracle Linux ").filter(|release| release.parse::<u32>().is_ok());
         return match release {
-            Some(release) => Meaning::Namespace(distros::oracle::DISTRO.namespace(release)),
+            Some(release) => Meaning::Namespaces(vec![distros::oracle::DISTRO.namespace(release)]),
             None => Meaning::Elsewhere,
         };
     }

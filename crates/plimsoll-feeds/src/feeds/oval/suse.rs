@@ -5,7 +5,8 @@
 //! - A document comes in three kinds. `NAME-affected.xml` has everything of `NAME.xml` and unfixed flaws too;
 //!   `NAME-patch.xml` has the same by update and is not read. Of the two others the first is, where it is there.
 //! - The document of a server has the definitions of its products, of which the server itself, its paid ends of
-//!   life (`-LTSS`) and the modules are one release here. Others, such as the one for SAP, are left out.
+//!   life (`-LTSS`) and the modules are one release here. Others, such as the one for SAP, are left out. The
+//!   modules of release 12 are the same for all its service packs.
 //! - `is not affected` is a test for version 0. `is affected` is one for anything above `0:0-0`.
 //! - Kernels that can be patched while they run are compared for equality, and with what must not be installed
 //!   beside them. That is left out: containers bring no kernel to run.
@@ -119,7 +120,7 @@ fn read(comment: &str, check: Option<Check<'_>>) -> Meaning {
     match (check.compares, check.operation, check.value) {
         (Compares::Other, ..) => Meaning::Holds,
         (Compares::Version, Operation::Equals, "0") => package(&check, End::Never),
-        (Compares::Version, Operation::Equals, _) => product(comment),
+        (Compares::Version, ..) => product(comment),
         (Compares::Evr, _, _) if check.is_none => Meaning::LeftOut(LIVE_PATCH),
         (Compares::Evr, Operation::Less, version) => {
             package(&check, End::Before(without_zero_epoch(version).into()))
@@ -139,8 +140,18 @@ fn product(comment: &str) -> Meaning {
     let namespace = product
         .split_once(' ')
         .and_then(|(vendor, product)| distros::namespace_of_osv(&format!("{vendor}:{product}")));
-    namespace.map_or(Meaning::Elsewhere, |(_, namespace)| Meaning::Namespace(namespace))
+    match namespace {
+        None => Meaning::Elsewhere,
+        Some((row, _)) if product.contains(" Module for ") && product.ends_with(" 12") => {
+            let packs = SERVICE_PACKS_OF_12.iter().map(|release| row.namespace(release));
+            Meaning::Namespaces(packs.collect())
+        }
+        Some((_, namespace)) => Meaning::Namespaces(vec![namespace]),
+    }
 }
+
+/// Releases of the server that have the modules of 12. There will be no more.
+const SERVICE_PACKS_OF_12: &[&str] = &["12", "12.1", "12.2", "12.3", "12.4", "12.5"];
 
 fn package(check: &Check<'_>, end: End) -> Meaning {
     let is_version = |version: &str| text::is_id(version);
