@@ -12,8 +12,11 @@ use crate::feeds::ParseError;
 /// Most tests, objects and states, each. SUSE's largest document has a few hundred thousand.
 const CHECKS_MAX: usize = 2_000_000;
 
-/// Longest version, name or pattern that is kept, in bytes.
-const TEXT_BYTES_MAX: usize = 512;
+/// Most characters of a version, a name or a pattern that are kept.
+const TEXT_MAX: usize = 512;
+
+/// Most bytes of all of them together. SUSE's largest document has some ten million.
+const TEXTS_BYTES_MAX: usize = 256 << 20;
 
 /// Everything that criteria refer to.
 #[derive(Default)]
@@ -21,6 +24,8 @@ pub(super) struct Checks {
     tests: HashMap<u64, Test>,
     objects: HashMap<u64, Box<str>>,
     states: HashMap<u64, State>,
+    /// Bytes of all texts.
+    bytes: usize,
 }
 
 struct Test {
@@ -116,12 +121,14 @@ impl Checks {
             "definitions" => xml.skip()?,
             "rpminfo_object" => {
                 if let (Some(id), Some(name)) = (id(xml), child(xml, "name")?) {
+                    self.bytes += name.len();
                     self.objects.insert(id, name.into());
                 }
             }
             "rpminfo_state" => {
                 if let Some(id) = id(xml) {
                     let state = state(xml)?;
+                    self.bytes += state.value.len() + state.architectures.len();
                     self.states.insert(id, state);
                 }
             }
@@ -136,6 +143,10 @@ impl Checks {
         let most = self.tests.len().max(self.objects.len()).max(self.states.len());
         if most > CHECKS_MAX {
             return Err(ParseError(format!("it has more than {CHECKS_MAX} tests, objects or states")));
+        }
+        if self.bytes > TEXTS_BYTES_MAX {
+            let reason = format!("its tests, objects and states hold more than {TEXTS_BYTES_MAX} bytes");
+            return Err(ParseError(reason));
         }
         Ok(())
     }
@@ -172,7 +183,7 @@ fn child<R: BufRead>(xml: &mut Xml<R>, name: &str) -> Result<Option<String>, Par
     let (outer, mut found) = (xml.depth(), None);
     loop {
         match xml.next()? {
-            Next::Open if xml.name() == name && found.is_none() => found = Some(xml.content(TEXT_BYTES_MAX)?),
+            Next::Open if xml.name() == name && found.is_none() => found = Some(xml.content(TEXT_MAX)?),
             Next::Close if xml.depth() < outer => return Ok(found),
             _ => {}
         }
@@ -210,14 +221,14 @@ fn state<R: BufRead>(xml: &mut Xml<R>) -> Result<State, ParseError> {
                     "evr" => Compares::Evr,
                     "version" => Compares::Version,
                     "arch" => {
-                        state.architectures = xml.content(TEXT_BYTES_MAX)?.into();
+                        state.architectures = xml.content(TEXT_MAX)?.into();
                         continue;
                     }
                     _ => continue,
                 };
                 state.compares = compares;
                 state.operation = Operation::read(xml.attribute("operation").as_deref().unwrap_or("equals"));
-                state.value = xml.content(TEXT_BYTES_MAX)?.into();
+                state.value = xml.content(TEXT_MAX)?.into();
             }
             Next::Close if xml.depth() < outer => return Ok(state),
             _ => {}

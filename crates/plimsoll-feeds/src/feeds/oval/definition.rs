@@ -13,8 +13,8 @@ const REFERENCES_MAX: usize = 4000;
 /// Most criteria of a definition. Kernel flaws of SUSE have some ten thousand.
 const CRITERIA_MAX: usize = 200_000;
 
-/// Longest text that is kept of anything but the description, in bytes.
-const TEXT_BYTES_MAX: usize = 1024;
+/// How much is kept of any text but the description, in bytes. Nothing that is longer is understood.
+const TEXT_BYTES_MAX: usize = 4096;
 
 /// A definition.
 #[derive(Debug, Default)]
@@ -53,8 +53,8 @@ pub(super) struct Cve {
     pub(super) id: String,
     /// Whose page on it is linked.
     pub(super) href: String,
-    /// `SCORE/VECTOR`, as they stand.
-    pub(super) scores: Vec<String>,
+    /// `SCORE/VECTOR`, as they stand, or nothing.
+    pub(super) scores: [String; 3],
 }
 
 /// Criteria.
@@ -78,12 +78,8 @@ pub(super) enum Criteria {
 impl Definition {
     /// Reads the definition whose tag was read last.
     pub(super) fn read<R: BufRead>(xml: &mut Xml<R>) -> Result<Definition, ParseError> {
-        let attribute = |name| xml.attribute(name).map(|value| text::shortened(&value, TEXT_BYTES_MAX));
-        let mut definition = Definition {
-            id: attribute("id").unwrap_or_default(),
-            class: attribute("class").unwrap_or_default(),
-            ..Definition::default()
-        };
+        let (id, class) = (attribute(xml, "id"), attribute(xml, "class"));
+        let mut definition = Definition { id, class, ..Definition::default() };
         let outer = xml.depth();
         let mut count = 0;
         loop {
@@ -107,8 +103,8 @@ impl Definition {
             "severity" => self.severity = xml.content(TEXT_BYTES_MAX)?,
             "patchable" => self.patchable = xml.content(TEXT_BYTES_MAX)?,
             "advisory_date" => self.issued = xml.content(TEXT_BYTES_MAX)?,
-            "issued" => self.issued = xml.attribute("date").unwrap_or_default(),
-            "updated" => self.updated = xml.attribute("date").unwrap_or_default(),
+            "issued" => self.issued = attribute(xml, "date"),
+            "updated" => self.updated = attribute(xml, "date"),
             "reference" => self.reference(xml),
             "cve" => self.cve(xml)?,
             "criteria" => self.criteria = Some(criteria(xml, count)?),
@@ -119,9 +115,11 @@ impl Definition {
     }
 
     fn reference<R: BufRead>(&mut self, xml: &Xml<R>) {
-        let attribute = |name| xml.attribute(name).unwrap_or_default();
-        let reference =
-            Reference { source: attribute("source"), id: attribute("ref_id"), url: attribute("ref_url") };
+        let reference = Reference {
+            source: attribute(xml, "source"),
+            id: attribute(xml, "ref_id"),
+            url: attribute(xml, "ref_url"),
+        };
         if self.references.len() < REFERENCES_MAX {
             self.references.push(reference);
         } else {
@@ -130,8 +128,8 @@ impl Definition {
     }
 
     fn cve<R: BufRead>(&mut self, xml: &mut Xml<R>) -> Result<(), ParseError> {
-        let href = xml.attribute("href").unwrap_or_default();
-        let scores = ["cvss4", "cvss3", "cvss2"].into_iter().filter_map(|name| xml.attribute(name)).collect();
+        let href = attribute(xml, "href");
+        let scores = ["cvss4", "cvss3", "cvss2"].map(|name| attribute(xml, name));
         let id = xml.content(TEXT_BYTES_MAX)?;
         let id = id.split_whitespace().next().unwrap_or_default().to_owned();
         if self.cves.len() < REFERENCES_MAX {
@@ -194,6 +192,12 @@ impl Definition {
     }
 }
 
+/// An attribute of the element that was opened last; nothing where there is none.
+fn attribute<R: BufRead>(xml: &Xml<R>, name: &str) -> String {
+    let value = xml.attribute(name).unwrap_or_default();
+    if value.len() > TEXT_BYTES_MAX { text::shortened(&value, TEXT_BYTES_MAX) } else { value }
+}
+
 /// Reads the criteria whose tag was read last. The reader limits how deep they are nested.
 fn criteria<R: BufRead>(xml: &mut Xml<R>, count: &mut usize) -> Result<Criteria, ParseError> {
     let is_negated = is_negated(xml);
@@ -233,10 +237,9 @@ fn is_negated<R: BufRead>(xml: &Xml<R>) -> bool {
 }
 
 fn criterion<R: BufRead>(xml: &mut Xml<R>) -> Result<Criteria, ParseError> {
-    let attribute = |name| xml.attribute(name).unwrap_or_default();
     let one = match is_negated(xml) {
         true => Criteria::Unknown(NEGATED),
-        false => Criteria::One { test: attribute("test_ref"), comment: attribute("comment") },
+        false => Criteria::One { test: attribute(xml, "test_ref"), comment: attribute(xml, "comment") },
     };
     xml.skip()?;
     Ok(one)

@@ -14,6 +14,9 @@ use plimsoll_core::ecosystems;
 
 use super::clauses::{ALL, Clause, End, LeftOut, Names, Versions};
 
+/// Most statements of a definition. Kernel flaws of SUSE have some ten thousand.
+const STATEMENTS_MAX: usize = 500_000;
+
 /// What is known of the document that clauses are from.
 pub(super) struct Context<'a> {
     pub(super) namespaces: &'a Names,
@@ -39,7 +42,7 @@ type Key = (u64, Rc<str>, Option<Rc<str>>);
 pub(super) fn statements(clauses: Vec<Clause>, context: &Context<'_>) -> Statements {
     let mut statements = Statements::default();
     let mut groups: BTreeMap<Key, Vec<(u64, Versions)>> = BTreeMap::new();
-    let mut all_architectures = 0;
+    let (mut all_architectures, mut count) = (0, 0);
     for mut clause in clauses {
         if clause.namespaces == ALL {
             clause.namespaces = context.default_namespace.unwrap_or(ALL);
@@ -57,6 +60,11 @@ pub(super) fn statements(clauses: Vec<Clause>, context: &Context<'_>) -> Stateme
             all_architectures |= clause.architectures;
         }
         let Some((name, versions)) = clause.package else { continue };
+        count += clause.namespaces.count_ones() as usize;
+        if count > STATEMENTS_MAX {
+            let why = LeftOut::Refused("it makes more than 500,000 statements");
+            return Statements { affected: Vec::new(), left_out: vec![why] };
+        }
         for (bit, _) in context.namespaces.of(clause.namespaces) {
             let key = (bit, Rc::clone(&name), clause.module.clone());
             groups.entry(key).or_default().push((clause.architectures, versions.clone()));

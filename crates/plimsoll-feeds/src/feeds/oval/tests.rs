@@ -65,6 +65,22 @@ fn criteria_that_are_too_many_are_refused() {
 }
 
 #[test]
+fn statements_that_are_too_many_are_refused() {
+    let any = |inner: String| format!(r#"<criteria operator="OR">{inner}</criteria>"#);
+    let releases =
+        (1..61).map(|n| format!(r#"<criterion comment="Oracle Linux {n} is installed"/>"#)).collect();
+    let packages = (0..10_000).map(|n| earlier(&format!("a{n}"))).collect();
+    let definition = erratum(&any(packages)).replacen(
+        r#"<criterion comment="Oracle Linux 9 is installed"/>"#,
+        &any(releases),
+        1,
+    );
+    let (result, received) = parsed("oracle-oval", "", oracle(&definition).as_bytes());
+    assert!(result.is_ok());
+    assert!(received.contains("refused `ELSA-2024-0001`: it makes more than 500,000 statements"));
+}
+
+#[test]
 fn limits_are_told_apart_from_packages() {
     let all = |inner: &str| format!(r#"<criteria operator="AND">{inner}</criteria>"#);
     let any = |inner: &str| format!(r#"<criteria operator="OR">{inner}</criteria>"#);
