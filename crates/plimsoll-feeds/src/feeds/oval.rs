@@ -3,7 +3,7 @@
 //! A definition states under what criteria a system has a flaw: a tree of tests joined by `and` and `or`. It is
 //! made for a program that runs on that system; here the tree is turned into statements instead, of releases,
 //! packages and versions (`clauses`, `statements`). What a criterion means differs by producer and is the only
-//! code of a row (`oracle`, `suse`, `azurelinux`).
+//! code of a row (`oracle_oval`, `suse_oval`, `azurelinux_oval`).
 //!
 //! The tests that criteria refer to stand behind the definitions. A document whose criteria do not say everything
 //! in their comments is read twice, first for the tests (`checks`).
@@ -16,42 +16,38 @@ use plimsoll_core::advisory::Advisory;
 
 use super::{ParseError, Part, Reading, Sink, Source, inflate, text};
 use checks::Checks;
-use clauses::{LeftOut, Multiplier, Names, Read};
-use definition::Definition;
+use clauses::{Multiplier, Names, Read};
 use statements::{Context, statements};
 use xml::{Next, Xml};
 
-mod azurelinux;
 mod checks;
 mod clauses;
 mod definition;
-mod oracle;
 mod statements;
-mod suse;
 #[cfg(test)]
 mod tests;
 mod xml;
 
-pub(super) use azurelinux::FEED as AZURELINUX;
-pub(super) use oracle::FEED as ORACLE;
-pub(super) use suse::FEED as SUSE;
+pub(super) use checks::{Check, Compares, Operation};
+pub(super) use clauses::{End, LeftOut, Meaning, Package, Versions};
+pub(super) use definition::Definition;
 
 /// How a producer writes OVAL.
-struct Dialect {
+pub(super) struct Dialect {
     /// Whether criteria are read by their tests, not by their comments alone.
-    has_tests: bool,
+    pub(super) has_tests: bool,
     /// Whether a clause without an architecture is a mistake of the producer's.
-    needs_architecture: bool,
+    pub(super) needs_architecture: bool,
     /// The release that a document is about, where its criteria name none: its namespace.
-    namespace: fn(&Part) -> Option<String>,
+    pub(super) namespace: fn(&Part) -> Option<String>,
     /// Makes the advisory of a definition, or says why it is left out. Problems that leave it standing are pushed.
-    advisory: fn(&Definition, &mut Vec<&'static str>) -> Result<Advisory, LeftOut>,
+    pub(super) advisory: fn(&Definition, &mut Vec<&'static str>) -> Result<Advisory, LeftOut>,
     /// What a criterion means.
-    read: Read,
+    pub(super) read: Read,
 }
 
 /// Reads a document in a dialect.
-fn read(
+pub(super) fn read(
     dialect: &Dialect,
     reading: &Reading<'_>,
     source: &mut dyn Source,
@@ -187,6 +183,6 @@ fn instant(written: &str) -> Option<String> {
 }
 
 /// A version as people write it: without an epoch of 0, which is what no epoch means.
-fn without_zero_epoch(version: &str) -> &str {
+pub(super) fn without_zero_epoch(version: &str) -> &str {
     version.strip_prefix("0:").unwrap_or(version)
 }

@@ -45,7 +45,7 @@ struct State {
 
 /// What a state looks at.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Compares {
+pub(in crate::feeds) enum Compares {
     /// Something else, such as who signed the package.
     #[default]
     Other,
@@ -57,7 +57,7 @@ pub(super) enum Compares {
 
 /// How it is compared (OVAL 5.11, *OperationEnumeration*).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Operation {
+pub(in crate::feeds) enum Operation {
     Equals,
     Less,
     LessOrEqual,
@@ -82,19 +82,19 @@ impl Operation {
 
 /// A test with its object and its state.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Check<'a> {
+pub(in crate::feeds) struct Check<'a> {
     /// Whether it is about a package. SUSE's are about the running kernel as well.
-    pub(super) is_of_rpm: bool,
+    pub(in crate::feeds) is_of_rpm: bool,
     /// Whether no installed package may be as the state says.
-    pub(super) is_none: bool,
+    pub(in crate::feeds) is_none: bool,
     /// Name of the package.
-    pub(super) package: &'a str,
-    pub(super) compares: Compares,
-    pub(super) operation: Operation,
+    pub(in crate::feeds) package: &'a str,
+    pub(in crate::feeds) compares: Compares,
+    pub(in crate::feeds) operation: Operation,
     /// What it is compared with.
-    pub(super) value: &'a str,
+    pub(in crate::feeds) value: &'a str,
     /// Pattern of architectures, `(aarch64|x86_64)`; empty for all.
-    pub(super) architectures: &'a str,
+    pub(in crate::feeds) architectures: &'a str,
 }
 
 /// The number that an id ends in.

@@ -14,7 +14,7 @@ const CLAUSES_MAX: usize = 100_000;
 
 /// Why something is not in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LeftOut {
+pub(in crate::feeds) enum LeftOut {
     /// It is understood and does not belong there.
     Skipped(&'static str),
     /// It is not understood.
@@ -23,7 +23,7 @@ pub(super) enum LeftOut {
 
 /// What a criterion means.
 #[derive(Debug)]
-pub(super) enum Meaning {
+pub(in crate::feeds) enum Meaning {
     /// Nothing that is asked here, such as who signed a package.
     Holds,
     /// One of the releases with these namespaces is installed.
@@ -42,24 +42,24 @@ pub(super) enum Meaning {
 
 /// A package in some versions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Package {
-    pub(super) name: Rc<str>,
-    pub(super) versions: Versions,
+pub(in crate::feeds) struct Package {
+    pub(in crate::feeds) name: Rc<str>,
+    pub(in crate::feeds) versions: Versions,
     /// Architectures of the package; empty for all.
-    pub(super) architectures: Vec<String>,
+    pub(in crate::feeds) architectures: Vec<String>,
 }
 
 /// Which versions have the flaw.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Versions {
+pub(in crate::feeds) struct Versions {
     /// The first; `None` from the very beginning.
-    pub(super) from: Option<Rc<str>>,
-    pub(super) end: End,
+    pub(in crate::feeds) from: Option<Rc<str>>,
+    pub(in crate::feeds) end: End,
 }
 
 /// Where they end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum End {
+pub(in crate::feeds) enum End {
     /// There are none: the package never had the flaw.
     Never,
     /// Nowhere.

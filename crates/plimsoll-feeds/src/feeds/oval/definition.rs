@@ -18,48 +18,48 @@ const TEXT_BYTES_MAX: usize = 4096;
 
 /// A definition.
 #[derive(Debug, Default)]
-pub(super) struct Definition {
-    pub(super) id: String,
+pub(in crate::feeds) struct Definition {
+    pub(in crate::feeds) id: String,
     /// `vulnerability` or `patch`.
-    pub(super) class: String,
-    pub(super) title: String,
-    pub(super) description: String,
-    pub(super) references: Vec<Reference>,
-    pub(super) cves: Vec<Cve>,
-    pub(super) severity: String,
+    pub(in crate::feeds) class: String,
+    pub(in crate::feeds) title: String,
+    pub(in crate::feeds) description: String,
+    pub(in crate::feeds) references: Vec<Reference>,
+    pub(in crate::feeds) cves: Vec<Cve>,
+    pub(in crate::feeds) severity: String,
     /// When it was published, as written.
-    pub(super) issued: String,
+    pub(in crate::feeds) issued: String,
     /// When it was last changed, as written.
-    pub(super) updated: String,
+    pub(in crate::feeds) updated: String,
     /// Microsoft's word on whether there is a fix.
-    pub(super) patchable: String,
+    pub(in crate::feeds) patchable: String,
     /// Under what conditions a system has the flaw; `None` where there are no criteria.
-    pub(super) criteria: Option<Criteria>,
+    pub(in crate::feeds) criteria: Option<Criteria>,
     /// What could not be understood.
-    pub(super) problem: Option<&'static str>,
+    pub(in crate::feeds) problem: Option<&'static str>,
 }
 
 /// A reference.
 #[derive(Debug)]
-pub(super) struct Reference {
-    pub(super) source: String,
-    pub(super) id: String,
-    pub(super) url: String,
+pub(in crate::feeds) struct Reference {
+    pub(in crate::feeds) source: String,
+    pub(in crate::feeds) id: String,
+    pub(in crate::feeds) url: String,
 }
 
 /// A CVE that a definition names.
 #[derive(Debug)]
-pub(super) struct Cve {
-    pub(super) id: String,
+pub(in crate::feeds) struct Cve {
+    pub(in crate::feeds) id: String,
     /// Whose page on it is linked.
-    pub(super) href: String,
+    pub(in crate::feeds) href: String,
     /// `SCORE/VECTOR`, as they stand, or nothing.
-    pub(super) scores: [String; 3],
+    pub(in crate::feeds) scores: [String; 3],
 }
 
 /// Criteria.
 #[derive(Debug)]
-pub(super) enum Criteria {
+pub(in crate::feeds) enum Criteria {
     /// All of them hold.
     All(Vec<Criteria>),
     /// One of them holds.
@@ -141,7 +141,7 @@ impl Definition {
     }
 
     /// The CVEs that it names, sorted.
-    pub(super) fn cve_ids(&self) -> Vec<String> {
+    pub(in crate::feeds) fn cve_ids(&self) -> Vec<String> {
         let of_references = self.references.iter().map(|reference| reference.id.as_str());
         let mut ids: Vec<String> = self
             .cves
@@ -157,7 +157,7 @@ impl Definition {
     }
 
     /// Everything but ids and scores.
-    pub(super) fn advisory(&self) -> Advisory {
+    pub(in crate::feeds) fn advisory(&self) -> Advisory {
         let mut links: Vec<String> = Vec::new();
         for url in self.references.iter().map(|reference| reference.url.as_str()) {
             if links.len() < text::LINKS_MAX && text::is_link(url) && !links.iter().any(|link| link == url) {
@@ -175,7 +175,7 @@ impl Definition {
     }
 
     /// The vectors that it gives. One that is none is counted as a problem; a score without one is not.
-    pub(super) fn vectors(&self, source: &str, problems: &mut Vec<&'static str>) -> Vec<Cvss> {
+    pub(in crate::feeds) fn vectors(&self, source: &str, problems: &mut Vec<&'static str>) -> Vec<Cvss> {
         let mut vectors: Vec<Cvss> = Vec::new();
         for (cve, score) in self.cves.iter().flat_map(|cve| cve.scores.iter().map(move |score| (cve, score)))
         {

@@ -11,14 +11,13 @@
 use plimsoll_core::advisory::Advisory;
 use plimsoll_core::distros;
 
-use super::checks::Check;
-use super::clauses::{End, LeftOut, Meaning, Package, Versions};
-use super::definition::Definition;
-use super::{Dialect, without_zero_epoch};
-use crate::feeds::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
+use super::oval::{
+    self, Check, Definition, Dialect, End, LeftOut, Meaning, Package, Versions, without_zero_epoch,
+};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
 
 /// The row.
-pub(in crate::feeds) static FEED: Feed = Feed {
+pub(super) static FEED: Feed = Feed {
     name: "oracle-oval",
     title: "Oracle Linux OVAL",
     url: "https://linux.oracle.com/security/oval",
@@ -43,7 +42,7 @@ fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
 }
 
 fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    super::read(&DIALECT, reading, source, sink)
+    oval::read(&DIALECT, reading, source, sink)
 }
 
 fn advisory(definition: &Definition, problems: &mut Vec<&'static str>) -> Result<Advisory, LeftOut> {

@@ -14,14 +14,14 @@
 use plimsoll_core::advisory::Advisory;
 use plimsoll_core::distros;
 
-use super::checks::{Check, Compares, Operation};
-use super::clauses::{End, LeftOut, Meaning, Package, Versions};
-use super::definition::Definition;
-use super::{Dialect, without_zero_epoch};
-use crate::feeds::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
+use super::oval::{
+    self, Check, Compares, Definition, Dialect, End, LeftOut, Meaning, Operation, Package, Versions,
+    without_zero_epoch,
+};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
 
 /// The row.
-pub(in crate::feeds) static FEED: Feed = Feed {
+pub(super) static FEED: Feed = Feed {
     name: "suse-oval",
     title: "SUSE OVAL",
     url: "https://ftp.suse.com/pub/projects/security/oval",
@@ -93,7 +93,7 @@ fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) ->
             return Ok(());
         }
     }
-    super::read(&DIALECT, reading, source, sink)
+    oval::read(&DIALECT, reading, source, sink)
 }
 
 fn advisory(definition: &Definition, problems: &mut Vec<&'static str>) -> Result<Advisory, LeftOut> {
