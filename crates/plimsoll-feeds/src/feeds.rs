@@ -11,11 +11,16 @@ use plimsoll_core::distros::Distro;
 use plimsoll_core::ecosystems::Ecosystem;
 
 mod alpine_secdb;
+mod azurelinux_oval;
 mod debian_tracker;
 mod epss;
+mod inflate;
 mod json;
 mod kev;
+mod oracle_oval;
 mod osv;
+mod oval;
+mod suse_oval;
 mod text;
 
 #[cfg(test)]
@@ -81,9 +86,11 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &azurelinux_oval::FEED,
     &debian_tracker::FEED,
     &epss::FEED,
     &kev::FEED,
+    &oracle_oval::FEED,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
     &osv::rows::AZURELINUX,
@@ -106,6 +113,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &suse_oval::FEED,
 ];
 
 /// The feed with a name.
