@@ -18,6 +18,7 @@ mod json;
 mod kev;
 mod osv;
 mod text;
+mod updateinfo;
 
 #[cfg(test)]
 mod tests;
@@ -82,8 +83,11 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &updateinfo::rows::AMAZON,
+    &updateinfo::rows::AMAZON1,
     &debian_tracker::FEED,
     &epss::FEED,
+    &updateinfo::rows::FEDORA,
     &kev::FEED,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
