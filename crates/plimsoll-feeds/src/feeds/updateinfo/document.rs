@@ -12,14 +12,17 @@ use std::io::BufRead;
 use super::xml::{Document, Element, Step};
 use crate::feeds::{ParseError, text};
 
-/// Most packages of one update. The largest real one, of TeX Live, has some 20,000.
-const PACKAGES_MAX: usize = 200_000;
+/// Most packages of one update. TeX Live, the source of the most, has some thousands for each architecture.
+const PACKAGES_MAX: usize = 50_000;
 
 /// Most references of one update. Kernel updates have some hundreds.
 const REFERENCES_MAX: usize = 5_000;
 
 /// How much of one text is enough, in bytes: no further piece is added. What is kept is shortened further.
 const TEXT_BYTES_MAX: usize = 64 << 10;
+
+/// How much of an attribute of a reference is read, in bytes.
+const REFERENCE_BYTES_MAX: usize = 2_048;
 
 /// One `<update>`.
 #[derive(Default)]
@@ -139,7 +142,7 @@ fn open(update: &mut Update, place: &mut Place, depth: usize, element: &Element<
             Some(package) => update.packages.push(Package { module: place.module.clone(), ..package }),
             None => drop(update.problems.insert("a package has no usable name or version")),
         },
-        (5, "package") => drop(update.problems.insert("it has more than 200000 packages")),
+        (5, "package") => drop(update.problems.insert("it has more than 50000 packages")),
         _ => {}
     }
 }
@@ -158,7 +161,7 @@ fn add(update: &mut Update, field: Field, piece: &str) {
 }
 
 fn reference(element: &Element<'_>) -> Reference {
-    let attribute = |name| text::shortened(&element.attribute(name), TEXT_BYTES_MAX);
+    let attribute = |name| text::shortened(&element.attribute(name), REFERENCE_BYTES_MAX);
     Reference {
         href: attribute("href"),
         id: attribute("id"),

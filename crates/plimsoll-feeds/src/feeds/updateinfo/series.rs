@@ -11,6 +11,9 @@
 //! and nothing is cut off: of what cannot be told apart, what one calls affected is affected. Likewise where a
 //! repository that moves on from series to series (`golang` in core) has passed another that does not: its fixes
 //! are an update for those packages as well.
+//!
+//! What is not known here: a repository that has a package and never had an update of it. Another's statements
+//! about that package reach down to it.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -18,8 +21,8 @@ use plimsoll_core::ecosystems;
 
 use crate::feeds::ParseError;
 
-/// Most versions of packages of one release. Amazon Linux 2 has some 50,000.
-const VERSIONS_MAX: usize = 3_000_000;
+/// Most versions of packages of one release, of which Amazon Linux 2 has some 150,000 by estimate.
+const VERSIONS_MAX: usize = 1_000_000;
 
 /// Versions that have a fix, by sort key.
 type Versions = BTreeMap<Vec<u8>, String>;
