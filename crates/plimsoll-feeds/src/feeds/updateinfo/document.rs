@@ -161,30 +161,26 @@ fn add(update: &mut Update, field: Field, piece: &str) {
 }
 
 fn reference(element: &Element<'_>) -> Reference {
-    let attribute = |name| text::shortened(&element.attribute(name), REFERENCE_BYTES_MAX);
-    Reference {
-        href: attribute("href"),
-        id: attribute("id"),
-        kind: attribute("type"),
-        title: attribute("title"),
-    }
+    let values = element.values(["href", "id", "type", "title"]);
+    let [href, id, kind, title] = values.map(|value| text::shortened(&value, REFERENCE_BYTES_MAX));
+    Reference { href, id, kind, title }
 }
 
 fn module(element: &Element<'_>) -> Option<String> {
-    let (name, stream) = (element.attribute("name"), element.attribute("stream"));
+    let [name, stream] = element.values(["name", "stream"]);
     let is_usable = |part: &Cow<'_, str>| text::is_id(part) && !part.contains(':');
     (is_usable(&name) && is_usable(&stream)).then(|| format!("{name}:{stream}"))
 }
 
 /// Reads a package; whether its version follows rpm's scheme is for the sink to say.
 fn package(element: &Element<'_>) -> Option<Package> {
-    let name = element.attribute("name");
-    let (version, release) = (element.attribute("version"), element.attribute("release"));
+    let [name, version, release, epoch, architecture] =
+        element.values(["name", "version", "release", "epoch", "arch"]);
     let is_usable = text::is_package_name(&name) && text::is_id(&version) && text::is_id(&release);
-    let version = match &*element.attribute("epoch") {
+    let version = match &*epoch {
         "" | "0" => format!("{version}-{release}"),
         epoch => format!("{}:{version}-{release}", text::shortened(epoch, 20)),
     };
-    let architecture = text::shortened(&element.attribute("arch"), 40);
+    let architecture = text::shortened(&architecture, 40);
     is_usable.then(|| Package { name: name.into_owned(), version, architecture, module: None })
 }

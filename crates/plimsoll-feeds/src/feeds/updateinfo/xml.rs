@@ -43,9 +43,21 @@ impl Element<'_> {
 
     /// An attribute's value; empty where there is none.
     pub(super) fn attribute(&self, name: &str) -> Cow<'_, str> {
-        let attributes = self.0.attributes();
-        let found = attributes.flatten().find(|attribute| attribute.key.into_inner() == name);
-        found.map(|attribute| value(attribute.value)).unwrap_or_default()
+        let [value] = self.values([name]);
+        value
+    }
+
+    /// The values of several attributes; empty where there is none. What follows something that is no attribute is
+    /// not read.
+    pub(super) fn values<const N: usize>(&self, names: [&str; N]) -> [Cow<'_, str>; N] {
+        let mut values = [const { Cow::Borrowed("") }; N];
+        for attribute in self.0.attributes().with_checks(false).map_while(Result::ok) {
+            let key = attribute.key.into_inner();
+            if let Some((_, found)) = names.iter().zip(&mut values).find(|(name, _)| **name == key) {
+                *found = value(attribute.value);
+            }
+        }
+        values
     }
 }
 
