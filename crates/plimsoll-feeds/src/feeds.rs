@@ -22,6 +22,7 @@ mod osv;
 mod oval;
 mod suse_oval;
 mod text;
+mod updateinfo;
 
 #[cfg(test)]
 mod tests;
@@ -86,9 +87,12 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &updateinfo::rows::AMAZON,
+    &updateinfo::rows::AMAZON1,
     &azurelinux_oval::FEED,
     &debian_tracker::FEED,
     &epss::FEED,
+    &updateinfo::rows::FEDORA,
     &kev::FEED,
     &oracle_oval::FEED,
     &osv::rows::ALMALINUX,

@@ -260,11 +260,15 @@ impl Snapshot for CaseSnapshot<'_> {
 
 /// Reads bytes as a part of a feed that has no other.
 pub(super) fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
+    parsed_part(feed, &Part::new("part", path), bytes)
+}
+
+/// Reads bytes as a part of a feed that has no other, for a feed that asks for the part's name.
+pub(super) fn parsed_part(feed: &str, part: &Part, bytes: &[u8]) -> (Result<(), ParseError>, String) {
     let feed = by_name(feed).expect("the feed is listed");
     let mut received = Received::default();
-    let part = Part::new("part", path);
     let snapshot = CaseSnapshot(Path::new("/nowhere"), &[]);
-    let reading = Reading { feed, part: &part, snapshot: &snapshot };
+    let reading = Reading { feed, part, snapshot: &snapshot };
     let result = (feed.parse)(&reading, &mut Cursor::new(bytes), &mut received);
     (result, received.0)
 }
