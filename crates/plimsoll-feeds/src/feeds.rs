@@ -16,6 +16,7 @@ mod epss;
 mod json;
 mod kev;
 mod osv;
+mod secdb;
 mod text;
 
 #[cfg(test)]
@@ -81,9 +82,11 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &secdb::rows::CHAINGUARD,
     &debian_tracker::FEED,
     &epss::FEED,
     &kev::FEED,
+    &secdb::rows::MINIMOS,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
     &osv::rows::AZURELINUX,
@@ -106,6 +109,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &secdb::rows::WOLFI,
 ];
 
 /// The feed with a name.

@@ -14,6 +14,6 @@ pub static DISTRO: Distro = Distro {
     release: super::rolling,
     osv: "Chainguard",
     osv_release: super::rolling_osv,
-    feeds: &["osv-chainguard"],
+    feeds: &["chainguard-secdb", "osv-chainguard"],
     supplements: &[],
 };

@@ -14,6 +14,6 @@ pub static DISTRO: Distro = Distro {
     release: super::rolling,
     osv: "MinimOS",
     osv_release: super::rolling_osv,
-    feeds: &["osv-minimos"],
+    feeds: &["minimos-secdb", "osv-minimos"],
     supplements: &[],
 };

@@ -14,6 +14,6 @@ pub static DISTRO: Distro = Distro {
     release: super::rolling,
     osv: "Wolfi",
     osv_release: super::rolling_osv,
-    feeds: &["osv-wolfi"],
+    feeds: &["wolfi-secdb", "osv-wolfi"],
     supplements: &[],
 };
