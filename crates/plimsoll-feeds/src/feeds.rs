@@ -10,12 +10,14 @@ use plimsoll_core::advisory::{Advisory, Affected, Cvss, EndOfLife, Epss, Kev};
 use plimsoll_core::distros::Distro;
 use plimsoll_core::ecosystems::Ecosystem;
 
+mod alpine_rejections;
 mod alpine_secdb;
 mod debian_tracker;
 mod epss;
 mod inflate;
 mod json;
 mod kev;
+mod lines;
 mod osv;
 mod secdb;
 mod text;
@@ -82,6 +84,7 @@ impl Covers {
 
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
+    &alpine_rejections::FEED,
     &alpine_secdb::FEED,
     &secdb::rows::CHAINGUARD,
     &debian_tracker::FEED,
@@ -190,7 +193,8 @@ pub struct ParseError(pub String);
 pub trait Sink {
     /// One statement and the packages that it speaks of. Several calls with the same id and an equal body
     /// are one advisory. The sink turns versions into keys; a range that does not follow its scheme is kept
-    /// as unparsable and counted.
+    /// as unparsable and counted. What says that something is affected speaks of its namespace, as with
+    /// [`Sink::namespace`]; what only denies does not, so that a feed of denials serves no release.
     fn advisory(&mut self, advisory: &Advisory, affected: &[Affected]);
     /// CISA's entry for a CVE.
     fn kev(&mut self, cve: &str, kev: Kev);

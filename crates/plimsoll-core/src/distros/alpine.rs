@@ -17,8 +17,8 @@ pub static DISTRO: Distro = Distro {
     release,
     osv: "Alpine",
     osv_release,
-    feeds: &["alpine-secdb", "osv-alpine"],
-    supplements: &[],
+    feeds: &["alpine-secdb", "alpine-rejections", "osv-alpine"],
+    supplements: &["alpine-rejections"],
 };
 
 fn release(os: &OsRelease) -> Option<String> {
