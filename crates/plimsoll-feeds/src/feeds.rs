@@ -19,6 +19,7 @@ mod json;
 mod kev;
 mod lines;
 mod osv;
+mod photon_cve;
 mod secdb;
 mod text;
 
@@ -113,6 +114,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &photon_cve::FEED,
     &secdb::rows::WOLFI,
 ];
 

@@ -15,6 +15,6 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "Photon OS",
     osv_release: super::dotted,
-    feeds: &["osv-photon"],
+    feeds: &["photon-cve", "osv-photon"],
     supplements: &[],
 };

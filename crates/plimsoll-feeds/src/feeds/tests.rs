@@ -411,8 +411,12 @@ fn part_names_are_unique_and_safe_as_file_names() {
 }
 
 /// Where a part of each feed lies that holds JSON.
-const JSON_PARTS: &[(&str, &str)] =
-    &[("alpine-secdb", "v3.20/main.json"), ("debian-tracker", ""), ("kev", "")];
+const JSON_PARTS: &[(&str, &str)] = &[
+    ("alpine-secdb", "v3.20/main.json"),
+    ("debian-tracker", ""),
+    ("kev", ""),
+    ("photon-cve", "cve_data_photon4.0.json"),
+];
 
 #[test]
 fn a_document_that_is_cut_short_is_no_part() {
