@@ -18,6 +18,7 @@ mod inflate;
 mod json;
 mod kev;
 mod lines;
+mod nvd;
 mod osv;
 mod photon_cve;
 mod secdb;
@@ -92,6 +93,7 @@ pub static FEEDS: &[&Feed] = &[
     &epss::FEED,
     &kev::FEED,
     &secdb::rows::MINIMOS,
+    &nvd::FEED,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
     &osv::rows::AZURELINUX,

@@ -415,6 +415,7 @@ const JSON_PARTS: &[(&str, &str)] = &[
     ("alpine-secdb", "v3.20/main.json"),
     ("debian-tracker", ""),
     ("kev", ""),
+    ("nvd", "nvdcve-2.0-2002.json"),
     ("photon-cve", "cve_data_photon4.0.json"),
 ];
 
