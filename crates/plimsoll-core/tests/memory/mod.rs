@@ -244,6 +244,10 @@ impl Case {
                 let since = line.word(2);
                 self.standing(&line.word(1)).failing_since = Some(since);
             }
+            "cvss" => {
+                let vector = Cvss::read(&line.word(2), &line.word(3)).expect("it is a vector");
+                self.database.enrichments.entry(line.word(1)).or_default().cvss.push(vector);
+            }
             "fail" => {
                 self.database.failures.insert(line.words[1..].join(" "));
             }
