@@ -11,11 +11,11 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::advisory::{Advisories, Advisory, Cvss, Enrichment, LookupError, Row, Status};
-use crate::coverage::{Coverage, Judge, Judges};
+use crate::coverage::{Coverage, Judge, Judges, end_of_life_gap};
 use crate::distros::KeyedBy;
 use crate::finding::{Evidence, Finding, Findings};
 use crate::gap::{Gap, GapKind};
-use crate::inventory::{Inventory, Package};
+use crate::inventory::{Inventory, Package, Release};
 use crate::schemes::BadVersion;
 use crate::standings::Standings;
 
@@ -48,6 +48,10 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     }
     let Matcher { mut findings, mut gaps, .. } = matcher;
     gaps.extend(coverage.iter().filter_map(Coverage::gap));
+    if let Some(namespace) = inventory.distro.as_ref().map(Release::namespace) {
+        let end = advisories.end_of_life(&namespace);
+        gaps.extend(end.and_then(|end| end_of_life_gap(&namespace, &end, &standings.today)));
+    }
     gaps.sort_unstable();
     gaps.dedup();
     findings.sort_by(|a, b| {

@@ -13,6 +13,7 @@ use plimsoll_core::ecosystems::Ecosystem;
 mod alpine_rejections;
 mod alpine_secdb;
 mod debian_tracker;
+mod end_of_life;
 mod epss;
 mod inflate;
 mod json;
@@ -90,6 +91,7 @@ pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
     &secdb::rows::CHAINGUARD,
     &debian_tracker::FEED,
+    &end_of_life::FEED,
     &epss::FEED,
     &kev::FEED,
     &secdb::rows::MINIMOS,

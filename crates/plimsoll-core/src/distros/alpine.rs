@@ -2,7 +2,7 @@
 //!
 //! The development branch has snapshots like `3.21.0_alpha20240923` for a `VERSION_ID`.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 use crate::inventory::OsRelease;
 
@@ -14,6 +14,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::APK,
     purl_namespace: "alpine",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "alpine-linux", release: branch, is_extended_for_all: false },
     release,
     osv: "Alpine",
     osv_release,

@@ -11,6 +11,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::APK,
     purl_namespace: "minimos",
     keyed_by: KeyedBy::Source,
+    lifecycle: super::NO_LIFECYCLE,
     release: super::rolling,
     osv: "MinimOS",
     osv_release: super::rolling_osv,

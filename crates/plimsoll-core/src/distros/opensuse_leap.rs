@@ -2,7 +2,7 @@
 //!
 //! OSV has Leap and Tumbleweed under one name and tells them apart in the suffix.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// openSUSE Leap.
@@ -13,6 +13,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "opensuse",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "opensuse", release: super::dotted, is_extended_for_all: false },
     release: super::as_stated,
     osv: "openSUSE",
     osv_release,

@@ -11,6 +11,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "opensuse",
     keyed_by: KeyedBy::Source,
+    lifecycle: super::NO_LIFECYCLE,
     release: super::rolling,
     osv: "openSUSE",
     osv_release,

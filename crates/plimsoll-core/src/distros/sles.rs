@@ -4,7 +4,7 @@
 //! server itself, its long-term support (`-LTSS`) and the modules. All of them speak of the same service
 //! pack.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// SUSE Linux Enterprise Server.
@@ -15,6 +15,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "suse",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "sles", release: super::dotted, is_extended_for_all: false },
     release: super::as_stated,
     osv: "SUSE",
     osv_release,

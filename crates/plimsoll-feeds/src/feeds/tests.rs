@@ -414,6 +414,7 @@ fn part_names_are_unique_and_safe_as_file_names() {
 const JSON_PARTS: &[(&str, &str)] = &[
     ("alpine-secdb", "v3.20/main.json"),
     ("debian-tracker", ""),
+    ("end-of-life", ""),
     ("kev", ""),
     ("nvd", "nvdcve-2.0-2002.json"),
     ("photon-cve", "cve_data_photon4.0.json"),
