@@ -12,6 +12,7 @@ use plimsoll_core::ecosystems::Ecosystem;
 
 mod alpine_rejections;
 mod alpine_secdb;
+mod clair_export;
 mod debian_tracker;
 mod end_of_life;
 mod epss;
@@ -90,6 +91,7 @@ pub static FEEDS: &[&Feed] = &[
     &alpine_rejections::FEED,
     &alpine_secdb::FEED,
     &secdb::rows::CHAINGUARD,
+    &clair_export::FEED,
     &debian_tracker::FEED,
     &end_of_life::FEED,
     &epss::FEED,

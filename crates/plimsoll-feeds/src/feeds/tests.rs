@@ -562,6 +562,16 @@ fn compressed_scores_are_told_by_their_first_bytes() {
     assert!(parsed("epss", "", b"<html>\n</html>\n").0.is_err(), "another document");
 }
 
+#[test]
+fn an_export_that_is_cut_short_is_no_part() {
+    let whole = file(&fixtures().join("clair-export/updaters"), "").unwrap();
+    let gzip = gzipped(&whole);
+    assert_eq!(parsed("clair-export", "", &gzip).1, parsed("clair-export", "", &whole).1);
+    for cut in [&b""[..], b"<html>\n", &whole[..whole.len() / 2], &gzip[..gzip.len() / 2]] {
+        assert!(parsed("clair-export", "", cut).0.is_err(), "{}", cut.len());
+    }
+}
+
 /// Pseudo-random numbers, the same in each run.
 struct Dice(u64);
 
