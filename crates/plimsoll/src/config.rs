@@ -15,7 +15,7 @@ mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use feeds::FeedConfig;
-pub(crate) use warnings::WarningsConfig;
+pub(crate) use warnings::{EmailConfig, WarningsConfig};
 
 /// The configuration file. A key that means nothing is an error.
 #[derive(Debug, Default, Deserialize)]

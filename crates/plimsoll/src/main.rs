@@ -5,8 +5,11 @@
 
 mod cli;
 mod config;
+mod feed_settings;
 mod pipeline;
 mod progress;
+mod schedule;
+mod warnings;
 
 use std::process::ExitCode;
 

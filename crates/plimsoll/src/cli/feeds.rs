@@ -7,15 +7,20 @@ use std::path::Path;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use plimsoll_feeds::database::Database;
+use plimsoll_feeds::status::{FeedStatus, status};
 
 use super::{Outcome, Session, misused};
+use crate::feed_settings;
 
 mod diff;
 mod export;
 mod list;
 mod status;
 mod update;
+mod warn;
+mod watch;
 
 /// Fetch advisories, and show which there are and how old.
 #[derive(Args, Debug)]
@@ -32,6 +37,14 @@ enum FeedsCommand {
     Status(status::StatusArgs),
     /// Fetch feeds and build the advisory database.
     Update(update::UpdateArgs),
+    /// Keep the feeds fresh: fetch each when it is due, until stopped.
+    Watch(watch::WatchArgs),
+    /// Tell those who are to be told of feeds that are late, and of those that recovered.
+    ///
+    /// `feeds update` and `feeds watch` do so by themselves; this is for a timer of its own, which also notices
+    /// that nobody updates any more. Each channel of `[warnings]` in the configuration is told once when a feed
+    /// becomes late, daily while it is, and once when it has recovered.
+    Warn(warn::WarnArgs),
     /// Write the advisory database in a form for other tools.
     Export(export::ExportArgs),
     /// Compare two advisory databases: advisories added, removed, changed.
@@ -50,6 +63,8 @@ pub(super) fn run(session: &mut Session, args: FeedsArgs) -> anyhow::Result<Outc
         FeedsCommand::List => list::run(),
         FeedsCommand::Status(args) => status::run(session, &args),
         FeedsCommand::Update(args) => update::run(session, &args),
+        FeedsCommand::Watch(args) => watch::run(session, &args),
+        FeedsCommand::Warn(args) => warn::run(session, &args),
         FeedsCommand::Export(args) => export::run(session, &args),
         FeedsCommand::Diff(args) => diff::run(session, &args),
     }
@@ -67,6 +82,16 @@ fn urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<BTreeMap<String
     }
     let urls = session.config.feeds.iter().filter_map(|(name, feed)| Some((name.clone(), feed.url.clone()?)));
     Ok(urls.collect())
+}
+
+/// How all feeds stand, as this configuration wants them.
+fn statuses(session: &Session, urls: &BTreeMap<String, String>, now: Timestamp) -> Vec<FeedStatus> {
+    let mut feeds = status(&session.data_dir, urls, now);
+    for feed in &mut feeds {
+        feed.is_enabled = feed_settings::is_enabled(&session.config, feed.name);
+        feed.max_age_days = session.config.max_age_days(feed.name).unwrap_or(feed.max_age_days);
+    }
+    feeds
 }
 
 fn open(path: &Path) -> anyhow::Result<Database> {

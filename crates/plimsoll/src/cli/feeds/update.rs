@@ -1,12 +1,14 @@
 //! `feeds update`.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 use jiff::Timestamp;
 use plimsoll_feeds::feeds::{FEEDS, Feed};
 use plimsoll_feeds::update::{DatabaseReport, FeedOutcome, Progress, UpdateOptions, UpdateReport, update};
 use plimsoll_net::Client;
 
-use super::{Outcome, Session, UrlArgs, misused, print, urls};
+use super::{Outcome, Session, UrlArgs, misused, print, urls, warn};
 use crate::config::check_feed_name;
 use crate::progress::Bar;
 
@@ -30,24 +32,38 @@ pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Ou
         .copied()
         .filter(|feed| args.feeds.is_empty() || args.feeds.iter().any(|name| name == feed.name))
         .collect();
-    let options = UpdateOptions {
-        urls: urls(session, &args.urls)?,
-        waits_for_others: args.wait,
-        ..UpdateOptions::new(&session.data_dir)
-    };
+    let urls = urls(session, &args.urls)?;
+    // What is wrong with the channels is said before an hour of fetching, not after it.
+    let channels = warn::open(session)?;
+    let report = fetch(session, &urls, &chosen, args.wait)?;
+    print(&update_text(&report))?;
+    warn::after_update(session, &channels);
+    Ok(if is_whole(&report) { Outcome::Done } else { Outcome::CouldNot })
+}
+
+/// Fetches feeds and builds the database.
+pub(super) fn fetch(
+    session: &Session,
+    urls: &BTreeMap<String, String>,
+    feeds: &[&'static Feed],
+    waits_for_others: bool,
+) -> anyhow::Result<UpdateReport> {
+    let options =
+        UpdateOptions { urls: urls.clone(), waits_for_others, ..UpdateOptions::new(&session.data_dir) };
     let client = Client::new(session.net_settings(&[]))?;
     let bar = Bar::spinner("updating feeds", session.is_quiet);
     let mut on_progress = |progress: Progress<'_>| bar.message(&progress_text(progress));
-    let report = update(&options, &chosen, &client, Timestamp::now(), &mut on_progress)?;
-    drop(bar);
-    print(&update_text(&report))?;
-    let failed = report.feeds.iter().any(|feed| matches!(feed.outcome, FeedOutcome::Failed { .. }));
-    let is_incomplete = match &report.database {
-        DatabaseReport::Built(_, left_out) => !left_out.is_empty(),
-        DatabaseReport::Unchanged(_) => false,
-        DatabaseReport::NoSnapshots => true,
+    Ok(update(&options, feeds, &client, Timestamp::now(), &mut on_progress)?)
+}
+
+/// Whether all was fetched and is in the database.
+pub(super) fn is_whole(report: &UpdateReport) -> bool {
+    let is_built = match &report.database {
+        DatabaseReport::Built(_, left_out) => left_out.is_empty(),
+        DatabaseReport::Unchanged(_) => true,
+        DatabaseReport::NoSnapshots => false,
     };
-    Ok(if failed || is_incomplete { Outcome::CouldNot } else { Outcome::Done })
+    is_built && !report.feeds.iter().any(|feed| matches!(feed.outcome, FeedOutcome::Failed { .. }))
 }
 
 fn progress_text(progress: Progress<'_>) -> String {
@@ -61,24 +77,26 @@ fn progress_text(progress: Progress<'_>) -> String {
     }
 }
 
+/// What became of one feed, in one line.
+pub(super) fn outcome_text(outcome: &FeedOutcome) -> String {
+    match outcome {
+        FeedOutcome::Updated { changed, unchanged, absent, bytes } => format!(
+            "{changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream"
+        ),
+        FeedOutcome::Unchanged => "unchanged".to_owned(),
+        FeedOutcome::Failed { error, has_snapshot: true } => {
+            format!("FAILED, its last good data stays in use: {error}")
+        }
+        FeedOutcome::Failed { error, has_snapshot: false } => {
+            format!("FAILED, and there is no earlier data: {error}")
+        }
+    }
+}
+
 fn update_text(report: &UpdateReport) -> String {
     let mut out = String::new();
     for feed in &report.feeds {
-        out += feed.feed;
-        out += &match &feed.outcome {
-            FeedOutcome::Updated { changed, unchanged, absent, bytes } => {
-                format!(
-                    ": {changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream\n"
-                )
-            }
-            FeedOutcome::Unchanged => ": unchanged\n".to_owned(),
-            FeedOutcome::Failed { error, has_snapshot: true } => {
-                format!(": FAILED, its last good data stays in use: {error}\n")
-            }
-            FeedOutcome::Failed { error, has_snapshot: false } => {
-                format!(": FAILED, and there is no earlier data: {error}\n")
-            }
-        };
+        out += &format!("{}: {}\n", feed.feed, outcome_text(&feed.outcome));
     }
     match &report.database {
         DatabaseReport::Unchanged(identity) => out += &format!("database unchanged: {}\n", identity.id),
