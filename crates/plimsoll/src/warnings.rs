@@ -49,7 +49,7 @@ pub(crate) fn warn(
     }
     let _lock = lock(data_dir)?;
     let mut memory = read(data_dir);
-    memory.note_missing(watched, now);
+    memory.observe(watched, now);
     let late = late::late(watched, &memory, now);
     let mut told = Vec::with_capacity(channels.len());
     for channel in channels {
@@ -81,7 +81,7 @@ pub(crate) fn rehearse(
     now: Timestamp,
 ) -> Vec<Told> {
     let mut memory = read(data_dir);
-    memory.note_missing(watched, now);
+    memory.observe(watched, now);
     let late = late::late(watched, &memory, now);
     let told = names.iter().map(|name| {
         let digest = memory.to_tell(name, &late, watched, now);

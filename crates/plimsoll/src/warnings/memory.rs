@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use plimsoll_feeds::status::FeedStatus;
 use serde::{Deserialize, Serialize};
 
 use super::late::{LateFeed, Watched, is_missing};
@@ -91,17 +92,22 @@ impl Memory {
         channels.filter(|(_, channel)| channel.failing_since.is_some())
     }
 
-    /// Notes which feeds are missing, and forgets those that are not any more.
-    pub(super) fn note_missing(&mut self, watched: &[Watched<'_>], now: Timestamp) {
+    /// Notes which feeds are missing, and forgets those that are not any more; forgets what was told of feeds that
+    /// were turned off, of which nobody wants to hear that they recovered.
+    pub(super) fn observe(&mut self, watched: &[Watched<'_>], now: Timestamp) {
         self.version = VERSION;
-        let before = std::mem::take(&mut self.missing_since);
-        let missing = watched.iter().map(|feed| feed.status).filter(|status| is_missing(status));
-        self.missing_since = missing
-            .map(|status| {
-                let since = before.get(status.name).cloned().unwrap_or_else(|| now.to_string());
-                (status.name.to_owned(), since)
-            })
+        let on: BTreeMap<&str, &FeedStatus> = watched
+            .iter()
+            .map(|feed| (feed.status.name, feed.status))
+            .filter(|(_, feed)| feed.is_enabled)
             .collect();
+        self.missing_since.retain(|name, _| on.get(name.as_str()).is_some_and(|feed| is_missing(feed)));
+        for (name, _) in on.iter().filter(|(_, feed)| is_missing(feed)) {
+            self.missing_since.entry((*name).to_owned()).or_insert_with(|| now.to_string());
+        }
+        for channel in self.channels.values_mut() {
+            channel.told.retain(|name, _| on.contains_key(name.as_str()));
+        }
     }
 
     /// What a channel is to be told, if anything: one digest of all that is late as soon as there is a late feed
@@ -115,14 +121,11 @@ impl Memory {
     ) -> Option<Digest> {
         let none = BTreeMap::new();
         let told = self.channels.get(channel).map_or(&none, |channel| &channel.told);
-        let is_late = |name: &str| late.iter().any(|feed| feed.name == name);
-        // One that was turned off did not recover; nobody waits for it any more.
-        let is_on = |name: &str| watched.iter().map(|feed| feed.status).find(|status| status.name == name);
         let recovered: Vec<Recovered> = told
             .iter()
-            .filter(|(name, _)| !is_late(name))
+            .filter(|(name, _)| !late.iter().any(|feed| feed.name == **name))
             .filter_map(|(name, known)| {
-                let status = is_on(name).filter(|status| status.is_enabled)?;
+                let status = watched.iter().map(|feed| feed.status).find(|status| status.name == name)?;
                 Some(Recovered {
                     name: name.clone(),
                     title: status.title.to_owned(),

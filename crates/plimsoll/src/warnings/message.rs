@@ -150,8 +150,8 @@ fn late_text(feed: &LateFeed) -> String {
         (_, Some(age)) => {
             let date = feed.data_date.as_deref().and_then(|date| date.get(..10));
             let of = date.map_or_else(String::new, |date| format!(" (of {date})"));
-            text +=
-                &format!("  Its data is {age} days old{of}; it is late after {} days.\n", feed.max_age_days);
+            let (age, max) = (days(age), days(i64::from(feed.max_age_days)));
+            text += &format!("  Its data is {age} old{of}; it is late after {max}.\n");
         }
     }
     if let (Some(since), Some(error)) = (&feed.failing_since, &feed.error) {
@@ -161,12 +161,12 @@ fn late_text(feed: &LateFeed) -> String {
     text + "\n"
 }
 
+fn days(count: i64) -> String {
+    if count == 1 { "1 day".to_owned() } else { format!("{count} days") }
+}
+
 fn recovered_text(feed: &Recovered) -> String {
-    let age = match feed.age_days {
-        Some(1) => "; its data is 1 day old".to_owned(),
-        Some(days) => format!("; its data is {days} days old"),
-        None => String::new(),
-    };
+    let age = feed.age_days.map_or_else(String::new, |age| format!("; its data is {} old", days(age)));
     format!("{} ({}), late since {}{age}\n", feed.name, feed.title, feed.late_since)
 }
 
