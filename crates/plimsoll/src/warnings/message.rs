@@ -68,15 +68,14 @@ impl Message {
         };
         let mut text = String::new();
         if !digest.late.is_empty() {
-            text +=
-                "Scans go on with the data that is there. They do not know of what was published since.\n\n";
+            text += "Scans go on with the data that is there, and know of nothing newer.\n\n";
             for feed in &digest.late {
                 text += &late_text(feed);
             }
             text += &self.advice(&digest.late);
         }
         if !digest.recovered.is_empty() {
-            text += "Late no more:\n\n";
+            text += if digest.late.is_empty() { "Late no more:\n\n" } else { "\nLate no more:\n\n" };
             for feed in &digest.recovered {
                 text += &recovered_text(feed);
             }
@@ -90,8 +89,8 @@ impl Message {
     fn advice(&self, late: &[LateFeed]) -> String {
         let names: Vec<&str> = late.iter().map(|feed| feed.name.as_str()).collect();
         format!(
-            "What to do, on {}:\n  plimsoll feeds update {}\n  plimsoll feeds status --verbose\nA feed that nobody needs is \
-             turned off with `enabled = false` in the configuration.\n\n",
+            "What to do, on {}:\n  plimsoll feeds update {}\n  plimsoll feeds status --verbose\nIn the configuration, \
+             `enabled = false` turns off a feed that nobody needs.\n",
             self.host,
             names.join(" ")
         )

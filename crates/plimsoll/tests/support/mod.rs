@@ -18,6 +18,7 @@ use serde_json::Value;
 pub(crate) mod feeds;
 pub(crate) mod images;
 pub(crate) mod layer;
+pub(crate) mod receivers;
 
 /// The folder of one test, removed with it.
 pub(crate) struct World {
