@@ -128,7 +128,7 @@ pub struct FeedStatus {
 impl FeedStatus {
     /// Whether its data is older than it should be.
     pub fn is_stale(&self) -> bool {
-        self.age_days.is_some_and(|days| days > i64::from(self.max_age_days))
+        self.age_seconds.is_some_and(|seconds| seconds > u64::from(self.max_age_days) * DAY_SECONDS)
     }
 
     /// How it stands. A feed that fails and is stale too is failing: that is what can be mended.
@@ -232,19 +232,19 @@ mod tests {
         let state = State::default();
         let feed = FEEDS[0];
         let of_nothing = of_feed(feed, feed.url, (state, Attempts::default()), None, Timestamp::UNIX_EPOCH);
-        let age_days = Some(i64::from(feed.max_age_days));
-        FeedStatus { is_enabled: true, has_snapshot: true, is_in_database: true, age_days, ..of_nothing }
+        let age_seconds = Some(u64::from(feed.max_age_days) * DAY_SECONDS);
+        FeedStatus { is_enabled: true, has_snapshot: true, is_in_database: true, age_seconds, ..of_nothing }
     }
 
     #[test]
     fn one_word_says_how_a_feed_stands() {
         let since = || Some("2030-01-01T00:00:00Z".to_owned());
-        let old = fresh().age_days.map(|days| days + 1);
+        let old = fresh().age_seconds.map(|seconds| seconds + 1);
         for (status, state) in [
             (fresh(), FeedState::Fresh),
-            (FeedStatus { age_days: old, ..fresh() }, FeedState::Stale),
-            (FeedStatus { age_days: old, failing_since: since(), ..fresh() }, FeedState::Failing),
-            (FeedStatus { is_in_database: false, age_days: old, ..fresh() }, FeedState::NotBuilt),
+            (FeedStatus { age_seconds: old, ..fresh() }, FeedState::Stale),
+            (FeedStatus { age_seconds: old, failing_since: since(), ..fresh() }, FeedState::Failing),
+            (FeedStatus { is_in_database: false, age_seconds: old, ..fresh() }, FeedState::NotBuilt),
             (FeedStatus { has_snapshot: false, is_in_database: false, ..fresh() }, FeedState::NotLoaded),
             (FeedStatus { has_snapshot: false, failing_since: since(), ..fresh() }, FeedState::Failing),
             (FeedStatus { is_enabled: false, failing_since: since(), ..fresh() }, FeedState::Off),

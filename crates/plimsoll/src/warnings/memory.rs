@@ -86,10 +86,14 @@ impl Memory {
         self.missing_since.get(feed).map(String::as_str)
     }
 
-    /// The channels that take nothing: name and what is known.
+    /// The channels that something was told or was to be told: name and what is known.
+    pub(crate) fn channels(&self) -> impl Iterator<Item = (&str, &ChannelMemory)> {
+        self.channels.iter().map(|(name, channel)| (name.as_str(), channel))
+    }
+
+    /// Those of them that took nothing the last time.
     pub(crate) fn failing_channels(&self) -> impl Iterator<Item = (&str, &ChannelMemory)> {
-        let channels = self.channels.iter().map(|(name, channel)| (name.as_str(), channel));
-        channels.filter(|(_, channel)| channel.failing_since.is_some())
+        self.channels().filter(|(_, channel)| channel.failing_since.is_some())
     }
 
     /// Notes which feeds are missing, and forgets those that are not any more; forgets what was told of feeds that

@@ -26,6 +26,7 @@ fn feed(name: &str) -> FeedStatus {
         has_snapshot: true,
         is_in_database: true,
         age_days: Some(1),
+        age_seconds: Some(DAY),
         max_age_days: 7,
         data_date: Some("2029-12-31T00:00:00Z".to_owned()),
         ..found
@@ -33,7 +34,8 @@ fn feed(name: &str) -> FeedStatus {
 }
 
 fn stale(name: &str) -> FeedStatus {
-    FeedStatus { age_days: Some(31), data_date: Some("2029-12-01T00:00:00Z".to_owned()), ..feed(name) }
+    let data_date = Some("2029-12-01T00:00:00Z".to_owned());
+    FeedStatus { age_days: Some(31), age_seconds: Some(31 * DAY), data_date, ..feed(name) }
 }
 
 fn failing(name: &str, since: u64) -> FeedStatus {
@@ -42,7 +44,14 @@ fn failing(name: &str, since: u64) -> FeedStatus {
 }
 
 fn absent(name: &str) -> FeedStatus {
-    FeedStatus { has_snapshot: false, is_in_database: false, age_days: None, data_date: None, ..feed(name) }
+    FeedStatus {
+        has_snapshot: false,
+        is_in_database: false,
+        age_days: None,
+        age_seconds: None,
+        data_date: None,
+        ..feed(name)
+    }
 }
 
 fn off(feed: FeedStatus) -> FeedStatus {

@@ -4,6 +4,7 @@
 //! the process where it stands, with exit code 0, but for the moments in which somebody is being told something:
 //! a mail that was sent and not noted would be sent again.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
@@ -30,6 +31,9 @@ const SLEEP_MAX: Duration = Duration::from_secs(60);
 /// Shortest wait between two rounds, whatever happens.
 const ROUND_WAIT_MIN: Duration = Duration::from_secs(10);
 
+/// Wait after a round that could not be done at all, as on a full disk.
+const ERROR_WAIT: Duration = Duration::from_secs(5 * 60);
+
 /// How often somebody is told at least, also while no feed is due.
 const WARN_EVERY: Duration = Duration::from_secs(60 * 60);
 
@@ -53,6 +57,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
         return Ok(if is_whole { Outcome::Done } else { Outcome::CouldNot });
     }
     let signals = Signals::handle()?;
+    anstream::eprintln!("watching {} feeds{}", feeds.len(), next_text(session, &feeds, Timestamp::now()));
     let mut told_at: Option<Timestamp> = None;
     loop {
         let is_due = due(session, &feeds, Timestamp::now()).next().is_some();
@@ -60,6 +65,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
             // A full disk today is none tomorrow.
             if let Err(error) = round(session, &urls, &feeds) {
                 anstream::eprintln!("error: {error:#}");
+                sleep(ERROR_WAIT);
             }
         }
         let now = Timestamp::now();
@@ -105,15 +111,10 @@ fn wait(session: &Session, feeds: &[Cadenced], now: Timestamp) -> Duration {
 }
 
 /// Fetches what is due and what soon will be. Whether all of it could be fetched and built.
-fn round(
-    session: &Session,
-    urls: &std::collections::BTreeMap<String, String>,
-    feeds: &[Cadenced],
-) -> anyhow::Result<bool> {
+fn round(session: &Session, urls: &BTreeMap<String, String>, feeds: &[Cadenced]) -> anyhow::Result<bool> {
     let now = Timestamp::now();
     let soon = now.checked_add(GATHER)?;
     let chosen: Vec<&'static Feed> = match due(session, feeds, now).next() {
-        // A feed is due soon as seen from now, or it would be due at any time that is not before its last one.
         Some(_) => feeds
             .iter()
             .copied()
@@ -132,20 +133,25 @@ fn round(
 }
 
 fn next_text(session: &Session, feeds: &[Cadenced], now: Timestamp) -> String {
-    let next = feeds.iter().map(|one| (next(session, *one, now), one.0.name)).min();
-    next.map_or_else(
-        || "; no feed is on".to_owned(),
-        |(at, feed)| format!("; next is {feed} at {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")),
-    )
+    match feeds.iter().map(|one| (next(session, *one, now), one.0.name)).min() {
+        None => "; no feed is on".to_owned(),
+        Some((at, feed)) if at <= now => format!("; {feed} is due"),
+        Some((at, feed)) => format!("; next is {feed} at {}", second(at)),
+    }
+}
+
+/// A time without fractions of a second.
+fn second(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// One line a feed, one for the database.
 fn tell_round(session: &Session, feeds: &[Cadenced], report: &UpdateReport) {
     let now = Timestamp::now();
     for feed in &report.feeds {
-        let next = feeds.iter().find(|(row, _)| row.name == feed.feed).map(|one| next(session, *one, now));
+        let cadenced = feeds.iter().find(|(row, _)| row.name == feed.feed);
         let next =
-            next.map_or_else(String::new, |at| format!("; next at {}", at.strftime("%Y-%m-%dT%H:%M:%SZ")));
+            cadenced.map(|one| format!("; next at {}", second(next(session, *one, now)))).unwrap_or_default();
         anstream::eprintln!("{}: {}{next}", feed.feed, update::outcome_text(&feed.outcome));
     }
     match &report.database {

@@ -40,7 +40,7 @@ static GAUGES: &[Gauge] = &[
     },
     Gauge {
         name: "plimsoll_feed_max_age_seconds",
-        help: "Age of the data above which the feed is stale, in whole days.",
+        help: "Age of the data above which the feed is stale.",
         value: |feed| Some(u64::from(feed.max_age_days) * DAY_SECONDS),
     },
     Gauge {
@@ -89,8 +89,9 @@ pub(super) fn text(standing: &Standing, has_all: bool) -> Result<String, fmt::Er
         }
     }
     head(&mut out, "plimsoll_warnings_failing", "Whether a channel of warnings took nothing the last time.")?;
-    for (channel, _) in standing.memory.failing_channels() {
-        writeln!(out, "plimsoll_warnings_failing{{channel=\"{}\"}} 1", escaped(channel))?;
+    for (channel, memory) in standing.memory.channels() {
+        let value = u8::from(memory.failing_since.is_some());
+        writeln!(out, "plimsoll_warnings_failing{{channel=\"{}\"}} {value}", escaped(channel))?;
     }
     Ok(out)
 }
