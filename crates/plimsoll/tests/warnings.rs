@@ -71,7 +71,7 @@ fn verified(request: &HookRequest) -> Value {
 /// Data a month old where a week is the limit: everybody says so, once; and once that it is fresh again.
 #[test]
 fn a_feed_that_is_late_and_recovers() {
-    let (mail, hook, world) = (MailServer::start(Tls::AfterStartTls), HookServer::start(), world(31));
+    let (mail, hook, world) = (MailServer::start(Tls::OnDemand), HookServer::start(), world(31));
     world.write("secret", format!("whsec_{SECRET}\n"));
     configure(&world, &(by_email(&mail, "smtp", "") + &by_webhook(&hook)));
 
@@ -157,8 +157,8 @@ fn mail_goes_with_tls_or_not_at_all() {
     let said = BASE64_STANDARD.encode("\0plimsoll\0ahoy");
     for (tls, scheme, more) in [
         (Tls::AtOnce, "smtps", ""),
-        (Tls::AfterStartTls, "smtp", ""),
-        (Tls::AfterStartTls, "smtp", "allow_plain = true\n"),
+        (Tls::OnDemand, "smtp", ""),
+        (Tls::OnDemand, "smtp", "allow_plain = true\n"),
         (Tls::Never, "smtp", "allow_plain = true\n"),
     ] {
         let (ran, mails) = mail(tls, scheme, more, true);
@@ -166,13 +166,13 @@ fn mail_goes_with_tls_or_not_at_all() {
         assert_eq!(mails.len(), 1, "{tls:?} {more}");
         assert_eq!(mails[0].credentials.as_ref(), Some(&said), "{tls:?}");
         let starts = mails[0].commands.iter().any(|command| command == "STARTTLS");
-        assert_eq!(starts, tls == Tls::AfterStartTls);
+        assert_eq!(starts, tls == Tls::OnDemand);
     }
     for (tls, scheme, more, has_ca) in [
         (Tls::Never, "smtp", "", true),
         (Tls::AtOnce, "smtps", "", false),
-        (Tls::AfterStartTls, "smtp", "", false),
-        (Tls::AfterStartTls, "smtp", "allow_plain = true\n", false),
+        (Tls::OnDemand, "smtp", "", false),
+        (Tls::OnDemand, "smtp", "allow_plain = true\n", false),
     ] {
         let (ran, mails) = mail(tls, scheme, more, has_ca);
         let ran = ran.expect(2);

@@ -18,7 +18,7 @@ pub(crate) fn tls_file(name: &str) -> PathBuf {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tls {
     Never,
-    AfterStartTls,
+    OnDemand,
     AtOnce,
 }
 
@@ -98,7 +98,7 @@ fn serve(mut stream: TcpStream, tls: Tls, mails: &Mails) -> io::Result<()> {
     if tls == Tls::AtOnce {
         return talk(&mut over_tls(stream), true, false, &mut mail, mails).map(drop);
     }
-    let wants_tls = talk(&mut stream, true, tls == Tls::AfterStartTls, &mut mail, mails)?;
+    let wants_tls = talk(&mut stream, true, tls == Tls::OnDemand, &mut mail, mails)?;
     if wants_tls { talk(&mut over_tls(stream), false, false, &mut mail, mails).map(drop) } else { Ok(()) }
 }
 
