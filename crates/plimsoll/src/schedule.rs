@@ -13,6 +13,9 @@ use sha2::{Digest as _, Sha256};
 /// Wait after the first failure.
 const FAILURE_WAIT: Duration = Duration::from_secs(5 * 60);
 
+/// Feeds that are due within this time of one that is due are fetched with it.
+const GATHER: Duration = Duration::from_secs(10 * 60);
+
 /// When a feed is to be fetched that is fetched every so often and was tried so: `now` or before where it is due.
 pub(crate) fn next_due(feed: &str, every: Duration, attempts: &Attempts, now: Timestamp) -> Timestamp {
     let last: Option<Timestamp> = attempts.attempted_at.as_deref().and_then(|at| at.parse().ok());
@@ -26,6 +29,19 @@ pub(crate) fn next_due(feed: &str, every: Duration, attempts: &Attempts, now: Ti
     last.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
+/// Which feeds are to be fetched now: none while none is due, else also those that soon will be (within a tenth of
+/// their period, and ten minutes), so that the database is built once for them. Each feed comes with the time at
+/// which it is due and its period.
+pub(crate) fn round<T: Copy>(feeds: &[(T, Timestamp, Duration)], now: Timestamp) -> Vec<T> {
+    if feeds.iter().all(|(_, due, _)| *due > now) {
+        return Vec::new();
+    }
+    let is_far = |due: Timestamp, every: Duration| {
+        Duration::try_from(due.duration_since(now)).is_ok_and(|wait| wait > GATHER.min(every / 10))
+    };
+    feeds.iter().filter(|(_, due, every)| !is_far(*due, *every)).map(|(feed, ..)| *feed).collect()
+}
+
 /// At most a tenth: the same for the same attempt at the same feed, and another one for each.
 fn jitter(feed: &str, last: Timestamp) -> f64 {
     let digest = Sha256::digest(format!("{feed} {}", last.as_nanosecond()));
@@ -35,12 +51,15 @@ fn jitter(feed: &str, last: Timestamp) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use jiff::SignedDuration;
+
     use super::*;
 
     const HOUR: u64 = 60 * 60;
 
     fn at(hours: f64) -> Timestamp {
-        "2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + Duration::from_secs_f64(hours * HOUR as f64)
+        let start: Timestamp = "2030-01-01T00:00:00Z".parse().unwrap();
+        start + SignedDuration::from_secs_f64(hours * HOUR as f64)
     }
 
     fn attempts(attempted_at: Option<Timestamp>, failures: u32) -> Attempts {
@@ -73,6 +92,25 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_is_due_together_is_fetched_together() {
+        let now = at(0.0);
+        let minutes = |minutes: f64| at(minutes / 60.0);
+        let (hour, day) = (Duration::from_secs(HOUR), Duration::from_secs(24 * HOUR));
+        for (feeds, wanted) in [
+            ([("a", minutes(1.0), day), ("b", minutes(2.0), day)], [].as_slice()),
+            ([("a", minutes(0.0), day), ("b", minutes(20.0), day)], &["a"]),
+            ([("a", minutes(-9.0), day), ("b", minutes(10.0), day)], &["a", "b"]),
+            // Every hour is not every fifty minutes.
+            ([("a", minutes(-9.0), day), ("b", minutes(7.0), hour)], &["a"]),
+            ([("a", minutes(-9.0), day), ("b", minutes(6.0), hour)], &["a", "b"]),
+            ([("a", minutes(-1.0), day), ("b", minutes(-1.0), hour)], &["a", "b"]),
+        ] {
+            assert_eq!(round(&feeds, now), wanted, "{feeds:?}");
+        }
+        assert_eq!(round::<&str>(&[], now), [""; 0]);
     }
 
     #[test]

@@ -129,6 +129,11 @@ fn a_channel_that_fails_is_shown_and_tried_again() {
     let metrics = world.plimsoll(&["feeds", "status", "--format", "prometheus"]).stdout;
     assert!(metrics.contains("\nplimsoll_warnings_failing{channel=\"webhook\"} 1\n"), "{metrics}");
     world.plimsoll(&["feeds", "warn"]).expect(2);
+    // Of a channel that was taken out nobody wants to hear.
+    let config = fs::read_to_string(world.path("config.toml")).unwrap();
+    world.write("config.toml", config.split("[warnings.webhook]").next().unwrap());
+    assert!(!world.plimsoll(&["feeds", "status"]).stdout.contains("nobody can be warned"));
+    world.write("config.toml", config);
     hook.answer(200);
     let ran = world.plimsoll(&["feeds", "warn"]).expect(0);
     assert_eq!(ran.stdout, "email: nothing to tell\nwebhook: told that 1 feed is late\n");
@@ -219,8 +224,10 @@ fn a_rehearsal() {
 #[test]
 fn the_status_for_programs() {
     let world = world(31);
-    assert_run!(world, "json_before", ["feeds", "status", "--format", "json", "--output", "before.json"])
-        .expect(0);
+    let before = ["feeds", "status", "--format", "json", "--output", "before.json"];
+    assert_eq!(world.plimsoll(&before).expect(0).stdout, "");
+    let before: Value = serde_json::from_slice(&fs::read(world.path("before.json")).unwrap()).unwrap();
+    assert_eq!((&before["database"], &before["database_error"]), (&Value::Null, &Value::Null));
     update(&world).expect(0);
     let mut json = world.plimsoll(&["feeds", "status", "--format", "json"]).expect(0).json();
     let feeds = json["feeds"].as_array_mut().unwrap();

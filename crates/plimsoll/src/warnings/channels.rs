@@ -14,6 +14,8 @@ mod webhook;
 pub(crate) struct Channel {
     /// Its name: that of its section in `[warnings]`.
     pub(crate) name: &'static str,
+    /// Whether it is configured.
+    is_configured: fn(&WarningsConfig) -> bool,
     /// Makes it ready: reads what the configuration says and refers to; `None` where it is not configured. Nothing
     /// is sent yet.
     open: fn(&WarningsConfig, &Settings) -> anyhow::Result<Option<SendFn>>,
@@ -24,6 +26,11 @@ pub(crate) type SendFn = Box<dyn Fn(&Message) -> anyhow::Result<()>>;
 
 /// All channels, sorted by name.
 pub(crate) static CHANNELS: &[&Channel] = &[&email::CHANNEL, &webhook::CHANNEL];
+
+/// The names of the channels that are configured.
+pub(crate) fn configured(config: &WarningsConfig) -> Vec<&'static str> {
+    CHANNELS.iter().filter(|row| (row.is_configured)(config)).map(|row| row.name).collect()
+}
 
 /// A channel that is configured.
 pub(crate) struct OpenChannel {

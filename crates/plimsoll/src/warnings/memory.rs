@@ -86,6 +86,11 @@ impl Memory {
         self.missing_since.get(feed).map(String::as_str)
     }
 
+    /// Forgets channels.
+    pub(crate) fn retain_channels(&mut self, is_kept: impl Fn(&str) -> bool) {
+        self.channels.retain(|name, _| is_kept(name));
+    }
+
     /// The channels that something was told or was to be told: name and what is known.
     pub(crate) fn channels(&self) -> impl Iterator<Item = (&str, &ChannelMemory)> {
         self.channels.iter().map(|(name, channel)| (name.as_str(), channel))

@@ -12,7 +12,8 @@ use plimsoll_feeds::update::database_path;
 
 use super::{Outcome, Session, UrlArgs, print, statuses, urls};
 use crate::cli::scan::write_aside;
-use crate::warnings::{self, memory::Memory};
+use crate::warnings::memory::Memory;
+use crate::warnings::{self, channels};
 
 mod json;
 mod prometheus;
@@ -70,7 +71,7 @@ pub(super) fn run(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Ou
     let standing = Standing {
         feeds: statuses(session, &urls, now),
         database: database(session),
-        memory: warnings::read(&session.data_dir),
+        memory: memory(session),
         now,
     };
     let text = match args.format {
@@ -90,14 +91,22 @@ pub(super) fn run(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Ou
     Ok(if is_met { Outcome::ThresholdMet } else { Outcome::Done })
 }
 
+/// What is remembered of the channels that there are; of one that was taken out, nobody wants to hear.
+fn memory(session: &Session) -> Memory {
+    let mut memory = warnings::read(&session.data_dir);
+    let names = channels::configured(&session.config.warnings);
+    memory.retain_channels(|name| names.contains(&name));
+    memory
+}
+
 fn database(session: &Session) -> DatabaseStanding {
     let path = database_path(&session.data_dir);
     match Database::open(&path) {
         Ok(database) => DatabaseStanding::Here {
             identity: database.identity().clone(),
             advisories: database.advisory_count() as u64,
-            rows: database.row_count() as u64,
-            bytes: database.bytes() as u64,
+            rows: database.row_count(),
+            bytes: database.bytes(),
         },
         Err(error) if path.exists() => DatabaseStanding::Unreadable(error.to_string()),
         Err(_) => DatabaseStanding::Absent,

@@ -96,8 +96,9 @@ fn test(channels: &[OpenChannel], now: Timestamp) -> Vec<Told> {
 }
 
 fn dry_run(session: &Session, now: Timestamp) -> anyhow::Result<Outcome> {
-    let open = open(session)?;
-    let mut names: Vec<&'static str> = open.iter().map(|channel| channel.row.name).collect();
+    // Opened as well, so that what is wrong with them is said now.
+    open(session)?;
+    let mut names = channels::configured(&session.config.warnings);
     if names.is_empty() {
         anstream::eprintln!("no channel is configured; this is what any would be told");
         names = CHANNELS.iter().map(|channel| channel.name).take(1).collect();

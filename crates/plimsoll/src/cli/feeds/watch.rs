@@ -20,10 +20,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::{Outcome, Session, UrlArgs, misused, update, urls, warn};
 use crate::feed_settings;
-use crate::schedule::next_due;
-
-/// Feeds that are due within this time are fetched together, so that the database is built once for them.
-const GATHER: Duration = Duration::from_secs(10 * 60);
+use crate::schedule::{self, next_due};
 
 /// Longest sleep: a machine that was suspended, or whose clock was set, notices within this time.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
@@ -60,7 +57,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
     anstream::eprintln!("watching {} feeds{}", feeds.len(), next_text(session, &feeds, Timestamp::now()));
     let mut told_at: Option<Timestamp> = None;
     loop {
-        let is_due = due(session, &feeds, Timestamp::now()).next().is_some();
+        let is_due = !due(session, &feeds, Timestamp::now()).is_empty();
         if is_due {
             // A full disk today is none tomorrow.
             if let Err(error) = round(session, &urls, &feeds) {
@@ -95,13 +92,10 @@ fn next(session: &Session, (feed, every): Cadenced, now: Timestamp) -> Timestamp
     next_due(feed.name, every, &attempts(&session.data_dir, feed.name), now)
 }
 
-/// The feeds that are due.
-fn due<'a>(
-    session: &'a Session,
-    feeds: &'a [Cadenced],
-    now: Timestamp,
-) -> impl Iterator<Item = &'static Feed> + 'a {
-    feeds.iter().copied().filter(move |one| next(session, *one, now) <= now).map(|(feed, _)| feed)
+/// The feeds to be fetched together now.
+fn due(session: &Session, feeds: &[Cadenced], now: Timestamp) -> Vec<&'static Feed> {
+    let feeds: Vec<_> = feeds.iter().map(|one| (one.0, next(session, *one, now), one.1)).collect();
+    schedule::round(&feeds, now)
 }
 
 /// How long nothing is due.
@@ -113,16 +107,7 @@ fn wait(session: &Session, feeds: &[Cadenced], now: Timestamp) -> Duration {
 /// Fetches what is due and what soon will be. Whether all of it could be fetched and built.
 fn round(session: &Session, urls: &BTreeMap<String, String>, feeds: &[Cadenced]) -> anyhow::Result<bool> {
     let now = Timestamp::now();
-    let soon = now.checked_add(GATHER)?;
-    let chosen: Vec<&'static Feed> = match due(session, feeds, now).next() {
-        Some(_) => feeds
-            .iter()
-            .copied()
-            .filter(|one| next(session, *one, now) <= soon)
-            .map(|(feed, _)| feed)
-            .collect(),
-        None => Vec::new(),
-    };
+    let chosen = due(session, feeds, now);
     if chosen.is_empty() {
         anstream::eprintln!("nothing is due{}", next_text(session, feeds, now));
         return Ok(true);

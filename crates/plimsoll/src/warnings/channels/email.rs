@@ -20,7 +20,8 @@ use crate::feed_settings::secret;
 use crate::warnings::message::Message;
 
 /// The row.
-pub(super) static CHANNEL: Channel = Channel { name: "email", open };
+pub(super) static CHANNEL: Channel =
+    Channel { name: "email", is_configured: |config| config.email.is_some(), open };
 
 /// Longest wait for a connection, and for each answer of the server. RFC 5321 section 4.5.3.2 would wait for
 /// minutes, which is meant for relays; nobody waits so long to submit one mail.

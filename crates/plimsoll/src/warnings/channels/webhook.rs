@@ -18,7 +18,8 @@ use crate::feed_settings::secret;
 use crate::warnings::message::Message;
 
 /// The row.
-pub(super) static CHANNEL: Channel = Channel { name: "webhook", open };
+pub(super) static CHANNEL: Channel =
+    Channel { name: "webhook", is_configured: |config| config.webhook.is_some(), open };
 
 /// Longest time for the whole request: a receiver takes a message and answers, it does not work on it.
 const TOTAL_TIMEOUT: Duration = Duration::from_secs(60);
