@@ -76,7 +76,7 @@ fn a_feed_that_is_late_and_recovers() {
     configure(&world, &(by_email(&mail, "smtp", "") + &by_webhook(&hook)));
 
     let ran = update(&world).expect(0);
-    assert_eq!(ran.stderr, "email: told that 1 feed is late\nwebhook: told that 1 feed is late\n");
+    assert_eq!(ran.stderr, "told by email: 1 feed is late\ntold by webhook: 1 feed is late\n");
     let mails = mail.take();
     let [one] = mails.as_slice() else { panic!("{mails:?}") };
     assert!(one.header("Subject").ends_with(": 1 feed is late"), "{one:?}");
@@ -105,10 +105,7 @@ fn a_feed_that_is_late_and_recovers() {
 
     feeds::write_last_update(&world, 0);
     let ran = update(&world).expect(0);
-    assert_eq!(
-        ran.stderr,
-        "email: told that 1 feed has recovered\nwebhook: told that 1 feed has recovered\n"
-    );
+    assert_eq!(ran.stderr, "told by email: 1 feed has recovered\ntold by webhook: 1 feed has recovered\n");
     assert!(mail.take()[0].header("Subject").ends_with(": 1 feed has recovered"));
     assert_eq!(verified(&hook.take()[0])["type"], "plimsoll.feeds.recovered");
     assert_run!(world, "recovered", ["feeds", "status", "--fail-on-stale"]).expect(0);
@@ -123,7 +120,7 @@ fn a_channel_that_fails_is_shown_and_tried_again() {
     configure(&world, &(by_email(&mail, "smtps", "") + &by_webhook(&hook)));
     hook.answer(500);
     let ran = update(&world).expect(0);
-    assert!(ran.stderr.contains("webhook: COULD NOT be told that 1 feed is late: "), "{ran}");
+    assert!(ran.stderr.contains("NOT told by webhook: 1 feed is late: "), "{ran}");
     let status = world.plimsoll(&["feeds", "status"]).stdout;
     assert!(status.contains("\nnobody can be warned by webhook since "), "{status}");
     let metrics = world.plimsoll(&["feeds", "status", "--format", "prometheus"]).stdout;
@@ -136,7 +133,7 @@ fn a_channel_that_fails_is_shown_and_tried_again() {
     world.write("config.toml", config);
     hook.answer(200);
     let ran = world.plimsoll(&["feeds", "warn"]).expect(0);
-    assert_eq!(ran.stdout, "email: nothing to tell\nwebhook: told that 1 feed is late\n");
+    assert_eq!(ran.stdout, "nothing to tell by email\ntold by webhook: 1 feed is late\n");
     assert_eq!(mail.take().len(), 1);
     let ids: Vec<String> =
         hook.take().iter().map(|request| request.header("webhook-id").to_owned()).collect();
@@ -167,7 +164,7 @@ fn mail_goes_with_tls_or_not_at_all() {
         (Tls::Never, "smtp", "allow_plain = true\n"),
     ] {
         let (ran, mails) = mail(tls, scheme, more, true);
-        assert_eq!(ran.expect(0).stdout, "email: told that a test, nothing is wrong\n");
+        assert_eq!(ran.expect(0).stdout, "told by email: a test, nothing is wrong\n");
         assert_eq!(mails.len(), 1, "{tls:?} {more}");
         assert_eq!(mails[0].credentials.as_ref(), Some(&said), "{tls:?}");
         let starts = mails[0].commands.iter().any(|command| command == "STARTTLS");
@@ -181,7 +178,7 @@ fn mail_goes_with_tls_or_not_at_all() {
     ] {
         let (ran, mails) = mail(tls, scheme, more, has_ca);
         let ran = ran.expect(2);
-        assert!(ran.stdout.starts_with("email: COULD NOT be told"), "{ran}");
+        assert!(ran.stdout.starts_with("NOT told by email: "), "{ran}");
         assert!(mails.is_empty(), "{tls:?} {more} {mails:?}");
     }
 }
@@ -217,7 +214,7 @@ fn a_rehearsal() {
     let world = world(31);
     update(&world).expect(0);
     let ran = world.plimsoll(&["feeds", "warn", "--dry-run"]).expect(0);
-    assert!(ran.stdout.starts_with("email: plimsoll on ") && ran.stdout.contains("31 days old"), "{ran}");
+    assert!(ran.stdout.starts_with("by email: plimsoll on ") && ran.stdout.contains("31 days old"), "{ran}");
     assert!(!world.path("data/warnings.json").exists());
 }
 

@@ -109,8 +109,8 @@ fn dry_run(session: &Session, now: Timestamp) -> anyhow::Result<Outcome> {
     let mut out = String::new();
     for told in &told {
         out += &match &told.message {
-            None => format!("{}: nothing to tell\n", told.channel),
-            Some(message) => format!("{}: {}\n\n{}\n", told.channel, message.subject(), message.text()),
+            None => format!("nothing to tell by {}\n", told.channel),
+            Some(message) => format!("by {}: {}\n\n{}\n", told.channel, message.subject(), message.text()),
         };
     }
     print(&out)
@@ -118,11 +118,9 @@ fn dry_run(session: &Session, now: Timestamp) -> anyhow::Result<Outcome> {
 
 fn line(Told { channel, message, error }: &Told) -> String {
     match (message, error) {
-        (None, _) => format!("{channel}: nothing to tell\n"),
-        (Some(message), None) => format!("{channel}: told that {}\n", message.gist()),
-        (Some(message), Some(error)) => {
-            format!("{channel}: COULD NOT be told that {}: {error}\n", message.gist())
-        }
+        (None, _) => format!("nothing to tell by {channel}\n"),
+        (Some(message), None) => format!("told by {channel}: {}\n", message.gist()),
+        (Some(message), Some(error)) => format!("NOT told by {channel}: {}: {error}\n", message.gist()),
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use lettre::message::Mailbox;
 use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::transport::smtp::SmtpTransportBuilder;
@@ -49,7 +49,8 @@ fn open(config: &WarningsConfig, net: &Settings) -> anyhow::Result<Option<SendFn
         let mail = mail(message, &from, &to)?;
         let transport = builder.clone().hello_name(ClientId::Domain(domain(&message.host))).build();
         let sent = transport.send(&mail);
-        sent.map(drop).with_context(|| format!("cannot send mail through `{shown}`"))
+        // Its text holds that of its cause already.
+        sent.map(drop).map_err(|error| anyhow!("cannot send mail through `{shown}`: {error}"))
     })))
 }
 
