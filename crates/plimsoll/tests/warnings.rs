@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
-use std::process::Command;
+use std::process::{Child, Command};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -297,4 +297,32 @@ fn a_signal_ends_the_watch_and_is_no_failure() {
         assert!(sent.success());
         assert_eq!(watch.wait().unwrap().code(), Some(0), "{signal}");
     }
+}
+
+/// A message that was taken is noted, whatever comes: it would be sent again.
+#[cfg(unix)]
+#[test]
+fn a_signal_waits_for_a_message_that_is_under_way() {
+    let (hook, world) = (HookServer::start(), world(31));
+    world.write("secret", SECRET);
+    configure(&world, &by_webhook(&hook));
+    let answer = hook.status.lock().unwrap();
+    let mut watch = world.spawn(&["feeds", "watch"]);
+    while hook.take().is_empty() {
+        assert!(watch.try_wait().unwrap().is_none(), "it ended by itself");
+        std::thread::yield_now();
+    }
+    send("TERM", &watch);
+    drop(answer);
+    assert_eq!(watch.wait().unwrap().code(), Some(0));
+    let memory: Value = serde_json::from_slice(&fs::read(world.path("data/warnings.json")).unwrap()).unwrap();
+    assert!(memory["channels"]["webhook"]["told"]["alpine-secdb"].is_object(), "{memory}");
+    world.plimsoll(&["feeds", "warn"]).expect(0);
+    assert!(hook.take().is_empty());
+}
+
+#[cfg(unix)]
+fn send(signal: &str, to: &Child) {
+    let sent = Command::new("kill").args([&format!("-{signal}"), &to.id().to_string()]).status().unwrap();
+    assert!(sent.success());
 }

@@ -209,7 +209,8 @@ impl HookRequest {
 pub(crate) struct HookServer {
     pub(crate) port: u16,
     requests: Arc<Mutex<Vec<HookRequest>>>,
-    status: Arc<Mutex<u16>>,
+    /// What it answers. While somebody holds it, it answers nothing.
+    pub(crate) status: Arc<Mutex<u16>>,
 }
 
 impl HookServer {
@@ -220,7 +221,7 @@ impl HookServer {
         let (requests, status) = (Arc::clone(&server.requests), Arc::clone(&server.status));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let _ = take_request(stream, *status.lock().unwrap(), &requests);
+                let _ = take_request(stream, &status, &requests);
             }
         });
         server
@@ -237,7 +238,11 @@ impl HookServer {
     }
 }
 
-fn take_request(stream: TcpStream, status: u16, requests: &Mutex<Vec<HookRequest>>) -> io::Result<()> {
+fn take_request(
+    stream: TcpStream,
+    status: &Mutex<u16>,
+    requests: &Mutex<Vec<HookRequest>>,
+) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
     loop {
@@ -255,6 +260,7 @@ fn take_request(stream: TcpStream, status: u16, requests: &Mutex<Vec<HookRequest
     let length: u64 = request.header("content-length").parse().unwrap_or(0);
     reader.by_ref().take(length).read_to_string(&mut request.body)?;
     requests.lock().unwrap().push(request);
+    let status = *status.lock().unwrap();
     let answer = format!("HTTP/1.1 {status} Answer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     reader.into_inner().write_all(answer.as_bytes())
 }
