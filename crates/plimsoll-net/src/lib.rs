@@ -1,5 +1,5 @@
 //! The one guarded HTTP client: limits, retry, resume, redirects, certificates. Nothing else in Plimsoll
-//! opens a socket outwards.
+//! opens a socket outwards, but for the mail of warnings.
 //!
 //! Synchronous on purpose: layers and feeds are streamed through `Read` on threads of their own.
 //!

@@ -19,9 +19,10 @@ mod units;
 mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
+pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use schema::schema;
-pub(crate) use warnings::WarningsConfig;
+pub(crate) use warnings::{EmailConfig, WarningsConfig};
 
 /// The configuration file. A key that means nothing is an error.
 #[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]

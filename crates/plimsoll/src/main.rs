@@ -8,8 +8,10 @@ mod config;
 mod oci;
 mod pipeline;
 mod progress;
+mod schedule;
 mod standings;
 mod upstreams;
+mod warnings;
 
 use std::process::ExitCode;
 

@@ -13,13 +13,20 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 19] = [
     &[],
     &["scan"],
     &["feeds"],
     &["feeds", "list"],
     &["feeds", "status"],
     &["feeds", "update"],
+    &["feeds", "import"],
+    &["feeds", "keygen"],
+    &["feeds", "mirror"],
+    &["feeds", "pull"],
+    &["feeds", "push"],
+    &["feeds", "watch"],
+    &["feeds", "warn"],
     &["feeds", "export"],
     &["feeds", "diff"],
     &["config"],
@@ -272,6 +279,7 @@ fn databases_that_are_damaged() {
     let mut other_version = whole.clone();
     other_version[0] ^= 0xff;
     check("other_magic", &other_version);
+    support::feeds::turn_others_off(&world);
     assert_run!(world, "database_other_magic_status", ["feeds", "status"]);
     // The next update mends it: it is built anew from the snapshots.
     world.plimsoll(&["feeds", "update", "kev"]).expect(0);

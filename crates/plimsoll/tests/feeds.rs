@@ -22,8 +22,10 @@ fn the_list() {
 #[test]
 fn an_update_from_files() {
     let world = World::new();
+    feeds::turn_others_off(&world);
     assert_run!(world, "status_before", ["feeds", "status"]).expect(0);
     feeds::write_all(&world);
+    feeds::turn_others_off(&world);
     let update = [["feeds", "update"].as_slice(), &NAMES].concat();
     assert_run!(world, "update", update).expect(0);
     assert_run!(world, "status", ["feeds", "status"]).expect(0);
@@ -58,6 +60,7 @@ fn a_feed_that_becomes_broken() {
     world.write("feeds/secdb/v3.20/main.json", &whole[..whole.len() / 2]);
     let update = ["feeds", "update", "alpine-secdb", "kev"];
     assert_run!(world, "broken_update", update).expect(2);
+    feeds::turn_others_off(&world);
     let status = assert_run!(world, "broken_status", ["feeds", "status"]).expect(0).stdout;
     let (code, report) = world.scan(&["oci:ship"]);
     assert_eq!((code, &report["findings"]), (0, &before["findings"]), "the last good data is still used");
@@ -89,6 +92,7 @@ fn a_feed_that_never_worked() {
     feeds::write_all(&world);
     world.write("feeds/kev.json", "<html>not what you wanted</html>");
     assert_run!(world, "never_worked_update", ["feeds", "update", "kev"]).expect(2);
+    feeds::turn_others_off(&world);
     assert_run!(world, "never_worked_status", ["feeds", "status"]).expect(0);
     // The others are not held up.
     world.plimsoll(&["feeds", "update", "kev", "osv-pypi"]).expect(2);
@@ -111,6 +115,7 @@ fn malformed_records_are_refused_and_counted() {
     world.write("feeds/secdb/v3.20/main.json", secdb.to_string());
     world.write("feeds/epss.csv", "cve,epss,percentile\nCVE-2030-0010,0.91,0.99\nCVE-2030-0011,often,0.2\n");
     assert_run!(world, "refused_update", ["feeds", "update", "alpine-secdb", "epss", "osv-pypi"]).expect(0);
+    feeds::turn_others_off(&world);
     assert_run!(world, "refused_status", ["feeds", "status", "-v"]).expect(0);
     ship("amd64").write_layout(&world, "ship");
     assert_eq!(findings(&world.scan(&["oci:ship"]).1).len(), 3, "the rest is there");

@@ -35,6 +35,12 @@ pub(super) static REGISTRIES: &[Registry] = &[
         folder: "crates/plimsoll-image/src/catalogers",
         key: "name",
     },
+    Registry {
+        list: "CHANNELS",
+        row: "CHANNEL",
+        folder: "crates/plimsoll/src/warnings/channels",
+        key: "name",
+    },
     Registry { list: "COMMANDS", row: "COMMAND", folder: "xtask/src/main", key: "name" },
     Registry { list: "DISTROS", row: "DISTRO", folder: "crates/plimsoll-core/src/distros", key: "id" },
     Registry { list: "FEEDS", row: "FEED", folder: "crates/plimsoll-feeds/src/feeds", key: "name" },

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
+use jiff::Timestamp;
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::feeds::{FEEDS, Feed};
+use plimsoll_feeds::status::{FeedStatus, status};
 
 use super::{Outcome, Session, misused};
 
@@ -21,6 +23,8 @@ mod mirror;
 mod push;
 mod status;
 mod update;
+mod warn;
+mod watch;
 
 /// Fetch advisories, and show which there are and how old.
 #[derive(Args, Debug)]
@@ -37,6 +41,14 @@ enum FeedsCommand {
     Status(status::StatusArgs),
     /// Fetch feeds and build the advisory database.
     Update(update::UpdateArgs),
+    /// Keep the feeds fresh: fetch each when it is due, until stopped.
+    Watch(watch::WatchArgs),
+    /// Tell those who are to be told of feeds that are late, and of those that recovered.
+    ///
+    /// `feeds update` and `feeds watch` do so by themselves; this is for a timer of its own, which also notices
+    /// that nobody updates any more. Each channel of `[warnings]` in the configuration is told once when a feed
+    /// becomes late, daily while it is, and once when it has recovered.
+    Warn(warn::WarnArgs),
     /// Write feeds into one signed file, for a site without the internet; or the database for other tools.
     Export(export::ExportArgs),
     /// Take feeds from such a file, and build the advisory database.
@@ -66,6 +78,8 @@ pub(super) fn run(session: &mut Session, args: FeedsArgs) -> anyhow::Result<Outc
         FeedsCommand::List => list::run(),
         FeedsCommand::Status(args) => status::run(session, &args),
         FeedsCommand::Update(args) => update::run(session, &args),
+        FeedsCommand::Watch(args) => watch::run(session, &args),
+        FeedsCommand::Warn(args) => warn::run(session, &args),
         FeedsCommand::Export(args) => export::run(session, &args),
         FeedsCommand::Import(args) => import::run(session, &args),
         FeedsCommand::Push(args) => push::run(session, &args),
@@ -86,11 +100,16 @@ fn override_urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<()> {
     args.feed_url.iter().try_for_each(|text| session.config.override_feed_url(text)).map_err(misused)
 }
 
-/// The URLs that are configured, by feed.
-fn urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<BTreeMap<String, String>> {
-    override_urls(session, args)?;
+/// How all feeds stand, as this configuration wants them.
+fn statuses(session: &Session, now: Timestamp) -> Vec<FeedStatus> {
     let url = |feed: &&Feed| Some((feed.name.to_owned(), session.config.feed(feed.name).url?));
-    Ok(FEEDS.iter().filter_map(url).collect())
+    let urls: BTreeMap<String, String> = FEEDS.iter().filter_map(url).collect();
+    let mut feeds = status(&session.data_dir, &urls, now);
+    for feed in &mut feeds {
+        feed.is_enabled = session.config.is_enabled(feed.name);
+        feed.max_age_days = session.config.max_age_days(feed.name).unwrap_or(feed.max_age_days);
+    }
+    feeds
 }
 
 fn open(path: &Path) -> anyhow::Result<Database> {

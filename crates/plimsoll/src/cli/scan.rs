@@ -265,7 +265,11 @@ fn write_file(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>)
     }
 }
 
-fn write_aside(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+/// Writes a file aside and renames it, so that `path` is always whole.
+pub(super) fn write_aside(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let mut aside = tempfile::NamedTempFile::new_in(directory.unwrap_or(Path::new(".")))?;
     let mut out = io::BufWriter::new(aside.as_file_mut() as &mut File);

@@ -59,7 +59,7 @@ impl CredentialsConfig {
 }
 
 /// The first line of a file, or the value of a variable. Never part of an error.
-fn secret(file: Option<&Path>, variable: Option<&str>) -> anyhow::Result<String> {
+pub(crate) fn secret(file: Option<&Path>, variable: Option<&str>) -> anyhow::Result<String> {
     let (text, place) = match (file, variable) {
         (Some(path), _) => {
             let place = format!("the file `{}`", path.display());

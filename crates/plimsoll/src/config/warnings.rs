@@ -47,6 +47,9 @@ pub(crate) struct WebhookConfig {
     pub(crate) secret_file: Option<PathBuf>,
     /// Environment variable that holds it.
     pub(crate) secret_env: Option<String>,
+    /// Whether the URL may be one of plain HTTP. Signatures hold there too; what is said is open to all.
+    #[serde(default)]
+    pub(crate) allow_plain: bool,
     /// Certificate authority to trust beside the system's (a PEM file).
     pub(crate) ca: Option<PathBuf>,
 }

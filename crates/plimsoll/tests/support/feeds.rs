@@ -25,6 +25,22 @@ pub(crate) fn write_all(world: &World) {
     world.write("config.toml", config);
 }
 
+/// Turns these four on and all others off, whatever others there are.
+pub(crate) fn turn_others_off(world: &World) {
+    let list = world.plimsoll(&["feeds", "list"]).expect(0).stdout;
+    let mut config = std::fs::read_to_string(world.path("config.toml")).unwrap_or_default();
+    let names = list.lines().filter(|line| !line.starts_with(' ')).filter_map(|line| line.split(' ').next());
+    for name in names {
+        let is_on = FEEDS.iter().any(|(known, _)| *known == name);
+        let section = format!("[feeds.{name}]\n");
+        if !config.contains(&section) {
+            config += &section;
+        }
+        config = config.replace(&section, &format!("{section}enabled = {is_on}\n"));
+    }
+    world.write("config.toml", config);
+}
+
 const FEEDS: [(&str, &str); 4] = [
     ("alpine-secdb", "feeds/secdb"),
     ("epss", "feeds/epss.csv"),

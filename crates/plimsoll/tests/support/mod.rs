@@ -18,6 +18,7 @@ use serde_json::Value;
 pub(crate) mod feeds;
 pub(crate) mod images;
 pub(crate) mod layer;
+pub(crate) mod receivers;
 
 /// The folder of one test, removed with it.
 pub(crate) struct World {
@@ -139,6 +140,8 @@ impl World {
         // Compressed times and dates.
         settings.add_filter(r"\(\d+ bytes\)", "([SIZE])");
         settings.add_filter(r"rows, \d+ bytes", "rows, [SIZE]");
+        // How many feeds there are beside those of the test.
+        settings.add_filter(r"; \d+ off", "; [OTHERS] off");
         // A file that is renamed when it is whole.
         settings.add_filter(r"/\.tmp\w+", "/[ASIDE]");
         // A database's identity holds the time at which it was built; digests of images stay.

@@ -1,94 +1,115 @@
 //! `feeds status`.
 
-use std::fmt::Write as _;
+use std::path::PathBuf;
 
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 use jiff::Timestamp;
-use plimsoll_core::advisory::Advisories as _;
+use plimsoll_core::advisory::{Advisories as _, DatabaseIdentity};
 use plimsoll_feeds::database::Database;
-use plimsoll_feeds::status::{FeedStatus, status};
+use plimsoll_feeds::status::FeedStatus;
 use plimsoll_feeds::update::database_path;
 
-use super::{Outcome, Session, UrlArgs, print, urls};
+use super::{Outcome, Session, UrlArgs, override_urls, print, statuses};
+use crate::cli::scan::write_aside;
+use crate::warnings::memory::Memory;
+use crate::warnings::{self, channels};
+
+mod json;
+mod prometheus;
+mod table;
 
 #[derive(Args, Debug)]
 pub(super) struct StatusArgs {
     #[command(flatten)]
     urls: UrlArgs,
-    /// Show also which parts are absent, what was left out, and examples of refused records.
+    /// Show also where each feed comes from, which parts are absent, what was left out, and examples of refused
+    /// records.
     #[arg(long, short)]
     verbose: bool,
+    /// Show also the feeds that are off. JSON always has them.
+    #[arg(long)]
+    all: bool,
+    /// How to write it.
+    #[arg(long, value_enum, default_value_t = StatusFormat::Table)]
+    format: StatusFormat,
+    /// Write to a file, which is replaced when all is written.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Exit with 1 if a feed that is on is stale, failing, not loaded or not built.
+    #[arg(long)]
+    fail_on_stale: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StatusFormat {
+    /// For people.
+    Table,
+    /// `plimsoll/feeds-status/1`: see `docs/feeds-status.md`.
+    Json,
+    /// Metrics in Prometheus' text format, for the node exporter's textfile collector.
+    Prometheus,
+}
+
+/// How everything stands.
+struct Standing {
+    feeds: Vec<FeedStatus>,
+    database: DatabaseStanding,
+    memory: Memory,
+    now: Timestamp,
+}
+
+enum DatabaseStanding {
+    Absent,
+    Unreadable(String),
+    Here { identity: DatabaseIdentity, advisories: u64, rows: u64, bytes: u64 },
 }
 
 pub(super) fn run(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Outcome> {
-    let urls = urls(session, &args.urls)?;
-    let mut feeds = status(&session.data_dir, &urls, Timestamp::now());
-    for feed in &mut feeds {
-        feed.max_age_days = session.config.max_age_days(feed.name).unwrap_or(feed.max_age_days);
-    }
-    let mut out = format!(
-        "{:<16} {:<10} {:<20} {:>6} {:>9} {:>8}\n",
-        "FEED", "STATE", "DATA DATE", "AGE", "RECORDS", "REFUSED"
-    );
-    for feed in &feeds {
-        status_row(&mut out, feed, args.verbose)?;
-    }
-    match Database::open(&database_path(&session.data_dir)) {
-        Ok(database) => {
-            let identity = database.identity();
-            writeln!(out, "\ndatabase {}, built {}", identity.id, identity.built_at)?;
-            writeln!(
-                out,
-                "{} advisories, {} affected-package rows, {} bytes",
-                database.advisory_count(),
-                database.row_count(),
-                database.bytes()
-            )?;
+    override_urls(session, &args.urls)?;
+    let now = Timestamp::now();
+    let standing =
+        Standing { feeds: statuses(session, now), database: database(session), memory: memory(session), now };
+    let text = match args.format {
+        StatusFormat::Table => table::text(&standing, args.all, args.verbose)?,
+        StatusFormat::Json => json::text(&standing),
+        StatusFormat::Prometheus => prometheus::text(&standing, args.all)?,
+    };
+    match &args.output {
+        None => print(&text)?,
+        Some(path) => {
+            write_aside(path, |out| out.write_all(text.as_bytes()))
+                .with_context(|| format!("cannot write `{}`", path.display()))?;
+            Outcome::Done
         }
-        Err(error) if database_path(&session.data_dir).exists() => writeln!(out, "\n{error}")?,
-        Err(_) => writeln!(out, "\nthere is no database yet; run `plimsoll feeds update`")?,
-    }
-    print(&out)
+    };
+    let is_met = args.fail_on_stale && standing.feeds.iter().any(|feed| feed.state().needs_attention());
+    Ok(if is_met { Outcome::ThresholdMet } else { Outcome::Done })
 }
 
-fn status_row(out: &mut String, feed: &FeedStatus, is_verbose: bool) -> std::fmt::Result {
-    let state = match feed {
-        FeedStatus { has_snapshot: false, failing_since: None, .. } => "not loaded",
-        FeedStatus { failing_since: Some(_), .. } => "failing",
-        feed if feed.is_stale() => "stale",
-        FeedStatus { is_in_database: false, .. } => "not built",
-        _ => "fresh",
-    };
-    let date: String =
-        feed.data_date.as_deref().or(feed.fetched_at.as_deref()).unwrap_or("-").chars().take(19).collect();
-    let age = feed.age_days.map_or_else(|| "-".to_owned(), |days| format!("{days} d"));
-    let refused: u64 = feed.refused.iter().map(|(_, count)| count).sum();
-    writeln!(out, "{:<16} {state:<10} {date:<20} {age:>6} {:>9} {refused:>8}", feed.name, feed.records)?;
-    if let (Some(since), Some(error)) = (&feed.failing_since, &feed.error) {
-        writeln!(out, "  fails since {since}: {error}")?;
+/// What is remembered of the channels that there are; of one that was taken out, nobody wants to hear.
+fn memory(session: &Session) -> Memory {
+    let mut memory = warnings::read(&session.data_dir);
+    let names = channels::configured(&session.config.warnings);
+    memory.retain_channels(|name| names.contains(&name));
+    memory
+}
+
+fn database(session: &Session) -> DatabaseStanding {
+    let path = database_path(&session.data_dir);
+    match Database::open(&path) {
+        Ok(database) => DatabaseStanding::Here {
+            identity: database.identity().clone(),
+            advisories: database.advisory_count() as u64,
+            rows: database.row_count(),
+            bytes: database.bytes(),
+        },
+        Err(error) if path.exists() => DatabaseStanding::Unreadable(error.to_string()),
+        Err(_) => DatabaseStanding::Absent,
     }
-    for (reason, count) in &feed.refused {
-        writeln!(out, "  refused {count}: {reason}")?;
-    }
-    if is_verbose {
-        writeln!(out, "  from {}", feed.url)?;
-        if let (Some(fetched), Some(checked)) = (&feed.fetched_at, &feed.checked_at) {
-            writeln!(out, "  fetched {fetched}, last confirmed by the upstream {checked}")?;
-        }
-        for (reason, count) in &feed.skipped {
-            writeln!(out, "  left out {count}: {reason}")?;
-        }
-        for example in &feed.examples {
-            writeln!(out, "  for example {example}")?;
-        }
-        for namespace in &feed.namespaces {
-            let date = feed.namespace_dates.iter().find(|(name, _)| name == namespace);
-            let date = date.map_or_else(String::new, |(_, date)| format!(" (data of {date})"));
-            writeln!(out, "  covers {namespace}{date}")?;
-        }
-        if !feed.absent.is_empty() {
-            writeln!(out, "  absent upstream: {}", feed.absent.join(", "))?;
-        }
-    }
-    Ok(())
+}
+
+/// All records of a feed that were refused.
+fn refused(feed: &FeedStatus) -> u64 {
+    feed.refused.iter().map(|(_, count)| count).sum()
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use plimsoll_feeds::feeds::{FEEDS, Feed};
 use plimsoll_feeds::update::{DatabaseReport, FeedOutcome, Progress, UpdateOptions, UpdateReport, update};
 
-use super::{Outcome, Session, UrlArgs, misused, override_urls, print};
+use super::{Outcome, Session, UrlArgs, misused, override_urls, print, warn};
 use crate::config::select;
 use crate::progress::Bar;
 
@@ -26,24 +26,39 @@ pub(super) struct UpdateArgs {
 pub(super) fn run(session: &mut Session, args: &UpdateArgs) -> anyhow::Result<Outcome> {
     let chosen = chosen(session, &args.feeds).map_err(misused)?;
     override_urls(session, &args.urls)?;
+    // What is wrong with the channels is said before an hour of fetching, not after it.
+    let channels = warn::open(session)?;
+    let report = fetch(session, &chosen, args.wait)?;
+    print(&update_text(&report))?;
+    warn::after_update(session, &channels);
+    Ok(if is_whole(&report) { Outcome::Done } else { Outcome::CouldNot })
+}
+
+/// Fetches feeds and builds the database.
+pub(super) fn fetch(
+    session: &Session,
+    feeds: &[&'static Feed],
+    waits_for_others: bool,
+) -> anyhow::Result<UpdateReport> {
     let options = UpdateOptions {
         off: session.config.off(),
-        waits_for_others: args.wait,
+        waits_for_others,
         ..UpdateOptions::new(&session.data_dir)
     };
     let upstreams = session.upstreams();
     let bar = Bar::spinner("updating feeds", session.is_quiet);
     let mut on_progress = |progress: Progress<'_>| bar.message(&progress_text(progress));
-    let report = update(&options, &chosen, &|feed| upstreams.of(feed), Timestamp::now(), &mut on_progress)?;
-    drop(bar);
-    print(&update_text(&report))?;
-    let failed = report.feeds.iter().any(|feed| matches!(feed.outcome, FeedOutcome::Failed { .. }));
-    let is_incomplete = match &report.database {
-        DatabaseReport::Built(_, left_out) => !left_out.is_empty(),
-        DatabaseReport::Unchanged(_) => false,
-        DatabaseReport::NoSnapshots => true,
+    Ok(update(&options, feeds, &|feed| upstreams.of(feed), Timestamp::now(), &mut on_progress)?)
+}
+
+/// Whether all was fetched and is in the database.
+pub(super) fn is_whole(report: &UpdateReport) -> bool {
+    let is_built = match &report.database {
+        DatabaseReport::Built(_, left_out) => left_out.is_empty(),
+        DatabaseReport::Unchanged(_) => true,
+        DatabaseReport::NoSnapshots => false,
     };
-    Ok(if failed || is_incomplete { Outcome::CouldNot } else { Outcome::Done })
+    is_built && !report.feeds.iter().any(|feed| matches!(feed.outcome, FeedOutcome::Failed { .. }))
 }
 
 /// The feeds that are meant. One that is off is not fetched: its data would go into the database and grow old
@@ -83,24 +98,26 @@ pub(super) fn progress_text(progress: Progress<'_>) -> String {
     }
 }
 
+/// What became of one feed, in one line.
+pub(super) fn outcome_text(outcome: &FeedOutcome) -> String {
+    match outcome {
+        FeedOutcome::Updated { changed, unchanged, absent, bytes } => format!(
+            "{changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream"
+        ),
+        FeedOutcome::Unchanged => "unchanged".to_owned(),
+        FeedOutcome::Failed { error, has_snapshot: true } => {
+            format!("FAILED, its last good data stays in use: {error}")
+        }
+        FeedOutcome::Failed { error, has_snapshot: false } => {
+            format!("FAILED, and there is no earlier data: {error}")
+        }
+    }
+}
+
 fn update_text(report: &UpdateReport) -> String {
     let mut out = String::new();
     for feed in &report.feeds {
-        out += feed.feed;
-        out += &match &feed.outcome {
-            FeedOutcome::Updated { changed, unchanged, absent, bytes } => {
-                format!(
-                    ": {changed} files changed ({bytes} bytes), {unchanged} unchanged, {absent} absent upstream\n"
-                )
-            }
-            FeedOutcome::Unchanged => ": unchanged\n".to_owned(),
-            FeedOutcome::Failed { error, has_snapshot: true } => {
-                format!(": FAILED, its last good data stays in use: {error}\n")
-            }
-            FeedOutcome::Failed { error, has_snapshot: false } => {
-                format!(": FAILED, and there is no earlier data: {error}\n")
-            }
-        };
+        out += &format!("{}: {}\n", feed.feed, outcome_text(&feed.outcome));
         for failed in &feed.failed_urls {
             out += &format!("  asked the next URL, because this one failed: {failed}\n");
         }
