@@ -11,6 +11,7 @@ use plimsoll_core::distros::Distro;
 use plimsoll_core::ecosystems::Ecosystem;
 
 mod alpine_secdb;
+mod archive;
 mod debian_tracker;
 mod epss;
 mod inflate;

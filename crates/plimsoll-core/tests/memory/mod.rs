@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::{
-    Advisories, Advisory, Cvss, DatabaseIdentity, EndOfLife, Enrichment, Epss, FeedRecord, FixState, High, Interval,
-    Kev, LookupError, Row, Severity, Status,
+    Advisories, Advisory, Cvss, DatabaseIdentity, EndOfLife, Enrichment, Epss, FeedRecord, FixState, High,
+    Interval, Kev, LookupError, Row, Severity, Status,
 };
 use plimsoll_core::distros;
 use plimsoll_core::ecosystems;
