@@ -12,13 +12,16 @@ use plimsoll_core::ecosystems::Ecosystem;
 
 mod alpine_secdb;
 mod archive;
+mod debian_advisories;
 mod debian_tracker;
 mod epss;
+mod github_advisories;
 mod inflate;
 mod json;
 mod kev;
 mod osv;
 mod text;
+mod ubuntu_osv;
 
 #[cfg(test)]
 mod tests;
@@ -83,8 +86,10 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &debian_advisories::FEED,
     &debian_tracker::FEED,
     &epss::FEED,
+    &github_advisories::FEED,
     &kev::FEED,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
@@ -108,6 +113,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &ubuntu_osv::FEED,
 ];
 
 /// The feed with a name.

@@ -15,7 +15,7 @@ pub static DISTRO: Distro = Distro {
     release,
     osv: "Debian",
     osv_release: super::number,
-    feeds: &["debian-tracker", "osv-debian"],
+    feeds: &["debian-tracker", "debian-advisories", "osv-debian"],
 };
 
 /// Codenames and releases, newest first (<https://www.debian.org/releases/>).

@@ -133,7 +133,7 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// A case's file. One that is not there is made of the file of its name without `.gz`, `.bz2`, `.xz` or `.zst`; a
-/// zip or a tar of the folder.
+/// zip or a tar of the folder. A folder in place of a file is a tar of it.
 fn file(case: &Path, path: &str) -> Option<Vec<u8>> {
     let path = if path.is_empty() { "document" } else { path };
     let folder = case.join(path.strip_suffix("/all.zip").unwrap_or("-").replace("%20", " "));
@@ -147,13 +147,16 @@ fn file(case: &Path, path: &str) -> Option<Vec<u8>> {
 }
 
 fn compressed(case: &Path, path: &str) -> Option<Vec<u8>> {
+    if case.join(path).is_dir() {
+        return Some(tarred(&case.join(path)));
+    }
     let (plain, ending) = path.rsplit_once('.')?;
     let compress: fn(&[u8]) -> Vec<u8> = match ending {
         "gz" => gzipped,
         "bz2" => bzip2ed,
         "xz" => xzed,
         "zst" => |bytes| zstd::encode_all(bytes, 0).unwrap(),
-        "tar" => return case.join(plain).is_dir().then(|| tarred(&case.join(plain))),
+        "tar" => return case.join(plain).is_dir().then(|| file(case, plain))?,
         _ => return None,
     };
     file(case, plain).map(|bytes| compress(&bytes))

@@ -76,7 +76,7 @@ pub(in crate::feeds) struct Package {
     #[serde(deserialize_with = "or_default")]
     pub(in crate::feeds) ecosystem: String,
     #[serde(deserialize_with = "or_default")]
-    pub(super) name: String,
+    pub(in crate::feeds) name: String,
 }
 
 /// Events on one line of versions.
