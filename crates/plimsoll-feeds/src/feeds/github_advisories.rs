@@ -19,7 +19,7 @@ use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Sou
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
-    name: NAME,
+    name: "github-advisories",
     title: "GitHub Advisory Database",
     url: "https://github.com/github/advisory-database/archive/refs/heads/main.tar.gz",
     format: "OSV JSON in a tar.gz file",
@@ -34,8 +34,6 @@ pub(super) static FEED: Feed = Feed {
     plan,
     parse,
 };
-
-const NAME: &str = "github-advisories";
 
 const COVERS: &[Covers] = &[
     Covers::Packages(&ecosystems::CARGO),
@@ -58,8 +56,8 @@ fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
     Ok(vec![Part::new("advisory-database.tar.gz", "")])
 }
 
-fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    let scope = Scope { covers: COVERS, place: Place::of, source: NAME };
+fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
+    let scope = Scope { covers: COVERS, place: Place::of, source: reading.feed.name };
     let mut reader = osv::Reader::new(scope, sink);
     let mut count = 0_u64;
     archive::each_file(source, &LIMITS, &is_reviewed, &mut |path, content| {

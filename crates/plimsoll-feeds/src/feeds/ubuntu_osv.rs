@@ -29,7 +29,7 @@ use vex::{Said, Statements};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
-    name: NAME,
+    name: "ubuntu-osv",
     title: "Ubuntu (Canonical's OSV and VEX)",
     url: "https://security-metadata.canonical.com",
     format: "OSV and OpenVEX JSON in tar.xz files",
@@ -43,8 +43,6 @@ pub(super) static FEED: Feed = Feed {
     plan,
     parse,
 };
-
-const NAME: &str = "ubuntu-osv";
 
 const COVERS: &[Covers] = &[Covers::Distro(&ubuntu::DISTRO)];
 
@@ -76,7 +74,7 @@ fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) ->
         Some(mut vex) => statements.read(&mut vex, &LIMITS, sink)?,
         None => sink.refuse(VEX, "it is not there, so what will not be fixed is not known"),
     }
-    let scope = Scope { covers: COVERS, place, source: NAME };
+    let scope = Scope { covers: COVERS, place, source: reading.feed.name };
     let mut reader = osv::Reader::new(scope, sink);
     archive::each_file(source, &LIMITS, &is_json, &mut |path, content| {
         let name = path.rsplit('/').next().unwrap_or(path);
