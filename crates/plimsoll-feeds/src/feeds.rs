@@ -12,11 +12,14 @@ use plimsoll_core::ecosystems::Ecosystem;
 
 mod alpine_rejections;
 mod alpine_secdb;
+mod archive;
 mod azurelinux_oval;
 mod clair_export;
+mod debian_advisories;
 mod debian_tracker;
 mod end_of_life;
 mod epss;
+mod github_advisories;
 mod inflate;
 mod json;
 mod kev;
@@ -29,6 +32,7 @@ mod photon_cve;
 mod secdb;
 mod suse_oval;
 mod text;
+mod ubuntu_osv;
 mod updateinfo;
 
 #[cfg(test)]
@@ -100,10 +104,12 @@ pub static FEEDS: &[&Feed] = &[
     &azurelinux_oval::FEED,
     &secdb::rows::CHAINGUARD,
     &clair_export::FEED,
+    &debian_advisories::FEED,
     &debian_tracker::FEED,
     &end_of_life::FEED,
     &epss::FEED,
     &updateinfo::rows::FEDORA,
+    &github_advisories::FEED,
     &kev::FEED,
     &secdb::rows::MINIMOS,
     &nvd::FEED,
@@ -132,6 +138,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::WOLFI,
     &photon_cve::FEED,
     &suse_oval::FEED,
+    &ubuntu_osv::FEED,
     &secdb::rows::WOLFI,
 ];
 

@@ -17,8 +17,8 @@ pub static DISTRO: Distro = Distro {
     release,
     osv: "Debian",
     osv_release: super::number,
-    feeds: &["debian-tracker", "osv-debian"],
-    supplements: &[],
+    feeds: &["debian-tracker", "debian-advisories", "osv-debian"],
+    supplements: &["debian-advisories"],
 };
 
 /// Codenames and releases, newest first (<https://www.debian.org/releases/>).

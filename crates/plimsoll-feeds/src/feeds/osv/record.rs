@@ -4,16 +4,19 @@
 //! stands for an absent field in some sources, and free-form fields may hold anything.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
 /// One record.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Record {
+pub(in crate::feeds) struct Record {
     #[serde(deserialize_with = "or_default")]
-    pub(super) id: String,
+    pub(in crate::feeds) id: String,
     #[serde(deserialize_with = "or_default")]
     pub(super) modified: String,
     #[serde(deserialize_with = "or_default")]
@@ -32,10 +35,10 @@ pub(super) struct Record {
     #[serde(deserialize_with = "or_default")]
     pub(super) severity: Vec<Severity>,
     #[serde(deserialize_with = "or_default")]
-    pub(super) affected: Vec<Affected>,
+    pub(in crate::feeds) affected: Vec<Affected>,
     #[serde(deserialize_with = "or_default")]
     pub(super) references: Vec<Reference>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "specific")]
     pub(super) database_specific: Specific,
 }
 
@@ -52,29 +55,29 @@ pub(super) struct Severity {
 /// What is stated of one package.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Affected {
+pub(in crate::feeds) struct Affected {
     #[serde(deserialize_with = "or_default")]
-    pub(super) package: Package,
+    pub(in crate::feeds) package: Package,
     #[serde(deserialize_with = "or_default")]
     pub(super) severity: Vec<Severity>,
     #[serde(deserialize_with = "or_default")]
     pub(super) ranges: Vec<Range>,
     #[serde(deserialize_with = "or_default")]
     pub(super) versions: Vec<String>,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "specific")]
     pub(super) ecosystem_specific: Specific,
-    #[serde(deserialize_with = "lenient")]
+    #[serde(deserialize_with = "specific")]
     pub(super) database_specific: Specific,
 }
 
 /// Which package.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Package {
+pub(in crate::feeds) struct Package {
     #[serde(deserialize_with = "or_default")]
-    pub(super) ecosystem: String,
+    pub(in crate::feeds) ecosystem: String,
     #[serde(deserialize_with = "or_default")]
-    pub(super) name: String,
+    pub(in crate::feeds) name: String,
 }
 
 /// Events on one line of versions.
@@ -146,4 +149,53 @@ fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(
     deserializer: D,
 ) -> Result<T, D::Error> {
     Value::deserialize(deserializer).map(|value| serde_json::from_value(value).unwrap_or_default())
+}
+
+/// Reads an object, and anything else as an empty one. Its fields are read as they come, so that long lists of which
+/// nothing is kept (the binary packages of a kernel) cost no memory.
+fn specific<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Specific, D::Error> {
+    deserializer.deserialize_any(SpecificOrNot)
+}
+
+struct SpecificOrNot;
+
+impl<'de> Visitor<'de> for SpecificOrNot {
+    type Value = Specific;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Specific, M::Error> {
+        Specific::deserialize(MapAccessDeserializer::new(map))
+    }
+
+    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Specific, S::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Specific::default())
+    }
+
+    fn visit_unit<E>(self) -> Result<Specific, E> {
+        Ok(Specific::default())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Specific, E> {
+        Ok(Specific::default())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Specific, E> {
+        Ok(Specific::default())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Specific, E> {
+        Ok(Specific::default())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Specific, E> {
+        Ok(Specific::default())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Specific, E> {
+        Ok(Specific::default())
+    }
 }

@@ -222,7 +222,7 @@ pub(in crate::feeds) static SUSE: Feed = Feed {
 pub(in crate::feeds) static UBUNTU: Feed = Feed {
     name: "osv-ubuntu",
     title: "Ubuntu (OSV)",
-    licence: "CC-BY-4.0",
+    licence: "CC-BY-SA-4.0",
     covers: &[Covers::Distro(&distros::ubuntu::DISTRO)],
     is_on_by_default: false,
     ..ROW

@@ -8,9 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::{Advisory, Affected, Cvss, FixState, Range, RangeEnd, Severity, Status};
 use plimsoll_core::distros;
+use plimsoll_core::ecosystems::Ecosystem;
 
 use super::record::{self, Record};
-use super::{SOURCE, Scope, ranges};
+use super::{Place, Scope, ranges};
 use crate::feeds::text;
 
 /// What becomes of a record.
@@ -52,7 +53,7 @@ pub(super) fn read(mut record: Record, scope: Scope, problems: &mut BTreeSet<&'s
     }
     let mut advisory = Advisory {
         severity: severity(&record, scope),
-        cvss: vectors(&record, problems),
+        cvss: vectors(&record, scope.source, problems),
         ..names(&record, scope)
     };
     if is_informational(&record) && advisory.cvss.is_empty() {
@@ -79,7 +80,7 @@ pub(super) fn read(mut record: Record, scope: Scope, problems: &mut BTreeSet<&'s
 /// Id, aliases and flaws. A distribution's erratum on several CVEs has them as flaws, wherever it lists them;
 /// `DEBIAN-CVE-2024-1234` is another name of the CVE in it.
 fn names(record: &Record, scope: Scope) -> Advisory {
-    let is_os = scope.ecosystem().is_os;
+    let is_os = scope.is_os();
     let own = embedded_cve(&record.id);
     let mut aliases: BTreeSet<&str> =
         record.aliases.iter().map(String::as_str).filter(|id| text::is_id(id)).collect();
@@ -111,7 +112,7 @@ fn severity(record: &Record, scope: Scope) -> Option<Severity> {
         return Some(Severity::Critical);
     }
     let before_summary = record.summary.split_once(':').map(|(word, _)| word.trim());
-    let before_summary = before_summary.filter(|_| scope.ecosystem().is_os);
+    let before_summary = before_summary.filter(|_| scope.is_os());
     word(&record.severity)
         .or_else(|| Severity::from_vendor_word(&record.database_specific.severity))
         .or_else(|| before_summary.and_then(Severity::from_vendor_word))
@@ -129,7 +130,7 @@ fn is_vector(severity: &record::Severity) -> bool {
 }
 
 /// All CVSS vectors, of the record and of its packages. One that is not a vector is left out and counted.
-fn vectors(record: &Record, problems: &mut BTreeSet<&'static str>) -> Vec<Cvss> {
+fn vectors(record: &Record, source: &str, problems: &mut BTreeSet<&'static str>) -> Vec<Cvss> {
     let of_packages = record.affected.iter().flat_map(|affected| {
         let of_specific =
             std::iter::once(affected.database_specific.cvss.as_str()).filter(|it| !it.is_empty());
@@ -145,7 +146,7 @@ fn vectors(record: &Record, problems: &mut BTreeSet<&'static str>) -> Vec<Cvss> 
         .collect();
     let mut vectors = Vec::with_capacity(stated.len());
     for vector in stated {
-        match Cvss::read(SOURCE, vector) {
+        match Cvss::read(source, vector) {
             Ok(cvss) => vectors.push(cvss),
             Err(_) => {
                 problems.insert("a CVSS vector that is none was left out");
@@ -173,20 +174,20 @@ fn packages(
     let mut refused = BTreeSet::new();
     let mut skipped = "it speaks of no package of the ecosystem";
     for affected in &record.affected {
-        let ecosystem = affected.package.ecosystem.as_str();
-        if ecosystem.split(':').next() != Some(scope.osv()) {
-            continue;
-        }
-        let Some(namespace) = namespace(ecosystem, scope) else {
-            skipped = "the release is not known";
-            continue;
+        let (ecosystem, namespace) = match (scope.place)(scope.covers, &affected.package.ecosystem) {
+            Place::In(ecosystem, namespace) => (ecosystem, namespace),
+            Place::UnknownRelease => {
+                skipped = "the release is not known";
+                continue;
+            }
+            Place::Elsewhere => continue,
         };
         if !text::is_package_name(&affected.package.name) {
             refused.insert("a package has no usable name");
             continue;
         }
-        match ranges::of_package(affected, scope.ecosystem().scheme) {
-            Ok(ranges) => kept.extend(statements(record, affected, namespace, ranges, scope, problems)),
+        match ranges::of_package(affected, ecosystem.scheme) {
+            Ok(ranges) => kept.extend(statements(record, affected, ecosystem, namespace, ranges, problems)),
             Err(reason) => {
                 refused.insert(reason);
             }
@@ -206,22 +207,13 @@ fn packages(
     }
 }
 
-/// The namespace; `None` for a release that no row reads. What follows the colon of a language's ecosystem
-/// is another registry of the same language (`Packagist:https://packages.drupal.org/8`).
-fn namespace(ecosystem: &str, scope: Scope) -> Option<String> {
-    match scope {
-        Scope::Language(row) => Some(row.name.to_owned()),
-        Scope::Distribution(_) => distros::namespace_of_osv(ecosystem).map(|(_, namespace)| namespace),
-    }
-}
-
 /// One statement, or one for each module stream that the erratum names.
 fn statements(
     record: &Record,
     affected: &record::Affected,
+    ecosystem: &Ecosystem,
     namespace: String,
     ranges: Vec<Range>,
-    scope: Scope,
     problems: &mut BTreeSet<&'static str>,
 ) -> Vec<Affected> {
     let specific = [&affected.ecosystem_specific, &affected.database_specific];
@@ -231,7 +223,7 @@ fn statements(
     let streams = if is_modular(&ranges) { streams(&record.summary) } else { Vec::new() };
     let one = Affected {
         namespace,
-        package: (scope.ecosystem().normalize)(&affected.package.name).into_owned(),
+        package: (ecosystem.normalize)(&affected.package.name).into_owned(),
         status: Status::Affected,
         fix: FixState::Unstated,
         ranges,
@@ -240,7 +232,7 @@ fn statements(
         severity,
     };
     if streams.is_empty() {
-        return of_binaries(one, &affected.ecosystem_specific.binaries, scope, problems);
+        return of_binaries(one, &affected.ecosystem_specific.binaries, problems);
     }
     streams.into_iter().map(|stream| Affected { module: Some(stream), ..one.clone() }).collect()
 }
@@ -250,11 +242,10 @@ fn statements(
 fn of_binaries(
     one: Affected,
     binaries: &[BTreeMap<String, String>],
-    scope: Scope,
     problems: &mut BTreeSet<&'static str>,
 ) -> Vec<Affected> {
-    let is_judged_by_them =
-        matches!(scope, Scope::Distribution(row) if row.keyed_by == distros::KeyedBy::Binary);
+    let distro = distros::by_namespace(&one.namespace);
+    let is_judged_by_them = distro.is_some_and(|row| row.keyed_by == distros::KeyedBy::Binary);
     let is_fixed = matches!(one.ranges.as_slice(), [Range { introduced: None, end: RangeEnd::Fixed(_) }]);
     let binaries: BTreeMap<&String, &String> = binaries.iter().flatten().collect();
     if !is_judged_by_them || !is_fixed || binaries.is_empty() {
