@@ -186,8 +186,10 @@ fn without_a_database_everything_is_missing() {
         findings.coverage.iter().map(|one| (one.needs.as_str(), one.state.name(), one.packages)).collect();
     let expected = [
         ("alpine:3.20", "missing", 1),
+        ("end-of-life", "missing", 0),
         ("epss", "missing", 0),
         ("kev", "missing", 0),
+        ("nvd", "missing", 0),
         ("pypi", "missing", 1),
     ];
     assert_eq!(coverage, expected);
