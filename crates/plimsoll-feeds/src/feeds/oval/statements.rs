@@ -101,6 +101,10 @@ fn by_architectures(candidates: &[(u64, Versions)], all: u64) -> Vec<(u64, Vec<V
     if candidates.iter().any(|(architectures, _)| *architectures == ALL) {
         return vec![(ALL, best_of(ALL))];
     }
+    if let [(set, versions)] = candidates {
+        let set = if *set == all { ALL } else { *set };
+        return vec![(set, vec![versions.clone()])];
+    }
     let named = candidates.iter().fold(0, |set, (architectures, _)| set | architectures);
     let mut sets: Vec<(u64, Vec<Versions>)> = Vec::new();
     for bit in (0..64).map(|shift| 1_u64 << shift).filter(|bit| named & bit != 0) {
@@ -157,6 +161,12 @@ fn best<'a>(candidates: impl Iterator<Item = &'a Versions>) -> Vec<Versions> {
 /// The highest version. One that does not parse is stated as well: whoever has the package learns that there is
 /// something that could not be compared.
 fn highest<'a>(versions: impl Iterator<Item = &'a Rc<str>>) -> Vec<Rc<str>> {
+    let mut versions: Vec<&Rc<str>> = versions.collect();
+    versions.sort_unstable();
+    versions.dedup();
+    if let [version] = versions.as_slice() {
+        return vec![Rc::clone(version)];
+    }
     let mut highest: Option<(Vec<u8>, &Rc<str>)> = None;
     let mut unparsable = Vec::new();
     for version in versions {
@@ -166,7 +176,6 @@ fn highest<'a>(versions: impl Iterator<Item = &'a Rc<str>>) -> Vec<Rc<str>> {
                     highest = Some((key, version));
                 }
             }
-            Err(_) if unparsable.contains(version) => {}
             Err(_) => unparsable.push(Rc::clone(version)),
         }
     }
