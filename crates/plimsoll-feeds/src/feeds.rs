@@ -13,6 +13,7 @@ use plimsoll_core::ecosystems::Ecosystem;
 mod alpine_secdb;
 mod debian_tracker;
 mod epss;
+mod inflate;
 mod json;
 mod kev;
 mod osv;
