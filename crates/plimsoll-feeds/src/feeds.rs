@@ -17,6 +17,8 @@ mod inflate;
 mod json;
 mod kev;
 mod osv;
+mod redhat_vex;
+mod tar;
 mod text;
 
 #[cfg(test)]
@@ -107,6 +109,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &redhat_vex::FEED,
 ];
 
 /// The feed with a name.

@@ -27,7 +27,11 @@ pub(super) fn inflated(source: &mut dyn Source) -> Result<Box<dyn BufRead + '_>,
     inflated_to(source, INFLATED_BYTES_MAX)
 }
 
-fn inflated_to(source: &mut dyn Source, bytes_max: u64) -> Result<Box<dyn BufRead + '_>, ParseError> {
+/// The same with a limit of its own.
+pub(super) fn inflated_to(
+    source: &mut dyn Source,
+    bytes_max: u64,
+) -> Result<Box<dyn BufRead + '_>, ParseError> {
     let unreadable = |error: io::Error| ParseError(format!("cannot inflate it: {error}"));
     let start = source.fill_buf().map_err(unreadable)?;
     let reader: Box<dyn Read + '_> = if start.starts_with(&[0x1f, 0x8b]) {
