@@ -17,6 +17,7 @@ mod inflate;
 mod json;
 mod kev;
 mod osv;
+mod redhat_repositories;
 mod redhat_vex;
 mod tar;
 mod text;
@@ -109,6 +110,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &redhat_repositories::FEED,
     &redhat_vex::FEED,
 ];
 
