@@ -179,7 +179,7 @@ pub(super) fn xzed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A tar (POSIX ustar) of a folder's files, sorted, under their paths below it.
-fn tarred(folder: &Path) -> Vec<u8> {
+pub(super) fn tarred(folder: &Path) -> Vec<u8> {
     let (mut tar, mut left) = (Vec::new(), vec![folder.to_owned()]);
     let mut files = Vec::new();
     while let Some(next) = left.pop() {
@@ -256,7 +256,7 @@ impl Snapshot for CaseSnapshot<'_> {
 }
 
 /// Reads bytes as a part of a feed that has no other.
-fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
+pub(super) fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
     let feed = by_name(feed).expect("the feed is listed");
     let mut received = Received::default();
     let part = Part::new("part", path);

@@ -127,13 +127,7 @@ fn later_builds(version: &str, next: Option<&str>, is_last: bool) -> Vec<Range> 
         return vec![range(version, format!("{version}.0"))];
     };
     let Build { upstream, number, .. } = build;
-    let numbers: Vec<&str> = number.split('.').collect();
-    let is_number =
-        |text: &&str| !text.is_empty() && text.len() < 9 && text.bytes().all(|b| b.is_ascii_digit());
-    if let [first, _, ..] = numbers.as_slice()
-        && numbers.iter().all(is_number)
-        && let Some(first) = first.parse::<u64>().ok().filter(|first| *first > 0)
-    {
+    if let Some(first) = build.first_of_several() {
         return vec![range(version, format!("{upstream}-{}", first + 1))];
     }
     let mut ranges = vec![range(version, build.with(number, build.minor + 1))];
@@ -189,10 +183,25 @@ impl<'v> Build<'v> {
         format!("{}-{number}{}{minor}", self.upstream, self.tag)
     }
 
+    /// Whether the stream goes on counting after its tag. Builds of a module have other things there.
+    fn counts_after_tag(&self) -> bool {
+        !self.rest.is_empty() && !self.tag.starts_with(".module")
+    }
+
+    /// The first of several numbers before the tag, where the stream goes on counting with the later ones. A 0 there is
+    /// that of a version before the first, and says nothing.
+    fn first_of_several(&self) -> Option<u64> {
+        let is_number =
+            |text: &str| !text.is_empty() && text.len() < 9 && text.bytes().all(|b| b.is_ascii_digit());
+        let (first, _) = self.number.split_once('.')?;
+        let are_numbers = self.number.split('.').all(is_number) && !self.counts_after_tag();
+        first.parse().ok().filter(|first| are_numbers && *first > 0)
+    }
+
     /// What the stream goes on counting with, if it counts in the package's own number: what stands before the last
-    /// number of it, and that. Builds of a module have other things after the tag, which do not count.
+    /// number of it, and that.
     fn counted(&self) -> Option<(&'v str, u64)> {
-        if !self.rest.is_empty() && !self.tag.starts_with(".module") {
+        if self.counts_after_tag() {
             return None;
         }
         let start = self.number.rfind(|c: char| !c.is_ascii_digit()).map_or(0, |at| at + 1);
@@ -256,6 +265,17 @@ mod tests {
             "5.14.0-70.79.1.el9_0 !5.14.0-70.80.1.el9_0 !5.14.0-70.101.1.el9_0 5.14.0-162.6.1.el9_1 \
              5.14.0-284.25.1.el9_2 !5.14.0-284.30.1.el9_2 !5.14.0-284.99.1.el9_2 5.14.0-362.el9 \
              !5.14.0-362.8.1.el9_3 !5.14.0-427.el9",
+        );
+    }
+
+    #[test]
+    fn a_dot_in_the_packages_own_number_is_no_count_of_a_stream() {
+        check(
+            &["1.2-9.el9"],
+            &["1.2-2.1.el9_2.3", "1.2-3.git12.el9_2"],
+            false,
+            "1.2-2.1.el9_2.2 !1.2-2.1.el9_2.3 !1.2-2.1.el9_2.10 1.2-2.1.el9_3 1.2-2.2.el9 !1.2-3.git12.el9_2 \
+             !1.2-3.git13.el9_2 1.2-3.git12.el9_3 1.2-4.el9 !1.2-9.el9",
         );
     }
 

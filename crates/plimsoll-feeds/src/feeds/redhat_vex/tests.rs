@@ -1,5 +1,8 @@
 //! Which parts are planned, and how parts bear on each other.
 
+use std::path::Path;
+
+use super::super::tests::{parsed, tarred};
 use super::*;
 
 /// Index files by path, and what is here from before.
@@ -92,5 +95,99 @@ fn only_paths_of_documents_are_taken() {
         ("2024/x/cve-2024-1234.json", false),
     ] {
         assert_eq!(is_document(path), expected, "{path}");
+    }
+}
+
+fn archive_of(case: &str) -> Vec<u8> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/feeds/redhat-vex");
+    tarred(&Path::new(folder).join(case).join("csaf_vex_2024-11-20"))
+}
+
+const ARCHIVE: &str = "csaf_vex_2024-11-20.tar.zst";
+
+#[test]
+fn a_tar_that_is_cut_short_is_no_part() {
+    let whole = archive_of("modules");
+    assert!(parsed("redhat-vex", ARCHIVE, &whole).0.is_ok(), "mirrors may keep it plain");
+    let ends = [0, 1, 511, 512, 700, whole.len() / 2, whole.len() - 1100, whole.len() - 1024];
+    for length in ends {
+        assert!(
+            parsed("redhat-vex", ARCHIVE, &whole[..length]).0.is_err(),
+            "cut to {length} of {}",
+            whole.len()
+        );
+    }
+    let compressed = zstd::encode_all(whole.as_slice(), 0).unwrap();
+    for length in [4, compressed.len() / 2, compressed.len() - 1] {
+        assert!(parsed("redhat-vex", ARCHIVE, &compressed[..length]).0.is_err(), "cut to {length}");
+    }
+}
+
+#[test]
+fn what_is_no_tar_is_no_part() {
+    for bytes in [&b"<html></html>"[..], &[b'x'; 2048], b"{}"] {
+        assert!(parsed("redhat-vex", ARCHIVE, bytes).0.is_err());
+    }
+    assert!(parsed("redhat-vex", CHANGES, b"<html></html>").0.is_err());
+    assert!(parsed("redhat-vex", CHANGES, b"").0.is_ok());
+}
+
+/// One header of a tar and so many bytes of content.
+fn entry(name: &str, size: usize) -> Vec<u8> {
+    let mut header = vec![0_u8; 512];
+    header[..name.len()].copy_from_slice(name.as_bytes());
+    header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
+    header[148..156].fill(b' ');
+    header[156] = b'0';
+    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+    header[148..154].copy_from_slice(format!("{sum:06o}").as_bytes());
+    header.resize(512 + size.next_multiple_of(512), b' ');
+    header
+}
+
+#[test]
+fn a_document_that_is_too_large_is_refused_alone() {
+    let size = usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 1;
+    let tar = [entry("2024/cve-2024-0001.json", size), archive_of("modules")].concat();
+    let bytes = zstd::encode_all(tar.as_slice(), 0).unwrap();
+    let (result, received) = parsed("redhat-vex", ARCHIVE, &bytes);
+    assert!(result.is_ok());
+    assert!(
+        received.contains("refused `2024/cve-2024-0001.json`: the document is larger than 96 MiB"),
+        "{received}"
+    );
+    assert!(received.contains("advisory CVE-2021-33621"), "{received}");
+}
+
+#[test]
+fn depth_does_not_exhaust_the_stack() {
+    for (open, start) in [("{\"branches\":[", "{\"product_tree\":"), ("[", "{\"document\":")] {
+        let (_, received) = parsed(
+            "redhat-vex",
+            "2024/cve-2024-0001.json",
+            (start.to_owned() + &open.repeat(500_000)).as_bytes(),
+        );
+        assert!(received.starts_with("refused `2024/cve-2024-0001.json`: it is not "), "{received}");
+    }
+}
+
+#[test]
+fn damage_anywhere_in_a_plain_tar_is_borne() {
+    let mut seed = 7_u64;
+    let mut below = |end: usize| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(seed >> 33).unwrap() % end
+    };
+    for case in ["streams", "states", "modules", "malformed"] {
+        let whole = archive_of(case);
+        for _ in 0..60 {
+            let mut damaged = whole.clone();
+            for _ in 0..=below(5) {
+                let at = below(damaged.len());
+                damaged[at] = b"\"{}[],:@-%_\0"[below(12)];
+            }
+            // Whatever comes of it, it comes without a panic.
+            drop(parsed("redhat-vex", ARCHIVE, &damaged));
+        }
     }
 }
