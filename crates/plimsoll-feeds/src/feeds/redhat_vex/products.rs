@@ -167,15 +167,29 @@ fn module_of(id: &str) -> &str {
     if id.contains(':') { id } else { "" }
 }
 
-/// A component of a document that gives no purl: `vim`, `nodejs:18/nodejs`. Container images and Java libraries have a
-/// slash too, and no colon before it.
+/// A component without a purl: `vim`, `nodejs:18/nodejs`, or a build. Container images and Java libraries have a slash
+/// too, and no colon before it.
 fn unsaid(id: &str) -> Option<Component<'_>> {
+    if let Some(build) = of_build(id) {
+        return Some(build);
+    }
     let (module, name) = id.rsplit_once('/').unwrap_or(("", id));
     if !module.is_empty() && (!module.contains(':') || module.contains('/')) {
         return None;
     }
-    // A build has an epoch in its id.
+    // What has a colon here is a module as a whole.
     (!name.contains(':')).then_some(Component { name, version: "", epoch: "", kind: Kind::Unsaid, module })
+}
+
+/// Reads `ruby-0:3.1.4-142.module+el8.9.0+21471+7d1e4a35.src::ruby:3.1`, a build as its id writes it.
+fn of_build(id: &str) -> Option<Component<'_>> {
+    let (build, module) = id.split_once("::").unwrap_or((id, ""));
+    let (start, rest) = build.split_once(':')?;
+    let (name, epoch) = start.rsplit_once('-')?;
+    let (version, architecture) = rest.rsplit_once('.')?;
+    let is_build = !epoch.is_empty() && epoch.bytes().all(|b| b.is_ascii_digit()) && version.contains('-');
+    let kind = if architecture == "src" { Kind::Source } else { Kind::Binary };
+    is_build.then_some(Component { name, version, epoch, kind, module })
 }
 
 /// Reads `pkg:rpm/redhat/foo@1.2-3.el9?arch=src&epoch=1&rpmmod=nodejs:18:8090:a75119d5`.
