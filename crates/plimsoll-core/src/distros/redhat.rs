@@ -1,7 +1,8 @@
 //! Red Hat Enterprise Linux.
 //!
 //! Advisories name source packages: Red Hat speaks of components, and a component that is not fixed has no binary
-//! packages. OSV repeats errata, by binary package; of those only what has its source's name is found.
+//! packages. OSV repeats errata, by binary package; of those only what has its source's name is found, so that OSV alone is
+//! not enough to judge.
 //!
 //! OSV's suffix is a CPE without its prefix, `enterprise_linux:9::appstream`. Only the main stream of a
 //! major release is read: `rhel_eus:9.4` and the like are other, paid-for streams, and layered products are
@@ -23,7 +24,7 @@ pub static DISTRO: Distro = Distro {
     osv: "Red Hat",
     osv_release,
     feeds: &["redhat-vex", "osv-redhat"],
-    supplements: &[],
+    supplements: &["osv-redhat"],
 };
 
 fn osv_release(suffix: &str) -> Option<String> {
