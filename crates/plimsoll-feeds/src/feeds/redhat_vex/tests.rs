@@ -1,9 +1,16 @@
 //! Which parts are planned, and how parts bear on each other.
 
+use std::fs;
 use std::path::Path;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use plimsoll_core::advisory::{Advisories as _, FixState};
 
 use super::super::tests::{parsed, tarred};
 use super::*;
+use crate::database::Database;
+use crate::update::{FeedOutcome, UpdateOptions, Upstream, database_path, update};
 
 /// Index files by path, and what is here from before.
 struct Files(Vec<(&'static str, String)>, Vec<String>);
@@ -190,4 +197,64 @@ fn damage_anywhere_in_a_plain_tar_is_borne() {
             drop(parsed("redhat-vex", ARCHIVE, &damaged));
         }
     }
+}
+
+/// An upstream in a folder, and what an update of day `n` makes of it: parts fetched and kept, and what the database
+/// then says of fixes of the kernel, by CVE.
+fn updated(root: &Path, n: i64) -> (String, Vec<(String, FixState)>) {
+    let options = UpdateOptions::new(root.join("data"));
+    let client = plimsoll_net::Client::new(plimsoll_net::Settings::default()).unwrap();
+    let url = format!("file://{}", root.join("upstream").display());
+    let upstream = Upstream { urls: vec![url], transport: Arc::new(client), part_bytes_max: 1 << 20 };
+    let now = Timestamp::from_second(1_732_200_000 + n * 86_400).unwrap();
+    let report = update(&options, &[&FEED], &|_| Ok(upstream.clone()), now, &mut |_| {}).unwrap();
+    let outcome = match &report.feeds[0].outcome {
+        FeedOutcome::Updated { changed, unchanged, absent, .. } => {
+            format!("{changed} new, {unchanged} old, {absent} absent")
+        }
+        other => format!("{other:?}"),
+    };
+    let database = Database::open(&database_path(&options.data_dir)).unwrap();
+    let (mut rows, mut fixes) = (Vec::new(), Vec::new());
+    database.rows("rhel:9", "kernel", &mut |row| rows.push((row.advisory, row.fix))).unwrap();
+    for (advisory, fix) in rows {
+        fixes.push((database.advisory(advisory).unwrap().id, fix));
+    }
+    fixes.sort();
+    (outcome, fixes)
+}
+
+#[test]
+fn an_update_takes_what_has_changed_and_goes_on_with_the_tar_that_is_here() {
+    let root = tempfile::tempdir().unwrap();
+    let upstream = root.path().join("upstream");
+    let case = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/feeds/redhat-vex/changes");
+    fs::create_dir_all(upstream.join("2024")).unwrap();
+    for name in ["archive_latest.txt", "changes.csv", "deletions.csv", "2024/cve-2024-0001.json"] {
+        fs::copy(case.join(name), upstream.join(name)).unwrap();
+    }
+    let tar = zstd::encode_all(archive_of("changes").as_slice(), 0).unwrap();
+    fs::write(upstream.join(ARCHIVE), tar).unwrap();
+    let fixes = |first| {
+        let all = [
+            ("CVE-2024-0001", first),
+            ("CVE-2024-0003", FixState::WillNotFix),
+            ("CVE-2024-0004", FixState::WillNotFix),
+        ];
+        all.map(|(id, fix)| (id.to_owned(), fix)).to_vec()
+    };
+    let first = updated(root.path(), 1);
+    assert_eq!(first, ("4 new, 0 old, 1 absent".to_owned(), fixes(FixState::Deferred)));
+
+    // A newer tar is named, and the one that is here is gone from the upstream: it is not asked for.
+    fs::write(upstream.join("archive_latest.txt"), "csaf_vex_2024-11-27.tar.zst\n").unwrap();
+    fs::remove_file(upstream.join(ARCHIVE)).unwrap();
+    let document = fs::read_to_string(case.join("2024/cve-2024-0001.json")).unwrap();
+    let document = document.replace("Fix deferred", "Will not fix");
+    fs::write(upstream.join("2024/cve-2024-0001.json"), document).unwrap();
+    let changes = fs::read_to_string(case.join("changes.csv")).unwrap();
+    let changes = changes.replace("2024-11-21T08:00:00+00:00", "2024-11-22T08:00:00+00:00");
+    fs::write(upstream.join("changes.csv"), changes).unwrap();
+    let second = updated(root.path(), 2);
+    assert_eq!(second, ("2 new, 2 old, 1 absent".to_owned(), fixes(FixState::WillNotFix)));
 }
