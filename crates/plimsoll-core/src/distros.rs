@@ -29,8 +29,11 @@ pub mod wolfi;
 /// One distribution.
 #[derive(Debug)]
 pub struct Distro {
-    /// `ID` in os-release, and the first part of the namespace: `alpine`.
+    /// `ID` in os-release: `alpine`.
     pub id: &'static str,
+    /// Id of the distribution whose advisories judge its packages, the first part of the namespace. Its own, or of a
+    /// rebuild without advisories that of what it is rebuilt from.
+    pub advisories_of: &'static str,
     /// Other `ID`s that mean the same distribution.
     pub other_ids: &'static [&'static str],
     /// Name for people.
@@ -83,8 +86,17 @@ pub enum KeyedBy {
 impl Distro {
     /// The namespace of a release: `alpine:3.20`; without a colon for a rolling distribution.
     pub fn namespace(&self, release: &str) -> String {
-        if release.is_empty() { self.id.to_owned() } else { format!("{}:{release}", self.id) }
+        with_release(self.advisories_of, release)
     }
+
+    /// What a release is itself, whoever's advisories judge it: `centos:7`.
+    pub fn name_of(&self, release: &str) -> String {
+        with_release(self.id, release)
+    }
+}
+
+fn with_release(id: &str, release: &str) -> String {
+    if release.is_empty() { id.to_owned() } else { format!("{id}:{release}") }
 }
 
 /// All distributions, sorted by id.
@@ -130,7 +142,7 @@ pub fn namespace_of_osv(ecosystem: &str) -> Option<(&'static Distro, String)> {
     })
 }
 
-/// The distribution whose namespace this is.
+/// The distribution whose own namespace this is.
 pub fn by_namespace(namespace: &str) -> Option<&'static Distro> {
     let id = namespace.split_once(':').map_or(namespace, |(id, _)| id);
     DISTROS.iter().copied().find(|row| row.id == id)
@@ -212,7 +224,9 @@ mod tests {
             ("amzn|2023", "amzn:2023"),
             ("azurelinux|3.0", "azurelinux:3"),
             ("mariner|2.0", "azurelinux:2"),
-            ("centos|7", "centos:7"),
+            ("centos|7", "rhel:7"),
+            ("centos|8", "rhel:8"),
+            ("centos|10", "rhel:10"),
             ("chainguard|20230214", "chainguard"),
             ("debian|12|bookworm", "debian:12"),
             ("debian|||Debian GNU/Linux forky/sid", ""),
@@ -306,6 +320,17 @@ mod tests {
         }
     }
 
+    /// One feed serves both, so both must look up the same names.
+    #[test]
+    fn who_takes_advisories_of_another_looks_them_up_as_it_does() {
+        for row in DISTROS {
+            let giver = by_namespace(&row.namespace("1")).unwrap_or_else(|| panic!("{}", row.id));
+            assert_eq!(giver.advisories_of, giver.id, "{}", row.id);
+            assert_eq!((giver.keyed_by, giver.ecosystem), (row.keyed_by, row.ecosystem), "{}", row.id);
+            assert_eq!(giver.feeds.first(), row.feeds.first(), "{}", row.id);
+        }
+    }
+
     #[test]
     fn releases_with_an_end_lead_to_the_same_namespaces() {
         for (product, name, expected) in [
@@ -333,7 +358,7 @@ mod tests {
         ] {
             let distro = DISTROS.iter().find(|row| row.lifecycle.product == product).expect("it has a row");
             let release = (distro.lifecycle.release)(name);
-            let namespace = release.map(|release| distro.namespace(&release)).unwrap_or_default();
+            let namespace = release.map(|release| distro.name_of(&release)).unwrap_or_default();
             assert_eq!(namespace, expected, "{product} {name}");
         }
     }

@@ -48,9 +48,10 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     }
     let Matcher { mut findings, mut gaps, .. } = matcher;
     gaps.extend(coverage.iter().filter_map(Coverage::gap));
-    if let Some(namespace) = inventory.distro.as_ref().map(Release::namespace) {
-        let end = advisories.end_of_life(&namespace);
-        gaps.extend(end.and_then(|end| end_of_life_gap(&namespace, &end, &standings.today)));
+    if let Some(Release { distro, release }) = &inventory.distro {
+        let name = distro.name_of(release);
+        let end = advisories.end_of_life(&name);
+        gaps.extend(end.and_then(|end| end_of_life_gap(&name, &end, &standings.today)));
     }
     gaps.sort_unstable();
     gaps.dedup();

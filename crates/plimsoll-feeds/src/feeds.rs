@@ -29,8 +29,11 @@ mod oracle_oval;
 mod osv;
 mod oval;
 mod photon_cve;
+mod redhat_repositories;
+mod redhat_vex;
 mod secdb;
 mod suse_oval;
+mod tar;
 mod text;
 mod ubuntu_osv;
 mod updateinfo;
@@ -137,6 +140,8 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
     &photon_cve::FEED,
+    &redhat_repositories::FEED,
+    &redhat_vex::FEED,
     &suse_oval::FEED,
     &ubuntu_osv::FEED,
     &secdb::rows::WOLFI,

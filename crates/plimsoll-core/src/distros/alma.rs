@@ -8,6 +8,7 @@ use crate::ecosystems;
 /// AlmaLinux.
 pub static DISTRO: Distro = Distro {
     id: "almalinux",
+    advisories_of: "almalinux",
     other_ids: &[],
     title: "AlmaLinux",
     ecosystem: &ecosystems::RPM,

@@ -9,6 +9,7 @@ use crate::inventory::OsRelease;
 /// Alpine Linux.
 pub static DISTRO: Distro = Distro {
     id: "alpine",
+    advisories_of: "alpine",
     other_ids: &[],
     title: "Alpine Linux",
     ecosystem: &ecosystems::APK,

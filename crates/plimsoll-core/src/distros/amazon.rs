@@ -9,6 +9,7 @@ use crate::inventory::OsRelease;
 /// Amazon Linux.
 pub static DISTRO: Distro = Distro {
     id: "amzn",
+    advisories_of: "amzn",
     other_ids: &[],
     title: "Amazon Linux",
     ecosystem: &ecosystems::RPM,

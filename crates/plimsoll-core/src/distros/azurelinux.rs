@@ -9,6 +9,7 @@ use crate::ecosystems;
 /// Azure Linux.
 pub static DISTRO: Distro = Distro {
     id: "azurelinux",
+    advisories_of: "azurelinux",
     other_ids: &["mariner"],
     title: "Azure Linux",
     ecosystem: &ecosystems::RPM,

@@ -6,6 +6,7 @@ use crate::ecosystems;
 /// Chainguard OS.
 pub static DISTRO: Distro = Distro {
     id: "chainguard",
+    advisories_of: "chainguard",
     other_ids: &[],
     title: "Chainguard",
     ecosystem: &ecosystems::APK,

@@ -8,6 +8,7 @@ use crate::inventory::OsRelease;
 /// Debian.
 pub static DISTRO: Distro = Distro {
     id: "debian",
+    advisories_of: "debian",
     other_ids: &[],
     title: "Debian",
     ecosystem: &ecosystems::DEB,

@@ -6,6 +6,7 @@ use crate::ecosystems;
 /// Fedora.
 pub static DISTRO: Distro = Distro {
     id: "fedora",
+    advisories_of: "fedora",
     other_ids: &[],
     title: "Fedora",
     ecosystem: &ecosystems::RPM,

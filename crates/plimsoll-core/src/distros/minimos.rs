@@ -6,6 +6,7 @@ use crate::ecosystems;
 /// MinimOS.
 pub static DISTRO: Distro = Distro {
     id: "minimos",
+    advisories_of: "minimos",
     other_ids: &[],
     title: "MinimOS",
     ecosystem: &ecosystems::APK,

@@ -10,6 +10,7 @@ use crate::inventory::OsRelease;
 /// openEuler.
 pub static DISTRO: Distro = Distro {
     id: "openeuler",
+    advisories_of: "openeuler",
     other_ids: &[],
     title: "openEuler",
     ecosystem: &ecosystems::RPM,

@@ -8,6 +8,7 @@ use crate::ecosystems;
 /// openSUSE Leap.
 pub static DISTRO: Distro = Distro {
     id: "opensuse-leap",
+    advisories_of: "opensuse-leap",
     other_ids: &[],
     title: "openSUSE Leap",
     ecosystem: &ecosystems::RPM,

@@ -6,6 +6,7 @@ use crate::ecosystems;
 /// openSUSE Tumbleweed.
 pub static DISTRO: Distro = Distro {
     id: "opensuse-tumbleweed",
+    advisories_of: "opensuse-tumbleweed",
     other_ids: &[],
     title: "openSUSE Tumbleweed",
     ecosystem: &ecosystems::RPM,

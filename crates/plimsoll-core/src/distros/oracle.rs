@@ -6,6 +6,7 @@ use crate::ecosystems;
 /// Oracle Linux.
 pub static DISTRO: Distro = Distro {
     id: "ol",
+    advisories_of: "ol",
     other_ids: &[],
     title: "Oracle Linux",
     ecosystem: &ecosystems::RPM,

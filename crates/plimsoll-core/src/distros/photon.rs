@@ -7,6 +7,7 @@ use crate::ecosystems;
 /// Photon OS.
 pub static DISTRO: Distro = Distro {
     id: "photon",
+    advisories_of: "photon",
     other_ids: &[],
     title: "Photon OS",
     ecosystem: &ecosystems::RPM,

@@ -8,6 +8,7 @@ use crate::ecosystems;
 /// Rocky Linux.
 pub static DISTRO: Distro = Distro {
     id: "rocky",
+    advisories_of: "rocky",
     other_ids: &[],
     title: "Rocky Linux",
     ecosystem: &ecosystems::RPM,

@@ -11,6 +11,7 @@ use crate::ecosystems;
 /// SUSE Linux Enterprise Server.
 pub static DISTRO: Distro = Distro {
     id: "sles",
+    advisories_of: "sles",
     other_ids: &[],
     title: "SUSE Linux Enterprise Server",
     ecosystem: &ecosystems::RPM,

@@ -7,6 +7,7 @@ use crate::ecosystems;
 /// Ubuntu.
 pub static DISTRO: Distro = Distro {
     id: "ubuntu",
+    advisories_of: "ubuntu",
     other_ids: &[],
     title: "Ubuntu",
     ecosystem: &ecosystems::DEB,

@@ -6,6 +6,7 @@ use crate::ecosystems;
 /// Wolfi.
 pub static DISTRO: Distro = Distro {
     id: "wolfi",
+    advisories_of: "wolfi",
     other_ids: &[],
     title: "Wolfi",
     ecosystem: &ecosystems::APK,

@@ -77,7 +77,7 @@ fn read(product: &Value, sink: &mut dyn Sink) -> Result<(), &'static str> {
             continue;
         };
         match end(release, distro.lifecycle.is_extended_for_all) {
-            Ok(end) => sink.end_of_life(&distro.namespace(&ours), end),
+            Ok(end) => sink.end_of_life(&distro.name_of(&ours), end),
             Err(reason) => sink.refuse(&format!("{} {}", distro.id, name_of(release)), reason),
         }
     }

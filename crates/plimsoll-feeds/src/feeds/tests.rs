@@ -192,7 +192,7 @@ pub(super) fn xzed(bytes: &[u8]) -> Vec<u8> {
 }
 
 /// A tar (POSIX ustar) of a folder's files, sorted, under their paths below it.
-fn tarred(folder: &Path) -> Vec<u8> {
+pub(super) fn tarred(folder: &Path) -> Vec<u8> {
     let (mut tar, mut left) = (Vec::new(), vec![folder.to_owned()]);
     let mut files = Vec::new();
     while let Some(next) = left.pop() {

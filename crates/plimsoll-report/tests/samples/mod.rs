@@ -15,6 +15,7 @@ use plimsoll_report::formats::{Context, Format};
 
 static MARINER: Distro = Distro {
     id: "mariner",
+    advisories_of: "mariner",
     other_ids: &[],
     title: "Mariner",
     ecosystem: &ecosystems::RPM,
