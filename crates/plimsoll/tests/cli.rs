@@ -13,7 +13,7 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 13] = [
     &[],
     &["scan"],
     &["feeds"],
@@ -25,6 +25,7 @@ const COMMANDS: [&[&str]; 12] = [
     &["config"],
     &["config", "check"],
     &["config", "schema"],
+    &["config", "import-clair"],
     &["completions"],
 ];
 
