@@ -13,12 +13,13 @@ use anyhow::{Context as _, bail, ensure};
 use crate::Command;
 use crate::ci::is_installed;
 
+mod feeds;
 mod image;
 
 /// The row.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
-    about: "measures scans and the database; --image oci:DIR scans another image, --large a second, larger one",
+    about: "measures scans and the database, or `feeds`; --image oci:DIR scans another image, --large a second one",
     run,
 };
 
@@ -48,6 +49,12 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         image::write(Path::new(folder), scale.parse()?)?;
         return Ok(true);
     }
+    if let [what] = arguments
+        && what == "feeds"
+    {
+        Bench::build(root)?.feeds()?;
+        return Ok(true);
+    }
     let mut named = None;
     let mut is_large = false;
     let mut arguments = arguments.iter();
@@ -58,7 +65,9 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
                 let image = arguments.next().and_then(|image| image.strip_prefix("oci:"));
                 named = Some(PathBuf::from(image.context("`--image` takes `oci:DIR`")?));
             }
-            other => bail!("`cargo xtask bench` has no `{other}`; it takes `--image oci:DIR` and `--large`"),
+            other => bail!(
+                "`cargo xtask bench` has no `{other}`; it takes `feeds`, or `--image oci:DIR` and `--large`"
+            ),
         }
     }
     let bench = Bench::build(root)?;

@@ -261,6 +261,7 @@ mod tests {
             ("Rocky Linux:9", "rocky:9"),
             ("SUSE:Linux Enterprise Server 15 SP5", "sles:15.5"),
             ("SUSE:Linux Enterprise Server 12 SP5-LTSS", "sles:12.5"),
+            ("SUSE:Linux Enterprise Server LTSS Extended Security 12 SP5", "sles:12.5"),
             ("SUSE:Linux Enterprise Server 16.0", "sles:16.0"),
             ("SUSE:Linux Enterprise Module for Basesystem 15 SP7", "sles:15.7"),
             ("SUSE:Linux Enterprise Module for Python 3 15 SP5", "sles:15.5"),

@@ -25,3 +25,4 @@ pub use diff::{AdvisoryName, Diff, diff};
 pub use open::{Database, OpenError};
 pub use sqlite::{ExportError, export_sqlite};
 pub use write::{BuildError, Built};
+pub(crate) use write::{beside, sync_directory};

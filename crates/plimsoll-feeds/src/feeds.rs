@@ -11,12 +11,18 @@ use plimsoll_core::distros::Distro;
 use plimsoll_core::ecosystems::Ecosystem;
 
 mod alpine_secdb;
+mod azurelinux_oval;
 mod debian_tracker;
 mod epss;
+mod inflate;
 mod json;
 mod kev;
+mod oracle_oval;
 mod osv;
+mod oval;
+mod suse_oval;
 mod text;
+mod updateinfo;
 
 #[cfg(test)]
 mod tests;
@@ -81,9 +87,14 @@ impl Covers {
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
     &alpine_secdb::FEED,
+    &updateinfo::rows::AMAZON,
+    &updateinfo::rows::AMAZON1,
+    &azurelinux_oval::FEED,
     &debian_tracker::FEED,
     &epss::FEED,
+    &updateinfo::rows::FEDORA,
     &kev::FEED,
+    &oracle_oval::FEED,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
     &osv::rows::AZURELINUX,
@@ -106,6 +117,7 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &suse_oval::FEED,
 ];
 
 /// The feed with a name.

@@ -8,6 +8,8 @@
 //! DATA/snapshots/FEED/state.json       where each part came from
 //! DATA/snapshots/FEED/attempts.json    how the last attempts to fetch it went
 //! DATA/snapshots/FEED/.staged/         parts that are being fetched
+//! DATA/snapshots/.import/              what is being imported beside the parts (see `bundle/journal.rs`)
+//! DATA/exports/ID.json                 what bundles were exported
 //! ```
 //!
 //! A feed changes as a whole. New parts are staged; once all are there and verified, the new `state.json` is
@@ -205,6 +207,23 @@ impl Folder {
         self.finish()
     }
 
+    /// Stages how the attempts went, to count with the parts.
+    pub(crate) fn stage_attempts(&self, attempts: &Attempts) -> Result<(), DirectoryError> {
+        write_json(attempts, &self.staged(ATTEMPTS))
+    }
+
+    /// Whether there is something staged.
+    pub(crate) fn has_staged(&self) -> bool {
+        self.root.join(STAGED).is_dir()
+    }
+
+    /// Makes what is staged last.
+    pub(crate) fn sync_staged(&self) -> Result<(), DirectoryError> {
+        sync_folder(&self.root.join(STAGED))?;
+        sync_folder(&self.root)?;
+        self.root.parent().map_or(Ok(()), sync_folder)
+    }
+
     /// Carries a change that counts to its end, or throws away one that does not count yet.
     pub(crate) fn finish(&self) -> Result<(), DirectoryError> {
         if !self.staged(STATE).is_file() {
@@ -236,6 +255,13 @@ impl Folder {
     }
 }
 
+/// Whether a part may have a name, which becomes that of a file.
+pub(crate) fn is_part_name(name: &str) -> bool {
+    let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
+    let is_ours = name.starts_with('.') || name.starts_with(STATE) || name.starts_with(ATTEMPTS);
+    !name.is_empty() && name.len() <= 200 && !is_ours && name.bytes().all(is_safe)
+}
+
 /// The names in a folder that are text; nothing else is ever put there.
 fn names(folder: &Path) -> Result<Vec<String>, DirectoryError> {
     let entries = on("read the folder", folder, fs::read_dir(folder))?;
@@ -255,9 +281,14 @@ fn write_state(state: &State, path: &Path) -> Result<(), DirectoryError> {
 pub(crate) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), DirectoryError> {
     let mut text = serde_json::to_vec_pretty(value).expect("plain structs with text keys are JSON");
     text.push(b'\n');
+    write_new(&text, path)
+}
+
+/// Writes a file aside and renames it, so that `path` is always whole.
+pub(crate) fn write_new(text: &[u8], path: &Path) -> Result<(), DirectoryError> {
     let aside = path.with_extension("json.new");
     let written = File::create(&aside).and_then(|mut file| {
-        file.write_all(&text)?;
+        file.write_all(text)?;
         file.sync_all()
     });
     on("write", &aside, written)?;
@@ -266,7 +297,7 @@ pub(crate) fn write_json<T: Serialize>(value: &T, path: &Path) -> Result<(), Dir
 }
 
 /// Makes renames in a folder last. Only Unix lets a folder be synced.
-fn sync_folder(folder: &Path) -> Result<(), DirectoryError> {
+pub(crate) fn sync_folder(folder: &Path) -> Result<(), DirectoryError> {
     if !cfg!(unix) {
         return Ok(());
     }

@@ -19,16 +19,17 @@ use plimsoll_net::Client;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::bundle::journal::settle;
 use crate::database::{BuildError, Builder, Built, Database};
 use crate::feeds::{FEEDS, Feed, ParseError, Part, Reading, Sink, Snapshot, Source};
 use crate::fetch::{self, Outcome, Transport, UrlIndex, chain};
-use crate::snapshots::{DirectoryError, Folder, PartState, State, on, write_json};
+use crate::snapshots::{DirectoryError, Folder, PartState, State, is_part_name, on, write_json};
 
 /// Largest part that is fetched, by default. OSV's npm zip, the largest, is below 300 MB.
 pub const PART_BYTES_MAX: u64 = 4 << 30;
 
 /// Most parts of a feed.
-const PARTS_MAX: usize = 10_000;
+pub(crate) const PARTS_MAX: usize = 10_000;
 
 /// Name of the database in the data directory.
 const DATABASE: &str = "database.plimsoll";
@@ -183,6 +184,13 @@ pub enum UpdateError {
     /// Another process updates the same directory.
     #[error("another update of `{0}` is running; wait until it is done")]
     Busy(PathBuf),
+    /// The database came in a bundle without the snapshots that it was built from, and those that are here are of
+    /// fewer feeds.
+    #[error(
+        "the database was imported without snapshots, and building it anew would lose {0}; \
+         update these feeds as well, import a bundle that has their files (`--raw`), or remove the database"
+    )]
+    Imported(String),
     /// The data directory failed.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -200,12 +208,13 @@ pub fn update(
     now: Timestamp,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<UpdateReport, UpdateError> {
-    let _lock = lock(options)?;
+    let _lock = lock(&options.data_dir, options.waits_for_others)?;
     let snapshots = snapshots_path(&options.data_dir);
     on("create the folder", &snapshots, fs::create_dir_all(&snapshots))?;
-    for feed in FEEDS {
-        Folder::of(&snapshots, feed.name).finish()?;
-    }
+    settle(&options.data_dir)?;
+    check_imported(&options.data_dir, |name| {
+        feeds.iter().any(|feed| feed.name == name) || Folder::of(&snapshots, name).state().has_snapshot()
+    })?;
     let now = now.to_string();
     let mut reports = Vec::with_capacity(feeds.len());
     for feed in feeds.iter().copied() {
@@ -228,7 +237,7 @@ pub fn update(
         folder.write_attempts(&attempts)?;
         reports.push(FeedReport { feed: feed.name, outcome, failed_urls });
     }
-    let database = build(options, &now, on_progress)?;
+    let database = build(&options.data_dir, &options.off, &now, on_progress)?;
     Ok(UpdateReport { feeds: reports, database })
 }
 
@@ -265,18 +274,17 @@ fn fetch_feed(
 }
 
 /// Holds the directory for one update; released when the file is dropped, by a kill as well.
-fn lock(options: &UpdateOptions) -> Result<File, UpdateError> {
-    let folder = &options.data_dir;
+pub(crate) fn lock(folder: &Path, waits_for_others: bool) -> Result<File, UpdateError> {
     on("create the folder", folder, fs::create_dir_all(folder))?;
     let path = folder.join(LOCK);
     let file = on("open", &path, File::options().create(true).append(true).open(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) if options.waits_for_others => {
+        Err(TryLockError::WouldBlock) if waits_for_others => {
             on("lock", &path, file.lock())?;
             Ok(file)
         }
-        Err(TryLockError::WouldBlock) => Err(UpdateError::Busy(folder.clone())),
+        Err(TryLockError::WouldBlock) => Err(UpdateError::Busy(folder.to_owned())),
         Err(TryLockError::Error(source)) => Err(DirectoryError { doing: "lock", path, source }.into()),
     }
 }
@@ -338,7 +346,9 @@ impl Run<'_> {
         let mut new = BTreeMap::new();
         let mut changed = BTreeSet::new();
         for (done, part) in parts.iter().enumerate() {
-            check_name(part)?;
+            if !is_part_name(&part.name) {
+                return Err(FeedError::PartName(part.name.chars().take(80).collect()));
+            }
             let feed = self.feed.name;
             on_progress(Progress::Fetching { feed, part: &part.name, done, of: parts.len() });
             let (state, is_staged) = self.part(part, old.parts.get(&part.name))?;
@@ -439,24 +449,17 @@ impl Run<'_> {
     }
 }
 
-/// Names of parts become file names.
-fn check_name(part: &Part) -> Result<(), FeedError> {
-    let is_safe = |b: u8| b.is_ascii_alphanumeric() || b"-_.".contains(&b);
-    let name = part.name.as_str();
-    let is_ours =
-        name.starts_with('.') || name.starts_with("state.json") || name.starts_with("attempts.json");
-    if name.is_empty() || name.len() > 200 || is_ours || !name.bytes().all(is_safe) {
-        return Err(FeedError::PartName(name.chars().take(80).collect()));
-    }
-    Ok(())
-}
-
 fn not_parsed(part: &Part, error: &ParseError) -> FeedError {
     FeedError::Parse { part: part.name.clone(), error: error.to_string() }
 }
 
 /// Reads a part from its file.
-fn parse(feed: &Feed, part: &Part, snapshot: &dyn Snapshot, sink: &mut dyn Sink) -> Result<(), ParseError> {
+pub(crate) fn parse(
+    feed: &Feed,
+    part: &Part,
+    snapshot: &dyn Snapshot,
+    sink: &mut dyn Sink,
+) -> Result<(), ParseError> {
     let unread = |error| ParseError(format!("cannot open it: {error}"));
     let source = snapshot.open(&part.name).map_err(unread)?;
     let mut source = source.ok_or_else(|| ParseError("it is gone".to_owned()))?;
@@ -464,10 +467,10 @@ fn parse(feed: &Feed, part: &Part, snapshot: &dyn Snapshot, sink: &mut dyn Sink)
 }
 
 /// The parts of a feed, each where it lies: those in `staged` are about to replace others.
-struct Parts<'a> {
-    folder: &'a Folder,
-    states: &'a BTreeMap<String, PartState>,
-    staged: &'a BTreeSet<&'a str>,
+pub(crate) struct Parts<'a> {
+    pub(crate) folder: &'a Folder,
+    pub(crate) states: &'a BTreeMap<String, PartState>,
+    pub(crate) staged: &'a BTreeSet<&'a str>,
 }
 
 impl Snapshot for Parts<'_> {
@@ -486,7 +489,7 @@ impl Snapshot for Parts<'_> {
 
 /// Counts the records of a part and keeps nothing.
 #[derive(Debug, Default)]
-struct Tally(u64);
+pub(crate) struct Tally(pub(crate) u64);
 
 impl Sink for Tally {
     fn advisory(&mut self, _: &Advisory, _: &[Affected]) {
@@ -525,34 +528,60 @@ impl Sink for Tally {
 }
 
 /// What the database was built from.
-#[derive(Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct BuiltFrom {
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct BuiltFrom {
     /// Identity of the database.
-    database: String,
-    /// Hash of names and hashes of all parts.
-    snapshots: String,
+    pub(crate) database: String,
+    /// Hash of names and hashes of all parts, and of when they were fetched.
+    pub(crate) snapshots: String,
+    /// Id of the bundle that it came in, where it came without snapshots.
+    pub(crate) bundle: Option<String>,
+}
+
+impl BuiltFrom {
+    pub(crate) fn read(data_dir: &Path) -> Option<BuiltFrom> {
+        let text = fs::read(snapshots_path(data_dir).join(BUILT)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    pub(crate) fn write(&self, data_dir: &Path) -> Result<(), DirectoryError> {
+        write_json(self, &snapshots_path(data_dir).join(BUILT))
+    }
+}
+
+/// Refuses to replace a database that was imported without snapshots by one that lacks some of its feeds.
+pub(crate) fn check_imported(data_dir: &Path, has_feed: impl Fn(&str) -> bool) -> Result<(), UpdateError> {
+    let Some(from) = BuiltFrom::read(data_dir).filter(|from| from.bundle.is_some()) else { return Ok(()) };
+    let Ok(database) = Database::open(&database_path(data_dir)) else { return Ok(()) };
+    let names = database.feeds().iter().map(|record| record.name.as_str());
+    let lost: Vec<String> = names.filter(|name| !has_feed(name)).map(|name| format!("`{name}`")).collect();
+    if lost.is_empty() || database.identity().id != from.database {
+        return Ok(());
+    }
+    Err(UpdateError::Imported(lost.join(", ")))
 }
 
 /// Builds the database from the snapshots of all feeds that are not off, unless it already holds them.
-fn build(
-    options: &UpdateOptions,
+pub(crate) fn build(
+    data_dir: &Path,
+    off: &BTreeSet<&'static str>,
     now: &str,
     on_progress: &mut dyn FnMut(Progress<'_>),
 ) -> Result<DatabaseReport, UpdateError> {
-    let snapshots = snapshots_path(&options.data_dir);
+    let snapshots = snapshots_path(data_dir);
     let states: Vec<_> = FEEDS
         .iter()
         .map(|feed| (*feed, Folder::of(&snapshots, feed.name).state()))
-        .filter(|(feed, state)| state.has_snapshot() && !options.off.contains(feed.name))
+        .filter(|(feed, state)| state.has_snapshot() && !off.contains(feed.name))
         .collect();
     if states.is_empty() {
         return Ok(DatabaseReport::NoSnapshots);
     }
-    let path = database_path(&options.data_dir);
-    let built_from = snapshots.join(BUILT);
+    let path = database_path(data_dir);
+    check_imported(data_dir, |name| states.iter().any(|(feed, _)| feed.name == name))?;
     let fingerprint = fingerprint(&states);
-    let known = fs::read(&built_from).ok().and_then(|text| serde_json::from_slice::<BuiltFrom>(&text).ok());
-    if let Some(known) = known.filter(|known| known.snapshots == fingerprint)
+    if let Some(known) = BuiltFrom::read(data_dir).filter(|known| known.snapshots == fingerprint)
         && let Ok(database) = Database::open(&path)
         && database.identity().id == known.database
     {
@@ -567,11 +596,11 @@ fn build(
     let database = built.identity.id.clone();
     // Without those that were left out it is not what the snapshots say, and is built again next time.
     let snapshots = if left_out.is_empty() { fingerprint } else { String::new() };
-    write_json(&BuiltFrom { database, snapshots }, &built_from)?;
+    BuiltFrom { database, snapshots, bundle: None }.write(data_dir)?;
     Ok(DatabaseReport::Built(Box::new(built), left_out))
 }
 
-type Held = (&'static Feed, State);
+pub(crate) type Held = (&'static Feed, State);
 
 /// Feeds a builder. A snapshot that cannot be read any more, though it was verified when it came, is left
 /// out as a whole.
@@ -624,11 +653,12 @@ fn add(builder: &mut Builder, snapshots: &Path, feed: &Feed, state: &State) -> R
 }
 
 /// Tells two sets of snapshots apart, and two versions of the program: another version may read them better.
-fn fingerprint(states: &[Held]) -> String {
+pub(crate) fn fingerprint(states: &[Held]) -> String {
     let mut digest = Sha256::new();
     digest.update(env!("CARGO_PKG_VERSION"));
     for (feed, state) in states {
-        digest.update(format!("\n{}", feed.name));
+        // The database says when each feed was fetched.
+        digest.update(format!("\n{} {}", feed.name, state.fetched_at.as_deref().unwrap_or_default()));
         for (name, part) in state.parts.iter().filter(|(_, part)| !part.is_absent) {
             digest.update(format!("\n {name} {}", part.sha256));
         }

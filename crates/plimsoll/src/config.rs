@@ -18,7 +18,7 @@ mod units;
 mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
-pub(crate) use feeds::{FeedConfig, select};
+pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use schema::schema;
 pub(crate) use warnings::WarningsConfig;
 

@@ -18,6 +18,10 @@ use plimsoll_net::{Client, Validators};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+mod bundle;
+
+pub(crate) use bundle::push;
+
 /// What a URL of an artifact begins with.
 pub(crate) const SCHEME: &str = "oci://";
 

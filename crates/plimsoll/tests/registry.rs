@@ -81,6 +81,15 @@ impl Registry {
         client(1).send(&request).unwrap()
     }
 
+    /// Sends a blob; its digest.
+    fn push_blob(&self, repository: &str, bytes: &[u8]) -> String {
+        let digest = support::images::digest(bytes);
+        let started = self.send(Request::post(self.url(&format!("/v2/{repository}/blobs/uploads/")), ""));
+        let location = started.header("location").unwrap();
+        self.put(&format!("{location}&digest={digest}"), "application/octet-stream", bytes);
+        digest
+    }
+
     /// Pushes all that a layout holds: blobs, then manifests, then indexes; then the tag.
     fn push(&self, repository: &str, layout: &Layout, top: &Value, tag: &str) {
         let mut documents = [Vec::new(), Vec::new()];
@@ -89,12 +98,7 @@ impl Registry {
             match json["mediaType"].as_str() {
                 Some(MANIFEST) => documents[0].push((digest, MANIFEST)),
                 Some(INDEX) => documents[1].push((digest, INDEX)),
-                _ => {
-                    let started =
-                        self.send(Request::post(self.url(&format!("/v2/{repository}/blobs/uploads/")), ""));
-                    let location = started.header("location").unwrap();
-                    self.put(&format!("{location}&digest={digest}"), "application/octet-stream", bytes);
-                }
+                _ => drop(self.push_blob(repository, bytes)),
             }
         }
         let top_digest = top["digest"].as_str().unwrap();
@@ -222,4 +226,97 @@ fn images_of_a_registry_with_a_login() {
         world.plimsoll(&["scan", &reference, "--format", "json"]).expect(0)
     };
     assert_eq!(ran.stdout, ran_in_home().stdout);
+}
+
+/// Bundles of feeds go through a registry, and what is there already is not sent again.
+#[test]
+fn bundles_go_through_a_registry() {
+    if !second_tier(&["docker-registry", "htpasswd"]) {
+        return;
+    }
+    let world = World::with_database();
+    let registry = Registry::start(&world, true);
+    world
+        .write(".docker/config.json", format!(r#"{{"auths":{{"{}":{{"auth":"{LOGIN}"}}}}}}"#, registry.host));
+    world.plimsoll(&["feeds", "keygen", "--out", "site"]).expect(0);
+    world.plimsoll(&["feeds", "keygen", "--out", "other"]).expect(0);
+    let url = format!("oci://{}/plimsoll/feeds:latest", registry.host);
+    let push = ["feeds", "push", &url, "--key", "site.key"];
+    let first = world.plimsoll(&push).expect(0).stdout;
+    assert!(first.ends_with("entries sent, 0 were there\n"), "{first}");
+    let again = world.plimsoll(&push).expect(0).stdout;
+    // Another time, so another manifest with another signature; the payloads are the same.
+    assert!(again.contains(": 2 entries sent, "), "{again}");
+    let pull = |folder: &str, rest: &[&str]| {
+        world.plimsoll(&[&["--data-dir", folder, "feeds", "pull", &url], rest].concat())
+    };
+    pull("arrived", &["--key", "site.pub"]).expect(0);
+    let database = |folder: &str| std::fs::read(world.path(folder).join("database.plimsoll")).unwrap();
+    assert!(database("data") == database("arrived"), "the same snapshots give the same bytes");
+    for (name, rest) in [("no_key", [].as_slice()), ("other_key", &["--key", "other.pub"])] {
+        let refused = pull(name, rest).expect(2);
+        assert!(refused.stderr.contains("is signed with key"), "{refused}");
+        assert!(!world.path(name).join("database.plimsoll").exists(), "{name}");
+    }
+    let absent = url.replace(":latest", ":none");
+    let absent = world.plimsoll(&["feeds", "pull", &absent, "--key", "site.pub"]).expect(2);
+    assert!(absent.stderr.contains("there is no bundle at"), "{absent}");
+    world.plimsoll(&["feeds", "pull", "site.key"]).expect(3);
+    world.plimsoll(&["feeds", "push", &format!("{url}/file"), "--key", "site.key"]).expect(3);
+}
+
+/// A feed may be read from an artifact, as `oras push` makes it.
+#[test]
+fn a_feed_is_an_artifact() {
+    if !second_tier(&["docker-registry"]) {
+        return;
+    }
+    let world = World::new();
+    support::feeds::write_all(&world);
+    let registry = Registry::start(&world, false);
+    let push = |tag: &str, files: &[(&str, &str)]| {
+        let mut layers = Vec::new();
+        for (title, path) in files {
+            let bytes = std::fs::read(world.path(path)).unwrap();
+            let digest = registry.push_blob("feeds", &bytes);
+            layers.push(serde_json::json!({
+                "mediaType": "application/octet-stream", "digest": digest, "size": bytes.len(),
+                "annotations": {"org.opencontainers.image.title": title},
+            }));
+        }
+        let config = registry.push_blob("feeds", b"{}");
+        let config = serde_json::json!({
+            "mediaType": "application/vnd.oci.empty.v1+json", "digest": config, "size": 2,
+        });
+        let manifest = serde_json::json!({
+            "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers,
+        });
+        let url = registry.url(&format!("/v2/feeds/manifests/{tag}"));
+        registry.put(&url, MANIFEST, manifest.to_string().as_bytes());
+    };
+    push("kev", &[("whatever.json", "feeds/kev.json")]);
+    push(
+        "alpine",
+        &[("last-update", "feeds/secdb/last-update"), ("v3.20/main.json", "feeds/secdb/v3.20/main.json")],
+    );
+    let url = |tag: &str| format!("oci://{}/feeds:{tag}", registry.host);
+    world.write(
+        "config.toml",
+        format!(
+            "offline = true\n[feeds.kev]\nurl = \"{}\"\n[feeds.alpine-secdb]\nurl = \"{}\"\n",
+            url("kev"),
+            url("alpine")
+        ),
+    );
+    let update = ["feeds", "update", "kev", "alpine-secdb"];
+    let first = world.plimsoll(&update).expect(0).stdout;
+    assert!(
+        first.contains("alpine-secdb: 2 files changed") && first.contains("kev: 1 files changed"),
+        "{first}"
+    );
+    let second = world.plimsoll(&update).expect(0).stdout;
+    assert!(second.contains("alpine-secdb: unchanged\nkev: unchanged\n"), "{second}");
+    push("kev", &[]);
+    let gone = world.plimsoll(&update).expect(2).stdout;
+    assert!(gone.contains("kev: FAILED, its last good data stays in use: there is no `oci://"), "{gone}");
 }

@@ -17,7 +17,7 @@ pub static DISTRO: Distro = Distro {
     release,
     osv: "",
     osv_release: super::no_osv,
-    feeds: &[],
+    feeds: &["amazon-updateinfo", "amazon1-updateinfo"],
     supplements: &[],
 };
 

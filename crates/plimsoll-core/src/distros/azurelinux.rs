@@ -17,6 +17,6 @@ pub static DISTRO: Distro = Distro {
     release: super::major,
     osv: "Azure Linux",
     osv_release: super::number,
-    feeds: &["osv-azurelinux"],
+    feeds: &["azurelinux-oval", "osv-azurelinux"],
     supplements: &[],
 };

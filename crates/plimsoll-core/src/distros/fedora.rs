@@ -14,6 +14,6 @@ pub static DISTRO: Distro = Distro {
     release: super::major,
     osv: "",
     osv_release: super::no_osv,
-    feeds: &[],
+    feeds: &["fedora-updateinfo"],
     supplements: &[],
 };

@@ -1,4 +1,4 @@
-//! openSUSE Leap. Advisories name source packages (OSV schema, *Defined ecosystems*).
+//! openSUSE Leap. Its OVAL names binary packages; OSV names source packages and lists the binary ones of each.
 //!
 //! OSV has Leap and Tumbleweed under one name and tells them apart in the suffix.
 
@@ -12,11 +12,11 @@ pub static DISTRO: Distro = Distro {
     title: "openSUSE Leap",
     ecosystem: &ecosystems::RPM,
     purl_namespace: "opensuse",
-    keyed_by: KeyedBy::Source,
+    keyed_by: KeyedBy::Binary,
     release: super::as_stated,
     osv: "openSUSE",
     osv_release,
-    feeds: &["osv-opensuse"],
+    feeds: &["suse-oval", "osv-opensuse"],
     supplements: &[],
 };
 

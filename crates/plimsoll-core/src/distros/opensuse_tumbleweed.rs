@@ -10,11 +10,11 @@ pub static DISTRO: Distro = Distro {
     title: "openSUSE Tumbleweed",
     ecosystem: &ecosystems::RPM,
     purl_namespace: "opensuse",
-    keyed_by: KeyedBy::Source,
+    keyed_by: KeyedBy::Binary,
     release: super::rolling,
     osv: "openSUSE",
     osv_release,
-    feeds: &["osv-opensuse"],
+    feeds: &["suse-oval", "osv-opensuse"],
     supplements: &[],
 };
 

@@ -1,4 +1,4 @@
-//! Oracle Linux. OSV does not have it.
+//! Oracle Linux. OSV does not have it; its OVAL names binary packages.
 
 use super::{Distro, KeyedBy};
 use crate::ecosystems;
@@ -14,6 +14,6 @@ pub static DISTRO: Distro = Distro {
     release: super::major,
     osv: "",
     osv_release: super::no_osv,
-    feeds: &[],
+    feeds: &["oracle-oval"],
     supplements: &[],
 };

@@ -1,8 +1,9 @@
-//! SUSE Linux Enterprise Server. Advisories name source packages (OSV schema, *Defined ecosystems*).
+//! SUSE Linux Enterprise Server. Its OVAL names binary packages; OSV names source packages and lists the binary
+//! ones of each.
 //!
 //! OSV's suffix is the name of a product. The packages of one server release are spread over several: the
-//! server itself, its long-term support (`-LTSS`) and the modules. All of them speak of the same service
-//! pack.
+//! server itself, its long-term support (`-LTSS`, `LTSS Extended Security`) and the modules. All of them speak
+//! of the same service pack.
 
 use super::{Distro, KeyedBy};
 use crate::ecosystems;
@@ -14,11 +15,11 @@ pub static DISTRO: Distro = Distro {
     title: "SUSE Linux Enterprise Server",
     ecosystem: &ecosystems::RPM,
     purl_namespace: "suse",
-    keyed_by: KeyedBy::Source,
+    keyed_by: KeyedBy::Binary,
     release: super::as_stated,
     osv: "SUSE",
     osv_release,
-    feeds: &["osv-suse"],
+    feeds: &["suse-oval", "osv-suse"],
     supplements: &[],
 };
 
@@ -30,7 +31,8 @@ fn osv_release(suffix: &str) -> Option<String> {
     };
     // From behind, for there is a `Module for Python 3`.
     let (name, release) = product.rsplit_once(' ')?;
-    if name != "Server" && !name.starts_with("Module for ") {
+    let is_server = matches!(name, "Server" | "Server LTSS Extended Security");
+    if !is_server && !name.starts_with("Module for ") {
         return None;
     }
     match pack {

@@ -382,7 +382,7 @@ fn replace(path: &Path, write: impl FnOnce(&File) -> io::Result<()>) -> Result<u
 }
 
 /// The path with something appended to its name.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
@@ -398,7 +398,7 @@ fn private() -> OpenOptions {
 }
 
 /// Makes a rename in a file's directory last.
-pub(super) fn sync_directory(path: &Path) -> io::Result<()> {
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
         let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());

@@ -5,12 +5,11 @@
 //! the file plain as well, so it is told by its first bytes, not by its name. Format:
 //! <https://www.first.org/epss/data_stats>.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, Read};
 
-use flate2::bufread::MultiGzDecoder;
 use plimsoll_core::advisory::Epss;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -40,12 +39,7 @@ fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
 }
 
 fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    let start = source.fill_buf().map_err(|error| unreadable(&error))?;
-    if start.starts_with(&[0x1f, 0x8b]) {
-        parse_lines(&mut BufReader::with_capacity(64 << 10, MultiGzDecoder::new(source)), sink)
-    } else {
-        parse_lines(&mut &mut *source, sink)
-    }
+    parse_lines(&mut inflate::inflated(source)?, sink)
 }
 
 fn parse_lines<R: BufRead>(lines: &mut R, sink: &mut dyn Sink) -> Result<(), ParseError> {

@@ -51,6 +51,9 @@ impl Received {
         if let Some(module) = &one.module {
             write!(line, " module {module}").expect("a String takes all");
         }
+        if !one.architectures.is_empty() {
+            write!(line, " on {}", one.architectures.join(",")).expect("a String takes all");
+        }
         if let Some(severity) = one.severity {
             write!(line, " severity {severity}").expect("a String takes all");
         }
@@ -132,7 +135,8 @@ fn folders(folder: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// A case's file, zipped from a folder where it is one.
+/// A case's file. One that is not there is made of the file of its name without `.gz`, `.bz2`, `.xz` or `.zst`; a
+/// zip or a tar of the folder.
 fn file(case: &Path, path: &str) -> Option<Vec<u8>> {
     let path = if path.is_empty() { "document" } else { path };
     let folder = case.join(path.strip_suffix("/all.zip").unwrap_or("-").replace("%20", " "));
@@ -142,7 +146,76 @@ fn file(case: &Path, path: &str) -> Option<Vec<u8>> {
         let named = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().to_owned();
         return Some(zipped(entries.iter().map(|path| (named(path), fs::read(path).unwrap()))));
     }
-    fs::read(case.join(path)).ok()
+    fs::read(case.join(path)).ok().or_else(|| compressed(case, path))
+}
+
+fn compressed(case: &Path, path: &str) -> Option<Vec<u8>> {
+    let (plain, ending) = path.rsplit_once('.')?;
+    let compress: fn(&[u8]) -> Vec<u8> = match ending {
+        "gz" => gzipped,
+        "bz2" => bzip2ed,
+        "xz" => xzed,
+        "zst" => |bytes| zstd::encode_all(bytes, 0).unwrap(),
+        "tar" => return case.join(plain).is_dir().then(|| tarred(&case.join(plain))),
+        _ => return None,
+    };
+    file(case, plain).map(|bytes| compress(&bytes))
+}
+
+pub(super) fn gzipped(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(super) fn bzip2ed(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::default());
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+pub(super) fn xzed(bytes: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// A tar (POSIX ustar) of a folder's files, sorted, under their paths below it.
+fn tarred(folder: &Path) -> Vec<u8> {
+    let (mut tar, mut left) = (Vec::new(), vec![folder.to_owned()]);
+    let mut files = Vec::new();
+    while let Some(next) = left.pop() {
+        for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() { left.push(path) } else { files.push(path) }
+        }
+    }
+    files.sort();
+    for path in files {
+        let (name, bytes) = (path.strip_prefix(folder).unwrap().to_str().unwrap(), fs::read(&path).unwrap());
+        let mut header = [0_u8; 512];
+        let size = format!("{:011o}", bytes.len());
+        for (at, field) in [
+            (0, name),
+            (100, "0000644"),
+            (108, "0000000"),
+            (116, "0000000"),
+            (124, size.as_str()),
+            (136, "00000000000"),
+            (148, "        "),
+            (156, "0"),
+            (257, "ustar\u{0}00"),
+        ] {
+            header[at..at + field.len()].copy_from_slice(field.as_bytes());
+        }
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\u{0} ").as_bytes());
+        tar.extend(header);
+        tar.extend(&bytes);
+        tar.resize(tar.len().next_multiple_of(512), 0);
+    }
+    tar.resize(tar.len() + 1024, 0);
+    tar
 }
 
 fn zipped(entries: impl IntoIterator<Item = (String, Vec<u8>)>) -> Vec<u8> {
@@ -186,12 +259,16 @@ impl Snapshot for CaseSnapshot<'_> {
 }
 
 /// Reads bytes as a part of a feed that has no other.
-fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
+pub(super) fn parsed(feed: &str, path: &str, bytes: &[u8]) -> (Result<(), ParseError>, String) {
+    parsed_part(feed, &Part::new("part", path), bytes)
+}
+
+/// Reads bytes as a part of a feed that has no other, for a feed that asks for the part's name.
+pub(super) fn parsed_part(feed: &str, part: &Part, bytes: &[u8]) -> (Result<(), ParseError>, String) {
     let feed = by_name(feed).expect("the feed is listed");
     let mut received = Received::default();
-    let part = Part::new("part", path);
     let snapshot = CaseSnapshot(Path::new("/nowhere"), &[]);
-    let reading = Reading { feed, part: &part, snapshot: &snapshot };
+    let reading = Reading { feed, part, snapshot: &snapshot };
     let result = (feed.parse)(&reading, &mut Cursor::new(bytes), &mut received);
     (result, received.0)
 }

@@ -315,7 +315,7 @@ fn nothing_is_built_from_nothing() {
 fn one_update_at_a_time() {
     let mut world = World::new();
     world.update(BOTH);
-    let held = lock(&world.options).unwrap();
+    let held = lock(&world.options.data_dir, false).unwrap();
     assert!(matches!(world.try_update(BOTH), Err(UpdateError::Busy(_))));
     drop(held);
     assert_eq!(world.update(BOTH), "unchanged, unchanged, same");

@@ -14,7 +14,11 @@ use super::{Outcome, Session, misused};
 
 mod diff;
 mod export;
+mod import;
+mod keygen;
 mod list;
+mod mirror;
+mod push;
 mod status;
 mod update;
 
@@ -33,8 +37,18 @@ enum FeedsCommand {
     Status(status::StatusArgs),
     /// Fetch feeds and build the advisory database.
     Update(update::UpdateArgs),
-    /// Write the advisory database in a form for other tools.
+    /// Write feeds into one signed file, for a site without the internet; or the database for other tools.
     Export(export::ExportArgs),
+    /// Take feeds from such a file, and build the advisory database.
+    Import(import::ImportArgs),
+    /// Write feeds as such a bundle into an OCI registry.
+    Push(push::PushArgs),
+    /// Take a bundle of feeds from an OCI registry: the same as `import oci://..`.
+    Pull(import::ImportArgs),
+    /// Make a key pair for signing exports.
+    Keygen(keygen::KeygenArgs),
+    /// Copy the files of feeds into a folder that any web server can serve.
+    Mirror(mirror::MirrorArgs),
     /// Compare two advisory databases: advisories added, removed, changed.
     Diff(diff::DiffArgs),
 }
@@ -53,6 +67,11 @@ pub(super) fn run(session: &mut Session, args: FeedsArgs) -> anyhow::Result<Outc
         FeedsCommand::Status(args) => status::run(session, &args),
         FeedsCommand::Update(args) => update::run(session, &args),
         FeedsCommand::Export(args) => export::run(session, &args),
+        FeedsCommand::Import(args) => import::run(session, &args),
+        FeedsCommand::Push(args) => push::run(session, &args),
+        FeedsCommand::Pull(args) => import::pull(session, &args),
+        FeedsCommand::Keygen(args) => keygen::run(&args),
+        FeedsCommand::Mirror(args) => mirror::run(session, &args),
         FeedsCommand::Diff(args) => diff::run(session, &args),
     }
 }

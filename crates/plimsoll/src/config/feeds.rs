@@ -219,6 +219,15 @@ pub(crate) fn select(pattern: &str) -> anyhow::Result<Vec<&'static Feed>> {
     }
 }
 
+/// The feeds that several names and patterns mean, in the order of the rows.
+pub(crate) fn select_all(patterns: &[String]) -> anyhow::Result<Vec<&'static Feed>> {
+    for pattern in patterns {
+        select(pattern)?;
+    }
+    let is_meant = |feed: &&&Feed| patterns.iter().any(|pattern| is_match(pattern, feed.name));
+    Ok(FEEDS.iter().filter(is_meant).copied().collect())
+}
+
 /// What was probably meant by a name that no feed has.
 fn likely(written: &str) -> Option<String> {
     let bare = written.trim_end_matches('*').to_ascii_lowercase().replace('_', "-");

@@ -3,6 +3,8 @@
 //! Closed lists of words would lose records whenever the schema grows, so every word stays text. `null`
 //! stands for an absent field in some sources, and free-form fields may hold anything.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
@@ -127,6 +129,9 @@ pub(super) struct Specific {
     /// Go's ranges of versions that the module proxy does not know.
     #[serde(deserialize_with = "lenient")]
     pub(super) custom_ranges: Vec<Range>,
+    /// SUSE's binary packages of a source package, each with its fixed version. Ubuntu's have another shape.
+    #[serde(deserialize_with = "lenient")]
+    pub(super) binaries: Vec<BTreeMap<String, String>>,
 }
 
 /// Reads `null` as the default.

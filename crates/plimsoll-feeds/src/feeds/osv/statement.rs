@@ -4,7 +4,7 @@
 //! erratum in `upstream` or `related`, and their own word for its severity in front of the summary
 //! (`Important: perl security update`) or as a severity of their own type.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::{Advisory, Affected, Cvss, FixState, Range, RangeEnd, Severity, Status};
 use plimsoll_core::distros;
@@ -186,7 +186,7 @@ fn packages(
             continue;
         }
         match ranges::of_package(affected, scope.ecosystem().scheme) {
-            Ok(ranges) => kept.extend(statements(record, affected, namespace, ranges, scope)),
+            Ok(ranges) => kept.extend(statements(record, affected, namespace, ranges, scope, problems)),
             Err(reason) => {
                 refused.insert(reason);
             }
@@ -222,6 +222,7 @@ fn statements(
     namespace: String,
     ranges: Vec<Range>,
     scope: Scope,
+    problems: &mut BTreeSet<&'static str>,
 ) -> Vec<Affected> {
     let specific = [&affected.ecosystem_specific, &affected.database_specific];
     let severity = word(&affected.severity)
@@ -239,9 +240,36 @@ fn statements(
         severity,
     };
     if streams.is_empty() {
-        return vec![one];
+        return of_binaries(one, &affected.ecosystem_specific.binaries, scope, problems);
     }
     streams.into_iter().map(|stream| Affected { module: Some(stream), ..one.clone() }).collect()
+}
+
+/// The same of the binary packages that are listed, for a distribution that is judged by them: SUSE's records name
+/// source packages. One without a list stays as it is.
+fn of_binaries(
+    one: Affected,
+    binaries: &[BTreeMap<String, String>],
+    scope: Scope,
+    problems: &mut BTreeSet<&'static str>,
+) -> Vec<Affected> {
+    let is_judged_by_them =
+        matches!(scope, Scope::Distribution(row) if row.keyed_by == distros::KeyedBy::Binary);
+    let is_fixed = matches!(one.ranges.as_slice(), [Range { introduced: None, end: RangeEnd::Fixed(_) }]);
+    let binaries: BTreeMap<&String, &String> = binaries.iter().flatten().collect();
+    if !is_judged_by_them || !is_fixed || binaries.is_empty() {
+        return vec![one];
+    }
+    let mut all = Vec::with_capacity(binaries.len());
+    for (name, version) in binaries {
+        if text::is_package_name(name) && text::is_id(version) {
+            let ranges = vec![Range { introduced: None, end: RangeEnd::Fixed(version.clone()) }];
+            all.push(Affected { package: name.clone(), ranges, ..one.clone() });
+        } else {
+            problems.insert("a binary package has no usable name or version");
+        }
+    }
+    all
 }
 
 /// Whether the fix was built in a module: AlmaLinux writes `.module_el8.` into releases, Rocky `.module+el8.`.

@@ -72,7 +72,7 @@ fn chosen(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<&'static
     Ok(FEEDS.iter().copied().filter(is_chosen).collect())
 }
 
-fn progress_text(progress: Progress<'_>) -> String {
+pub(super) fn progress_text(progress: Progress<'_>) -> String {
     match progress {
         Progress::Fetching { feed, part, done, of } => {
             format!("{feed}: fetching {part} ({} of {of})", done + 1)
@@ -105,7 +105,12 @@ fn update_text(report: &UpdateReport) -> String {
             out += &format!("  asked the next URL, because this one failed: {failed}\n");
         }
     }
-    match &report.database {
+    out + &database_text(&report.database)
+}
+
+pub(super) fn database_text(report: &DatabaseReport) -> String {
+    let mut out = String::new();
+    match report {
         DatabaseReport::Unchanged(identity) => out += &format!("database unchanged: {}\n", identity.id),
         DatabaseReport::NoSnapshots => out += "no database: no feed has any data\n",
         DatabaseReport::Built(built, left_out) => {

@@ -2,7 +2,8 @@
 //!
 //! `measure floor LAYOUT` hashes and inflates the layers of an OCI layout and does nothing else, with the crates,
 //! the buffers and the number of threads that a scan has. `measure database FILE ROWS` builds a synthetic
-//! database, opens it and matches an inventory. Both write `name=value` lines.
+//! database, opens it and matches an inventory. Both write `name=value` lines. `measure feeds FOLDER` writes feeds
+//! of the size of the real ones.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -17,17 +18,21 @@ use plimsoll_core::advisory::{
 };
 use plimsoll_core::ecosystems::{self, Ecosystem};
 use plimsoll_core::inventory::{Inventory, OsRelease, Package};
+use plimsoll_core::standings::Standings;
 use plimsoll_core::{distros, matching};
 use plimsoll_feeds::database::{Builder, Database};
 use plimsoll_feeds::feeds::Sink;
 use sha2::{Digest as _, Sha256};
+
+mod feeds;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["floor", layout] => floor(Path::new(layout)),
         ["database", file, rows] => database(Path::new(file), rows.parse()?),
-        _ => bail!("usage: measure floor LAYOUT | measure database FILE ROWS"),
+        ["feeds", folder] => feeds::write(Path::new(folder)),
+        _ => bail!("usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER"),
     }
 }
 
@@ -125,7 +130,7 @@ fn database(path: &Path, rows: u64) -> anyhow::Result<()> {
             let started = Instant::now();
             let database = Database::open(path)?;
             open.push(started.elapsed().as_secs_f64());
-            findings = matching::find(&inventory, &database, &|_, _| false).findings.len();
+            findings = matching::find(&inventory, &database, &Standings::default()).findings.len();
             both.push(started.elapsed().as_secs_f64());
         }
         println!("{name}_seconds={}\n{name}_findings={findings}", list(&both));

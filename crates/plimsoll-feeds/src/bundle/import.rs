@@ -1,0 +1,704 @@
+//! Taking a bundle in.
+//!
+//! The signature is verified before anything else is believed, then what the manifest says is held against what is here
+//! (is anything older, is anything missing), and only then a payload is read. All feeds are staged and parsed before the
+//! first one changes; see `journal.rs` for what happens from there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use plimsoll_core::advisory::{Advisories as _, DatabaseIdentity, FeedRecord};
+
+use super::clair;
+use super::export::Hashed;
+use super::journal::{Journal, Staging, settle};
+use super::keys;
+use super::manifest::Item;
+use super::{BundleError, Content, FeedEntry, Incoming, Manifest, Older, PartEntry, PublicKey, TarBundle};
+use crate::Attempts;
+use crate::database::Database;
+use crate::feeds::{FEEDS, Feed, Part};
+use crate::snapshots::{Folder, PartState, State, on};
+use crate::update::{
+    BuiltFrom, DatabaseReport, Held, Parts, Progress, Tally, UpdateError, build, check_imported,
+    database_path, fingerprint, lock, parse, snapshots_path,
+};
+
+/// Bytes that are copied at a time.
+const BLOCK_BYTES: usize = 256 << 10;
+
+/// How much is looked at to tell a bundle from other files.
+const PEEK_BYTES: u64 = 64 << 10;
+
+/// What is allowed.
+#[derive(Clone, Debug)]
+pub struct ImportOptions {
+    /// The data directory; made where it is missing.
+    pub data_dir: PathBuf,
+    /// The keys that may sign.
+    pub keys: Vec<PublicKey>,
+    /// Whether a bundle may come in that none of the keys vouches for. A signature that is wrong never passes.
+    pub allows_unsigned: bool,
+    /// Whether data may be replaced by older data.
+    pub allows_older: bool,
+    /// Names of feeds that are turned off: they are left out of the database.
+    pub off: BTreeSet<&'static str>,
+    /// Whether to wait for an update of the same directory instead of failing.
+    pub waits_for_others: bool,
+}
+
+/// What an import did.
+#[derive(Debug)]
+pub struct ImportReport {
+    /// Id of the bundle; `None` for what is not one of ours.
+    pub id: Option<String>,
+    /// When it was exported, RFC 3339.
+    pub created_at: Option<String>,
+    /// Id of the key that vouches for it; `None` where none does.
+    pub signer: Option<String>,
+    /// Its feeds, sorted by name.
+    pub feeds: Vec<ImportedFeed>,
+    /// The files of the data directory that were replaced or added.
+    pub files: Vec<String>,
+    /// What became of the database.
+    pub database: ImportedDatabase,
+}
+
+/// What became of one feed. The dates are those of the bundle, RFC 3339.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportedFeed {
+    /// Name of the feed.
+    pub feed: String,
+    /// What became of it.
+    pub arrived: Arrived,
+    /// When the upstream last confirmed it.
+    pub checked_at: Option<String>,
+    /// The date that the data itself states.
+    pub data_date: Option<String>,
+}
+
+/// What became of one feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Arrived {
+    /// It has a new snapshot.
+    Replaced {
+        /// Parts that are new.
+        changed: usize,
+        /// Parts that were here already.
+        unchanged: usize,
+        /// Size of the new parts.
+        bytes: u64,
+    },
+    /// The data was here; it was confirmed later than was known here.
+    Confirmed,
+    /// All of it was here.
+    Unchanged,
+    /// It is in the database that was imported.
+    InDatabase,
+    /// This version of the program has no such feed; it was left out.
+    Unknown,
+}
+
+/// What became of the database.
+#[derive(Debug)]
+pub enum ImportedDatabase {
+    /// It was built here, or was not touched.
+    Built(DatabaseReport),
+    /// The one of the bundle is in place.
+    Delivered(DatabaseIdentity),
+}
+
+/// Imports whatever a stream holds: a bundle in a tar file, or an export of Clair's updaters.
+pub fn import_stream(
+    options: &ImportOptions,
+    mut from: impl Read,
+    now: Timestamp,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<ImportReport, BundleError> {
+    let mut begin = Vec::new();
+    (&mut from).take(PEEK_BYTES).read_to_end(&mut begin).map_err(BundleError::Read)?;
+    let is_clair = clair::is_export(&begin);
+    let from = io::Cursor::new(begin).chain(from);
+    if !is_clair {
+        return import(options, &mut TarBundle::new(from), now, on_progress);
+    }
+    let row = FEEDS.iter().copied().find(|feed| feed.name == clair::FEED).ok_or(BundleError::Clair)?;
+    clair::import(row, options, from, now, on_progress)
+}
+
+/// Reads a bundle to its end and verifies all that it says of itself, without knowing who signed it.
+pub fn inspect(incoming: &mut dyn Incoming) -> Result<Manifest, BundleError> {
+    let manifest = Manifest::read(&incoming.head()?.manifest)?;
+    for item in manifest.items() {
+        unpack(incoming, item, None)?;
+    }
+    incoming.end()?;
+    Ok(manifest)
+}
+
+/// Imports a bundle.
+pub fn import(
+    options: &ImportOptions,
+    incoming: &mut dyn Incoming,
+    now: Timestamp,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<ImportReport, BundleError> {
+    let head = incoming.head()?;
+    let signer =
+        keys::verify(&head.manifest, head.signature.as_deref(), &options.keys, options.allows_unsigned)?;
+    let manifest = Manifest::read(&head.manifest)?;
+    let data_dir = &options.data_dir;
+    let _lock = lock(data_dir, options.waits_for_others)?;
+    settle(data_dir)?;
+    let here = Here::read(data_dir);
+    let mut plan = Plan::new(&manifest, &here, data_dir, options.allows_older)?;
+    let staging = Staging::of(data_dir);
+    let journal = plan.stage(&staging, incoming, &now.to_string(), on_progress);
+    let journal = journal.inspect_err(|_| plan.discard(&staging))?;
+    if journal.feeds.is_empty() && journal.database.is_none() && journal.files.is_empty() {
+        staging.discard()?;
+    } else {
+        staging.commit(&journal)?;
+    }
+    let database = match &manifest.database {
+        Some(database) if plan.has_delivered => ImportedDatabase::Delivered(DatabaseIdentity {
+            id: database.id.clone(),
+            built_at: database.built_at.clone(),
+        }),
+        _ => ImportedDatabase::Built(build(data_dir, &options.off, &plan.built_at(now), on_progress)?),
+    };
+    Ok(ImportReport {
+        id: Some(manifest.id.clone()),
+        created_at: Some(manifest.created_at.clone()),
+        signer,
+        feeds: plan.report(),
+        files: journal.files,
+        database,
+    })
+}
+
+/// What is held.
+pub(super) struct Here {
+    states: BTreeMap<&'static str, State>,
+    attempts: BTreeMap<&'static str, Attempts>,
+    database: Option<Database>,
+}
+
+impl Here {
+    pub(super) fn read(data_dir: &Path) -> Here {
+        let snapshots = snapshots_path(data_dir);
+        let folders = || FEEDS.iter().map(|feed| (feed.name, Folder::of(&snapshots, feed.name)));
+        Here {
+            states: folders().map(|(name, folder)| (name, folder.state())).collect(),
+            attempts: folders().map(|(name, folder)| (name, folder.attempts())).collect(),
+            database: Database::open(&database_path(data_dir)).ok(),
+        }
+    }
+
+    fn records(&self) -> &[FeedRecord] {
+        self.database.as_ref().map_or(&[], |database| database.feeds())
+    }
+
+    /// How a bundle's feed is older than what is held; `None` where it is not, or nothing is held.
+    ///
+    /// What the data says of itself outweighs when it was fetched. Where the parts of a feed age apart, one older part
+    /// is enough: it would be a step back for its release.
+    pub(super) fn older(&self, entry: &FeedEntry) -> Option<Older> {
+        let record = self.records().iter().find(|record| record.name == entry.name);
+        let state = self.states.get(entry.name.as_str());
+        let checked_at =
+            self.attempts.get(entry.name.as_str()).and_then(|attempts| attempts.checked_at.as_ref());
+        let older = |what, held: &str, bundled: &str| Older {
+            feed: entry.name.clone(),
+            what,
+            held: held.to_owned(),
+            bundled: Some(bundled.to_owned()),
+        };
+        if let Some(record) = record {
+            for (namespace, bundled) in &entry.namespace_dates {
+                let held = record.namespace_dates.iter().find(|(name, _)| name == namespace);
+                if let Some((_, held)) = held.filter(|(_, held)| is_before(bundled, held)) {
+                    return Some(older("data of", held, bundled));
+                }
+            }
+            if let (Some(held), Some(bundled)) = (&record.data_date, &entry.data_date)
+                && held != bundled
+            {
+                return is_before(bundled, held).then(|| older("data of", held, bundled));
+            }
+        }
+        let is_held = record.is_some() || state.is_some_and(State::has_snapshot);
+        let fetched_at = state.and_then(|state| state.fetched_at.as_ref());
+        let pairs = [
+            (checked_at, &entry.checked_at, "data confirmed"),
+            (fetched_at, &entry.fetched_at, "data fetched"),
+        ];
+        let known =
+            pairs.into_iter().find_map(|(held, bundled, what)| Some((held?, bundled.as_ref()?, what)));
+        let (held, bundled, what) = known.filter(|_| is_held)?;
+        is_before(bundled, held).then(|| older(what, held, bundled))
+    }
+}
+
+/// Whether a time is before another. What is no time is before nothing.
+pub(super) fn is_before(a: &str, b: &str) -> bool {
+    matches!((a.parse::<Timestamp>(), b.parse::<Timestamp>()), (Ok(a), Ok(b)) if a < b)
+}
+
+/// What becomes of one feed of a bundle.
+struct FeedPlan<'a> {
+    entry: &'a FeedEntry,
+    /// `None` where this program does not know it.
+    row: Option<&'static Feed>,
+    arrived: Arrived,
+    folder: Folder,
+    state: State,
+    /// Names of the parts that are staged.
+    changed: BTreeSet<&'a str>,
+}
+
+impl FeedPlan<'_> {
+    fn is_staged(&self) -> bool {
+        !matches!(self.arrived, Arrived::Unchanged | Arrived::Unknown)
+    }
+}
+
+/// What becomes of a bundle.
+struct Plan<'a> {
+    manifest: &'a Manifest,
+    data_dir: &'a Path,
+    feeds: Vec<FeedPlan<'a>>,
+    /// Whether the database that results is the one that the exporter had.
+    is_same_database: bool,
+    /// Whether the database is the bundle's when all is done.
+    has_delivered: bool,
+    /// Whether its file must be moved into place for that.
+    takes_database: bool,
+    /// Paths of the files that are staged.
+    files: BTreeSet<&'a str>,
+}
+
+impl<'a> Plan<'a> {
+    /// Refuses what must not come in, before any of it is read.
+    fn new(
+        manifest: &'a Manifest,
+        here: &Here,
+        data_dir: &'a Path,
+        allows_older: bool,
+    ) -> Result<Plan<'a>, BundleError> {
+        let held_names = here.states.iter().filter(|(_, state)| state.has_snapshot());
+        let held_names: Vec<String> = held_names.map(|(name, _)| format!("`{name}`")).collect();
+        if !manifest.content.has_snapshots() && !held_names.is_empty() {
+            return Err(BundleError::Snapshots(held_names.join(", ")));
+        }
+        let mut plan = Plan {
+            manifest,
+            data_dir,
+            feeds: Vec::new(),
+            is_same_database: false,
+            has_delivered: false,
+            takes_database: false,
+            files: BTreeSet::new(),
+        };
+        let mut older = Vec::new();
+        for entry in &manifest.feeds {
+            plan.add_feed(entry, here, &mut older)?;
+        }
+        if manifest.content == Content::Built {
+            older.extend(plan.lost(here));
+        }
+        if !older.is_empty() && !allows_older {
+            return Err(BundleError::Older(older));
+        }
+        plan.add_database(here)?;
+        plan.add_files()?;
+        Ok(plan)
+    }
+
+    fn add_feed(
+        &mut self,
+        entry: &'a FeedEntry,
+        here: &Here,
+        older: &mut Vec<Older>,
+    ) -> Result<(), BundleError> {
+        let row = FEEDS.iter().copied().find(|feed| feed.name == entry.name);
+        let folder = Folder::of(&snapshots_path(self.data_dir), &entry.name);
+        let held = row.and_then(|row| here.states.get(row.name)).cloned().unwrap_or_default();
+        let mut feed = FeedPlan {
+            entry,
+            row,
+            arrived: Arrived::Unknown,
+            folder,
+            state: entry.state(),
+            changed: BTreeSet::new(),
+        };
+        if self.manifest.content == Content::Built {
+            let is_same = here.database.as_ref().zip(self.manifest.database.as_ref());
+            let is_same = is_same.is_some_and(|(held, new)| held.identity().id == new.id);
+            older.extend(here.older(entry).filter(|_| !is_same));
+            feed.arrived = if row.is_some() { Arrived::InDatabase } else { Arrived::Unknown };
+            self.feeds.push(feed);
+            return Ok(());
+        }
+        if row.is_none() {
+            self.feeds.push(feed);
+            return Ok(());
+        }
+        for part in entry.parts.iter().filter(|part| !part.is_absent) {
+            let is_here = self.has_part(&feed.folder, held.parts.get(&part.name), part)?;
+            match part.payload {
+                Some(_) if !is_here => drop(feed.changed.insert(part.name.as_str())),
+                None if !is_here => {
+                    let missing = format!("`{}` of feed `{}`", part.name, entry.name);
+                    return Err(self.base_missing(missing));
+                }
+                _ => {}
+            }
+        }
+        let is_same = feed.changed.is_empty() && digests(&held) == digests(&feed.state);
+        let checked_at =
+            here.attempts.get(entry.name.as_str()).and_then(|attempts| attempts.checked_at.as_ref());
+        let is_newer = match (checked_at, &entry.checked_at) {
+            (Some(held), Some(bundled)) => is_before(held, bundled),
+            (None, Some(_)) => true,
+            _ => false,
+        };
+        if !is_same {
+            older.extend(here.older(entry));
+        }
+        feed.arrived = match (is_same, is_newer) {
+            (true, true) => Arrived::Confirmed,
+            (true, false) => Arrived::Unchanged,
+            (false, _) => {
+                let present = entry.parts.iter().filter(|part| !part.is_absent);
+                let is_changed = |part: &&PartEntry| feed.changed.contains(part.name.as_str());
+                Arrived::Replaced {
+                    changed: feed.changed.len(),
+                    unchanged: present.clone().count() - feed.changed.len(),
+                    bytes: present.filter(is_changed).map(|part| part.bytes).sum(),
+                }
+            }
+        };
+        if feed.arrived == Arrived::Unchanged {
+            feed.state = held;
+        }
+        for (name, part) in &mut feed.state.parts {
+            // Another version may have counted otherwise.
+            if let Some(held) = here.states.get(entry.name.as_str()).and_then(|held| held.parts.get(name))
+                && held.sha256 == part.sha256
+            {
+                part.records = held.records;
+            }
+        }
+        self.feeds.push(feed);
+        Ok(())
+    }
+
+    /// Whether a part is held. What the bundle does not bring is read, to be sure of it.
+    fn has_part(
+        &self,
+        folder: &Folder,
+        held: Option<&PartState>,
+        part: &PartEntry,
+    ) -> Result<bool, BundleError> {
+        let path = folder.part(&part.name);
+        let is_noted = held.is_some_and(|held| !held.is_absent && held.sha256 == part.sha256);
+        if !is_noted || !fs::metadata(&path).is_ok_and(|file| file.is_file() && file.len() == part.bytes) {
+            return Ok(false);
+        }
+        Ok(part.payload.is_some() || sha256_of(&path)? == part.sha256)
+    }
+
+    fn base_missing(&self, missing: String) -> BundleError {
+        BundleError::Base { base: self.manifest.base.clone().unwrap_or_default(), missing }
+    }
+
+    /// Feeds of the database here that the bundle's does not have.
+    fn lost(&self, here: &Here) -> Vec<Older> {
+        let is_lost = |record: &&FeedRecord| !self.manifest.feeds.iter().any(|feed| feed.name == record.name);
+        let lost = here.records().iter().filter(is_lost).map(|record| Older {
+            feed: record.name.clone(),
+            what: "data fetched",
+            held: record.fetched_at.clone(),
+            bundled: None,
+        });
+        lost.collect()
+    }
+
+    /// The snapshots as they will be.
+    fn states_after(&self, here: &Here) -> Vec<Held> {
+        let state_of = |feed: &'static Feed| {
+            let planned = self.feeds.iter().find(|plan| plan.row.is_some_and(|row| row.name == feed.name));
+            let planned = planned.map(|plan| &plan.state).or_else(|| here.states.get(feed.name));
+            (feed, planned.cloned().unwrap_or_default())
+        };
+        FEEDS.iter().copied().map(state_of).filter(|(_, state)| state.has_snapshot()).collect()
+    }
+
+    fn add_database(&mut self, here: &Here) -> Result<(), BundleError> {
+        let has_snapshots = self.manifest.content.has_snapshots();
+        let after = self.states_after(here);
+        if has_snapshots {
+            let is_there = |name: &str| after.iter().any(|(feed, _)| feed.name == name);
+            check_imported(self.data_dir, is_there).map_err(|error| match error {
+                UpdateError::Imported(lost) => BundleError::Imported(lost),
+                error => error.into(),
+            })?;
+        }
+        let Some(database) = &self.manifest.database else { return Ok(()) };
+        self.is_same_database = has_snapshots && fingerprint(&after) == database.snapshots;
+        let is_wanted = self.manifest.content.has_database() && (self.is_same_database || !has_snapshots);
+        if !is_wanted {
+            return Ok(());
+        }
+        let path = database_path(self.data_dir);
+        let is_listed = here.database.as_ref().is_some_and(|held| held.identity().id == database.id);
+        let is_here = is_listed && sha256_of(&path)? == database.sha256;
+        match &database.payload {
+            None if !is_here && !has_snapshots => {
+                return Err(self.base_missing(format!("database `{}`", database.id)));
+            }
+            // It is built here, into the same.
+            None if !is_here => {}
+            _ => (self.has_delivered, self.takes_database) = (true, !is_here),
+        }
+        Ok(())
+    }
+
+    fn add_files(&mut self) -> Result<(), BundleError> {
+        for file in &self.manifest.files {
+            let path = self.data_dir.join(&file.path);
+            let is_here = fs::metadata(&path).is_ok_and(|held| held.is_file() && held.len() == file.bytes)
+                && sha256_of(&path)? == file.sha256;
+            match file.payload {
+                _ if is_here => {}
+                Some(_) => drop(self.files.insert(&file.path)),
+                None => return Err(self.base_missing(format!("`{}`", file.path))),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the bundle to its end; stages and verifies what changes.
+    fn stage(
+        &mut self,
+        staging: &Staging,
+        incoming: &mut dyn Incoming,
+        now: &str,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<Journal, BundleError> {
+        staging.begin()?;
+        for feed in self.feeds.iter().filter(|feed| feed.is_staged()) {
+            feed.folder.stage()?;
+        }
+        self.unpack_all(staging, incoming, on_progress)?;
+        let mut journal = Journal::default();
+        for feed in self.feeds.iter_mut().filter(|feed| feed.is_staged()) {
+            verify_parts(feed, on_progress)?;
+            feed.folder.stage_attempts(&Attempts {
+                checked_at: feed.entry.checked_at.clone(),
+                attempted_at: Some(now.to_owned()),
+                ..Attempts::default()
+            })?;
+            journal.feeds.push((feed.entry.name.clone(), feed.state.clone()));
+        }
+        if let Some(database) = self.manifest.database.as_ref().filter(|_| self.has_delivered) {
+            if self.takes_database {
+                verify_database(&staging.database(), &database.id)?;
+            }
+            let (database, snapshots) = (database.id.clone(), database.snapshots.clone());
+            journal.database = Some(match self.manifest.content.has_snapshots() {
+                true => BuiltFrom { database, snapshots, bundle: None },
+                false => {
+                    BuiltFrom { database, snapshots: String::new(), bundle: Some(self.manifest.id.clone()) }
+                }
+            });
+        }
+        journal.files = self.files.iter().map(|path| (*path).to_owned()).collect();
+        Ok(journal)
+    }
+
+    fn unpack_all(
+        &self,
+        staging: &Staging,
+        incoming: &mut dyn Incoming,
+        on_progress: &mut dyn FnMut(Progress<'_>),
+    ) -> Result<(), BundleError> {
+        // The items come in the order of the parts, the database and the files.
+        let mut items = self.manifest.items();
+        for feed in &self.feeds {
+            let parts = feed.entry.parts.iter().filter(|part| part.payload.is_some());
+            let of = parts.clone().count();
+            for (done, part) in parts.enumerate() {
+                on_progress(Progress::Fetching { feed: &feed.entry.name, part: &part.name, done, of });
+                let is_wanted = feed.changed.contains(part.name.as_str());
+                let to = is_wanted.then(|| feed.folder.staged(&part.name));
+                if let Some(item) = items.next() {
+                    unpack(incoming, item, to.as_deref())?;
+                }
+            }
+        }
+        let database = self.manifest.database.as_ref().filter(|database| database.payload.is_some());
+        if let Some(item) = database.and_then(|_| items.next()) {
+            on_progress(Progress::Writing);
+            let to = self.takes_database.then(|| staging.database());
+            unpack(incoming, item, to.as_deref())?;
+        }
+        for file in self.manifest.files.iter().filter(|file| file.payload.is_some()) {
+            let to = self.files.contains(file.path.as_str()).then(|| staging.file(&file.path));
+            if let Some(folder) = to.as_deref().and_then(Path::parent) {
+                on("create the folder", folder, fs::create_dir_all(folder))?;
+            }
+            if let Some(item) = items.next() {
+                unpack(incoming, item, to.as_deref())?;
+            }
+        }
+        incoming.end()
+    }
+
+    /// Throws away what is staged. What cannot be removed, the next one who takes the lock removes.
+    fn discard(&self, staging: &Staging) {
+        let _ = staging.discard();
+        for feed in &self.feeds {
+            let _ = feed.folder.discard();
+        }
+    }
+
+    /// The time that the database is built with: the same snapshots make the same database, to the byte.
+    fn built_at(&self, now: Timestamp) -> String {
+        let same = self.manifest.database.as_ref().filter(|_| self.is_same_database);
+        same.map_or_else(|| now.to_string(), |database| database.built_at.clone())
+    }
+
+    fn report(self) -> Vec<ImportedFeed> {
+        let feeds = self.feeds.into_iter().map(|FeedPlan { entry, arrived, .. }| ImportedFeed {
+            feed: entry.name.clone(),
+            arrived,
+            checked_at: entry.checked_at.clone(),
+            data_date: entry.data_date.clone(),
+        });
+        feeds.collect()
+    }
+}
+
+/// Names and digests of the parts that are there.
+fn digests(state: &State) -> Vec<(&str, &str)> {
+    let present = state.parts.iter().filter(|(_, part)| !part.is_absent);
+    present.map(|(name, part)| (name.as_str(), part.sha256.as_str())).collect()
+}
+
+fn sha256_of(path: &Path) -> Result<String, BundleError> {
+    let mut hashed = Hashed::new(on("read", path, File::open(path))?);
+    on("read", path, io::copy(&mut hashed, &mut io::sink()))?;
+    Ok(hashed.sha256())
+}
+
+/// Reads the new parts of a feed as the database will, so that none comes in that cannot be read.
+fn verify_parts(
+    feed: &mut FeedPlan<'_>,
+    on_progress: &mut dyn FnMut(Progress<'_>),
+) -> Result<(), BundleError> {
+    let Some(row) = feed.row else { return Ok(()) };
+    let mut records = Vec::new();
+    let snapshot = Parts { folder: &feed.folder, states: &feed.state.parts, staged: &feed.changed };
+    for part in feed.entry.parts.iter().filter(|part| feed.changed.contains(part.name.as_str())) {
+        on_progress(Progress::Verifying { feed: row.name, part: &part.name });
+        let mut tally = Tally::default();
+        let read = Part::new(&part.name, &part.path);
+        parse(row, &read, &snapshot, &mut tally).map_err(|error| BundleError::Parse {
+            feed: row.name.to_owned(),
+            part: part.name.clone(),
+            error: error.to_string(),
+        })?;
+        records.push((&part.name, tally.0));
+    }
+    for (name, records) in records {
+        if let Some(part) = feed.state.parts.get_mut(name) {
+            part.records = records;
+        }
+    }
+    Ok(())
+}
+
+fn verify_database(path: &Path, id: &str) -> Result<(), BundleError> {
+    let unusable = |error: crate::database::OpenError| {
+        BundleError::Database(match error {
+            crate::database::OpenError::Version { found, .. } => {
+                format!("its format version {found} is not one that this version of plimsoll reads")
+            }
+            error => error.to_string(),
+        })
+    };
+    let database = Database::open(path).map_err(unusable)?;
+    database.verify().map_err(unusable)?;
+    match database.identity().id == id {
+        true => Ok(()),
+        false => Err(BundleError::Database("it is not the one that the bundle names".to_owned())),
+    }
+}
+
+/// Reads one payload to its end, into a new file or nowhere, and holds it to sizes and digests.
+fn unpack(incoming: &mut dyn Incoming, item: Item<'_>, to: Option<&Path>) -> Result<(), BundleError> {
+    let file = to.map(|path| on("create", path, File::create(path))).transpose()?;
+    let payload = item.payload;
+    let damaged = |what: &str| BundleError::Damaged(format!("`{}` {what}", payload.entry));
+    let mut stored = Hashed::new(incoming.payload(payload)?.take(payload.bytes.saturating_add(1)));
+    if payload.is_compressed {
+        let decoder = zstd::stream::read::Decoder::new(&mut stored).map_err(BundleError::Read)?;
+        save(&mut decoder.single_frame(), item, &file, to)?;
+    } else {
+        save(&mut stored, item, &file, to)?;
+    }
+    // What follows the frame counts as well.
+    io::copy(&mut stored, &mut io::sink()).map_err(BundleError::Read)?;
+    if stored.bytes != payload.bytes {
+        return Err(damaged("is not as long as it should be"));
+    }
+    if stored.sha256() != payload.sha256 {
+        return Err(damaged("is not what was exported"));
+    }
+    match (&file, to) {
+        (Some(file), Some(path)) => Ok(on("write", path, file.sync_all())?),
+        _ => Ok(()),
+    }
+}
+
+/// Writes the content of a payload.
+fn save(
+    from: &mut dyn Read,
+    item: Item<'_>,
+    file: &Option<File>,
+    to: Option<&Path>,
+) -> Result<(), BundleError> {
+    let damaged = |what: &str| BundleError::Damaged(format!("`{}` {what}", item.payload.entry));
+    let mut content = Hashed::new(from.take(item.bytes.saturating_add(1)));
+    let mut block = vec![0; BLOCK_BYTES];
+    loop {
+        let count = match content.read(&mut block) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) if error.get_ref().is_some_and(|cause| cause.is::<plimsoll_net::NetError>()) => {
+                return Err(BundleError::Read(error));
+            }
+            // What zstd finds wrong has no kind of its own.
+            Err(error) if item.payload.is_compressed && error.kind() == io::ErrorKind::Other => {
+                return Err(damaged("cannot be inflated"));
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                return Err(damaged("ends too early"));
+            }
+            Err(error) => return Err(BundleError::Read(error)),
+        };
+        if let (Some(mut file), Some(path)) = (file.as_ref(), to) {
+            on("write", path, file.write_all(block.get(..count).unwrap_or_default()))?;
+        }
+    }
+    if content.bytes != item.bytes || content.sha256() != item.sha256 {
+        return Err(damaged("is not what was exported"));
+    }
+    Ok(())
+}
