@@ -15,7 +15,7 @@ const RED_HAT: &[&str] = &["redhat-vex", "redhat-repositories"];
 /// Clair's sets, sorted by name. What it could not read (EPSS, KEV, further distributions) is in none.
 pub(super) const SETS: &[Set] = &[
     Set { name: "alpine", feeds: &["alpine-secdb", "alpine-rejections"], gone: None },
-    Set { name: "aws", feeds: &["amazon-updateinfo"], gone: None },
+    Set { name: "aws", feeds: &["amazon-updateinfo", "amazon1-updateinfo"], gone: None },
     Set { name: "clair.cvss", feeds: &["nvd"], gone: None },
     Set { name: "debian", feeds: &["debian-tracker"], gone: None },
     Set { name: "oracle", feeds: &["oracle-oval"], gone: None },
