@@ -53,6 +53,16 @@ fn configurations_are_taken_over() {
     }
 }
 
+/// What is written is read again.
+#[test]
+fn what_is_taken_over_is_good() {
+    for (_, file) in cases() {
+        let (world, file) = world_of(&file);
+        world.plimsoll(&["config", "import-clair", &file, "-o", "out.toml"]).expect(0);
+        world.plimsoll(&["config", "check", "out.toml"]).expect(0);
+    }
+}
+
 #[test]
 fn files_that_are_not_what_they_should_be() {
     let world = World::new();

@@ -189,6 +189,14 @@ pub(super) const NOTES: &[Note] = &[
 mod tests {
     use super::*;
 
+    /// A name that is misspelt here would turn off nothing, and the file that is written would be refused.
+    #[test]
+    fn every_feed_exists() {
+        for name in SETS.iter().flat_map(|set| set.feeds).copied().chain(KEYS.iter().map(|key| key.feed)) {
+            assert!(crate::config::select(name).is_ok(), "there is no feed `{name}`");
+        }
+    }
+
     #[test]
     fn tables_are_sorted_and_no_key_hides_another() {
         assert!(SETS.is_sorted_by(|one, other| one.name < other.name));
