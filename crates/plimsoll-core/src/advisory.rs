@@ -224,6 +224,13 @@ impl Cvss {
             score: parsed.score(),
         })
     }
+
+    /// The qualitative rating of the score. Version 2 has none of its own; the NVD's ends with `high`
+    /// (<https://nvd.nist.gov/vuln-metrics/cvss>).
+    pub fn rating(&self) -> Option<Severity> {
+        let rating = Severity::from_cvss_score(self.score)?;
+        Some(if self.version == "2.0" { rating.min(Severity::High) } else { rating })
+    }
 }
 
 /// A stretch of versions as sort keys, as the database stores it.
@@ -422,6 +429,18 @@ pub struct DatabaseIdentity {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn version_2_has_nothing_critical() {
+        for (vector, expected) in [
+            ("AV:N/AC:L/Au:N/C:C/I:C/A:C", Some(Severity::High)),
+            ("AV:N/AC:L/Au:N/C:N/I:N/A:N", None),
+            ("CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", Some(Severity::Critical)),
+        ] {
+            let cvss = Cvss::read("nvd", vector).expect("it is a vector");
+            assert_eq!(cvss.rating(), expected, "{vector}");
+        }
+    }
 
     #[test]
     fn intervals_hold_what_lies_between() {

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::advisory::FeedRecord;
+use crate::advisory::{EndOfLife, FeedRecord};
 use crate::distros::KeyedBy;
 use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package, Release};
@@ -17,7 +17,7 @@ use crate::standings::Standings;
 const EXPLOITED: &str = "kev";
 
 /// Feeds that say more of a flaw or of a release than advisories do. Every image is better for them.
-const ENRICHING: [&str; 2] = ["epss", EXPLOITED];
+const ENRICHING: [&str; 4] = ["end-of-life", "epss", EXPLOITED, "nvd"];
 
 /// Whether findings were held against the list of what is exploited. Without it, that none is marked says
 /// nothing.
@@ -252,6 +252,27 @@ impl<'a> Judges<'a> {
     }
 }
 
+/// What is unknown of a release that is out of support on a day, `YYYY-MM-DD`: what was found since. Nothing where
+/// neither the day nor a date is known.
+pub fn end_of_life_gap(namespace: &str, end: &EndOfLife, today: &str) -> Option<Gap> {
+    let ended = match &end.date {
+        Some(date) if today.is_empty() || today <= date.as_str() => return None,
+        Some(date) => format!("its support ended on {date}"),
+        None if end.is_over => "its support has ended".to_owned(),
+        None => return None,
+    };
+    let extended = match &end.extended_until {
+        Some(until) if today <= until.as_str() => {
+            format!(" but for those who have extended support, until {until}")
+        }
+        _ => String::new(),
+    };
+    let detail = format!(
+        "{ended}{extended}, so flaws found since may be in none of its advisories; move to a release that is supported"
+    );
+    Some(Gap::new(GapKind::EndOfLife, namespace, detail))
+}
+
 /// What is known of feeds.
 struct Known<'a> {
     feeds: &'a [FeedRecord],
@@ -331,4 +352,35 @@ impl Known<'_> {
 /// `1 package was`, `3 packages were`.
 fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun} was") } else { format!("{number} {noun}s were") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_is_out_of_support_on_the_day_after_its_last() {
+        let sold = " but for those who have extended support, until 2028-06-30";
+        for (date, is_over, extended_until, today, expected) in [
+            ("2024-06-30", false, "", "2024-06-30", None),
+            ("2024-06-30", true, "", "2024-06-30", None),
+            ("2024-06-30", false, "", "2024-07-01", Some("its support ended on 2024-06-30")),
+            ("2024-06-30", false, "2024-12-31", "2026-01-01", Some("its support ended on 2024-06-30")),
+            ("2024-06-30", false, "2028-06-30", "2026-01-01", Some("its support ended on 2024-06-30{sold}")),
+            ("2024-06-30", false, "2028-06-30", "2028-06-30", Some("its support ended on 2024-06-30{sold}")),
+            ("", true, "", "2026-01-01", Some("its support has ended")),
+            ("", true, "2028-06-30", "2026-01-01", Some("its support has ended{sold}")),
+            ("", false, "", "2026-01-01", None),
+            // Nobody says which day it is.
+            ("2024-06-30", true, "", "", None),
+        ] {
+            let stated = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            let end = EndOfLife { date: stated(date), is_over, extended_until: stated(extended_until) };
+            let gap = end_of_life_gap("rhel:7", &end, today);
+            let detail = gap.as_ref().map(|gap| gap.detail.split(", so ").next().unwrap_or_default());
+            let expected = expected.map(|text| text.replace("{sold}", sold));
+            assert_eq!(detail, expected.as_deref(), "{end:?} {today}");
+            assert!(gap.is_none_or(|gap| gap.kind == GapKind::EndOfLife && gap.subject == "rhel:7"));
+        }
+    }
 }

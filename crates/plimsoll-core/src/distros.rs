@@ -41,6 +41,8 @@ pub struct Distro {
     pub purl_namespace: &'static str,
     /// Which name and version of an installed package its advisories speak of.
     pub keyed_by: KeyedBy,
+    /// How endoflife.date tells how long its releases are supported.
+    pub lifecycle: Lifecycle,
     /// The release as advisories name it, `3.20` from `VERSION_ID=3.20.3`. `None` where os-release does not
     /// say; an empty text for a rolling distribution.
     pub release: fn(&OsRelease) -> Option<String>,
@@ -54,6 +56,20 @@ pub struct Distro {
     /// Those of `feeds` that only fill in, such as what a vendor withdrew: having them is not enough to judge.
     pub supplements: &'static [&'static str],
 }
+
+/// A distribution as endoflife.date knows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifecycle {
+    /// The product's name there: `alpine-linux`. Empty where there is none.
+    pub product: &'static str,
+    /// Turns its name of a release, `3.0`, into ours.
+    pub release: fn(&str) -> Option<String>,
+    /// Whether everybody has what it calls extended support, and advisories go on with it. Elsewhere it is sold.
+    pub is_extended_for_all: bool,
+}
+
+/// Of a distribution that it does not know, or that has no releases.
+pub const NO_LIFECYCLE: Lifecycle = Lifecycle { product: "", release: |_| None, is_extended_for_all: false };
 
 /// Which package an advisory names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -287,6 +303,38 @@ mod tests {
             if let Some((distro, namespace)) = found {
                 assert_eq!(by_namespace(&namespace).map(|row| row.id), Some(distro.id));
             }
+        }
+    }
+
+    #[test]
+    fn releases_with_an_end_lead_to_the_same_namespaces() {
+        for (product, name, expected) in [
+            ("almalinux", "9", "almalinux:9"),
+            ("alpine-linux", "3.20", "alpine:3.20"),
+            ("amazon-linux", "2018.03", "amzn:1"),
+            ("amazon-linux", "2017.09", ""),
+            ("amazon-linux", "2", "amzn:2"),
+            ("amazon-linux", "2023", "amzn:2023"),
+            ("azure-linux", "3.0", "azurelinux:3"),
+            ("centos", "7", "centos:7"),
+            ("debian", "12", "debian:12"),
+            ("debian", "3.1", ""),
+            ("fedora", "41", "fedora:41"),
+            ("openeuler", "22.03-lts-sp3", "openeuler:22.03-LTS-SP3"),
+            ("openeuler", "25.09", "openeuler:25.09"),
+            ("opensuse", "15.6", "opensuse-leap:15.6"),
+            ("oracle-linux", "8", "ol:8"),
+            ("photon", "5.0", "photon:5.0"),
+            ("rhel", "9", "rhel:9"),
+            ("rocky-linux", "9", "rocky:9"),
+            ("sles", "15.5", "sles:15.5"),
+            ("ubuntu", "22.04", "ubuntu:22.04"),
+            ("ubuntu", "edge", ""),
+        ] {
+            let distro = DISTROS.iter().find(|row| row.lifecycle.product == product).expect("it has a row");
+            let release = (distro.lifecycle.release)(name);
+            let namespace = release.map(|release| distro.namespace(&release)).unwrap_or_default();
+            assert_eq!(namespace, expected, "{product} {name}");
         }
     }
 

@@ -32,7 +32,8 @@ pub struct Finding {
     pub severity: Option<Severity>,
     /// Who says so.
     pub severity_source: SeveritySource,
-    /// CVSS vectors, highest score first.
+    /// CVSS vectors: those of its advisories, then those of who scores flaws whatever has them; the highest score
+    /// first in each.
     pub cvss: Vec<Cvss>,
     /// The smallest version that has the fix for the installed one.
     pub fixed_in: Option<String>,
@@ -59,7 +60,8 @@ pub struct Finding {
 pub enum SeveritySource {
     /// The feed's own word.
     Vendor,
-    /// The rating of the highest CVSS base score.
+    /// The rating of the highest CVSS base score: of its advisories, else of who scores flaws whatever has them.
+    /// Version 2 counts only where there is no other.
     Cvss,
     /// Nobody says.
     Nobody,

@@ -35,6 +35,8 @@ pub enum GapKind {
     FeedPartial,
     /// The data of a needed feed is older than its warning period.
     FeedStale,
+    /// The distribution's release is out of support: flaws found since then are not in its advisories.
+    EndOfLife,
     /// Asking the advisory database failed, which is not the same as finding nothing.
     LookupFailed,
     /// A layer could not be read to its end.
@@ -61,12 +63,13 @@ pub enum GapKind {
 
 impl GapKind {
     /// All kinds, widest first.
-    pub const ALL: [GapKind; 16] = [
+    pub const ALL: [GapKind; 17] = [
         GapKind::DatabaseMissing,
         GapKind::UnknownDistro,
         GapKind::FeedMissing,
         GapKind::FeedPartial,
         GapKind::FeedStale,
+        GapKind::EndOfLife,
         GapKind::LookupFailed,
         GapKind::LayerUnreadable,
         GapKind::LayerMismatch,
@@ -88,6 +91,7 @@ impl GapKind {
             GapKind::FeedMissing => "feed-missing",
             GapKind::FeedPartial => "feed-partial",
             GapKind::FeedStale => "feed-stale",
+            GapKind::EndOfLife => "end-of-life",
             GapKind::LookupFailed => "lookup-failed",
             GapKind::LayerUnreadable => "layer-unreadable",
             GapKind::LayerMismatch => "layer-mismatch",

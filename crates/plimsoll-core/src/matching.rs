@@ -10,12 +10,12 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
-use crate::advisory::{Advisories, Advisory, Enrichment, LookupError, Row, Status};
-use crate::coverage::{Coverage, Judge, Judges};
+use crate::advisory::{Advisories, Advisory, Cvss, Enrichment, LookupError, Row, Status};
+use crate::coverage::{Coverage, Judge, Judges, end_of_life_gap};
 use crate::distros::KeyedBy;
 use crate::finding::{Evidence, Finding, Findings};
 use crate::gap::{Gap, GapKind};
-use crate::inventory::{Inventory, Package};
+use crate::inventory::{Inventory, Package, Release};
 use crate::schemes::BadVersion;
 use crate::standings::Standings;
 
@@ -31,8 +31,14 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     let feeds = advisories.feeds();
     let coverage = judges.coverage(feeds, standings);
     let off: Vec<usize> = (0..feeds.len()).filter(|index| standings.is_off(&feeds[*index].name)).collect();
-    let mut matcher =
-        Matcher { advisories, off, bodies: HashMap::new(), findings: Vec::new(), gaps: judges.gaps() };
+    let mut matcher = Matcher {
+        advisories,
+        off,
+        bodies: HashMap::new(),
+        enrichments: HashMap::new(),
+        findings: Vec::new(),
+        gaps: judges.gaps(),
+    };
     let mut rows = Vec::new();
     for (index, package) in inventory.packages.iter().enumerate() {
         if let Some(judge) = judges.judge(package) {
@@ -42,6 +48,10 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     }
     let Matcher { mut findings, mut gaps, .. } = matcher;
     gaps.extend(coverage.iter().filter_map(Coverage::gap));
+    if let Some(namespace) = inventory.distro.as_ref().map(Release::namespace) {
+        let end = advisories.end_of_life(&namespace);
+        gaps.extend(end.and_then(|end| end_of_life_gap(&namespace, &end, &standings.today)));
+    }
     gaps.sort_unstable();
     gaps.dedup();
     findings.sort_by(|a, b| {
@@ -195,6 +205,8 @@ struct Matcher<'a, A> {
     /// Indexes of feeds that are switched off although the database has them.
     off: Vec<usize>,
     bodies: HashMap<u32, Rc<Advisory>>,
+    /// By the name that a flaw goes by.
+    enrichments: HashMap<String, Rc<Enrichment>>,
     findings: Vec<Finding>,
     gaps: Vec<Gap>,
 }
@@ -290,6 +302,22 @@ impl<'a, A: Advisories> Matcher<'a, A> {
         }
     }
 
+    /// What is known of a flaw beside advisories. The packages of an image share many flaws, and vectors are scored as
+    /// they are read. Where it cannot be asked for, the finding still stands.
+    fn enrichment(&mut self, id: &str) -> Rc<Enrichment> {
+        if let Some(enrichment) = self.enrichments.get(id) {
+            return Rc::clone(enrichment);
+        }
+        let mut enrichment = self.advisories.enrichment(id).unwrap_or_else(|error| {
+            self.gaps.push(Gap::new(GapKind::LookupFailed, id, error.to_string()));
+            Enrichment::default()
+        });
+        flaws::sort(&mut enrichment.cvss);
+        let enrichment = Rc::new(enrichment);
+        self.enrichments.insert(id.to_owned(), Rc::clone(&enrichment));
+        enrichment
+    }
+
     fn feed_name(&self, row: &Row<'_>) -> &'a str {
         self.advisories.feeds().get(row.feed).map_or("", |feed| feed.name.as_str())
     }
@@ -322,11 +350,7 @@ impl<'a, A: Advisories> Matcher<'a, A> {
     fn finding(&mut self, index: usize, lookup: &Lookup<'_>, flaw: Flaw<'a>) {
         let id = flaw.main_name();
         let Some(deciding) = flaw.deciding() else { return };
-        // Without it the finding still stands.
-        let enrichment = self.advisories.enrichment(&id).unwrap_or_else(|error| {
-            self.gaps.push(Gap::new(GapKind::LookupFailed, id.as_str(), error.to_string()));
-            Enrichment::default()
-        });
+        let enrichment = self.enrichment(&id);
         let text = |of: fn(&Advisory) -> &String| {
             let mut texts = flaw.hits.iter().map(|hit| of(&hit.body));
             texts.find(|text| !text.is_empty()).cloned().unwrap_or_default()
@@ -337,8 +361,11 @@ impl<'a, A: Advisories> Matcher<'a, A> {
                 references.push(reference.clone());
             }
         }
-        let cvss = flaw.cvss();
-        let (severity, severity_source) = flaw.severity(&cvss);
+        let mut cvss = flaw.cvss();
+        let (severity, severity_source) = flaw.severity(&cvss, &enrichment.cvss);
+        let is_new = |vector: &&Cvss| !cvss.contains(vector);
+        let others: Vec<Cvss> = enrichment.cvss.iter().filter(is_new).cloned().collect();
+        cvss.extend(others);
         self.findings.push(Finding {
             aliases: flaw.names.iter().filter(|name| **name != id).cloned().collect(),
             id,
@@ -354,7 +381,7 @@ impl<'a, A: Advisories> Matcher<'a, A> {
             summary: text(|body| &body.summary),
             description: text(|body| &body.description),
             references,
-            kev: enrichment.kev,
+            kev: enrichment.kev.clone(),
             epss: enrichment.epss,
             evidence: Evidence {
                 namespace: lookup.judge.namespace.to_owned(),

@@ -11,7 +11,8 @@
 //! - `row NAMESPACE PACKAGE STATUS RANGE` of the advisory above, then any of
 //!   `fix=.. module=.. arch=A+B severity=..`, a `+` being a blank. A range is `all`, `>=1`, `<2` (fixed in 2),
 //!   `<!2` (before 2, which is no fix), `<=2`, or two of these with a comma between them;
-//! - `kev CVE DATE`, `epss CVE SCORE`;
+//! - `kev CVE DATE`, `epss CVE SCORE`, `cvss CVE SOURCE VECTOR`;
+//! - `ends NAMESPACE DATE`, then perhaps `extended=DATE`: how long a release is supported; `today DATE`;
 //! - `off FEED`, `failing FEED DATE`: how a feed stands;
 //! - `fail rows PACKAGE`, `fail advisory ID`, `fail enrichment CVE`: asking for it fails.
 //!

@@ -10,16 +10,23 @@ use plimsoll_core::advisory::{Advisory, Affected, Cvss, EndOfLife, Epss, Kev};
 use plimsoll_core::distros::Distro;
 use plimsoll_core::ecosystems::Ecosystem;
 
+mod alpine_rejections;
 mod alpine_secdb;
 mod azurelinux_oval;
+mod clair_export;
 mod debian_tracker;
+mod end_of_life;
 mod epss;
 mod inflate;
 mod json;
 mod kev;
+mod lines;
+mod nvd;
 mod oracle_oval;
 mod osv;
 mod oval;
+mod photon_cve;
+mod secdb;
 mod suse_oval;
 mod text;
 mod updateinfo;
@@ -86,14 +93,20 @@ impl Covers {
 
 /// All feeds, sorted by name.
 pub static FEEDS: &[&Feed] = &[
+    &alpine_rejections::FEED,
     &alpine_secdb::FEED,
     &updateinfo::rows::AMAZON,
     &updateinfo::rows::AMAZON1,
     &azurelinux_oval::FEED,
+    &secdb::rows::CHAINGUARD,
+    &clair_export::FEED,
     &debian_tracker::FEED,
+    &end_of_life::FEED,
     &epss::FEED,
     &updateinfo::rows::FEDORA,
     &kev::FEED,
+    &secdb::rows::MINIMOS,
+    &nvd::FEED,
     &oracle_oval::FEED,
     &osv::rows::ALMALINUX,
     &osv::rows::ALPINE,
@@ -117,7 +130,9 @@ pub static FEEDS: &[&Feed] = &[
     &osv::rows::SUSE,
     &osv::rows::UBUNTU,
     &osv::rows::WOLFI,
+    &photon_cve::FEED,
     &suse_oval::FEED,
+    &secdb::rows::WOLFI,
 ];
 
 /// The feed with a name.
@@ -197,7 +212,8 @@ pub struct ParseError(pub String);
 pub trait Sink {
     /// One statement and the packages that it speaks of. Several calls with the same id and an equal body
     /// are one advisory. The sink turns versions into keys; a range that does not follow its scheme is kept
-    /// as unparsable and counted.
+    /// as unparsable and counted. What says that something is affected speaks of its namespace, as with
+    /// [`Sink::namespace`]; what only denies does not, so that a feed of denials serves no release.
     fn advisory(&mut self, advisory: &Advisory, affected: &[Affected]);
     /// CISA's entry for a CVE.
     fn kev(&mut self, cve: &str, kev: Kev);

@@ -2,7 +2,7 @@
 //!
 //! Its OSV records name binary packages, although the OSV schema speaks of source packages.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// AlmaLinux.
@@ -13,6 +13,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "almalinux",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "almalinux", release: super::number, is_extended_for_all: false },
     release: super::major,
     osv: "AlmaLinux",
     osv_release: super::number,

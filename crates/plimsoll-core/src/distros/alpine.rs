@@ -2,7 +2,7 @@
 //!
 //! The development branch has snapshots like `3.21.0_alpha20240923` for a `VERSION_ID`.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 use crate::inventory::OsRelease;
 
@@ -14,11 +14,12 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::APK,
     purl_namespace: "alpine",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "alpine-linux", release: branch, is_extended_for_all: false },
     release,
     osv: "Alpine",
     osv_release,
-    feeds: &["alpine-secdb", "osv-alpine"],
-    supplements: &[],
+    feeds: &["alpine-secdb", "alpine-rejections", "osv-alpine"],
+    supplements: &["alpine-rejections"],
 };
 
 fn release(os: &OsRelease) -> Option<String> {

@@ -2,7 +2,7 @@
 //!
 //! OSV does not have it.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 use crate::inventory::OsRelease;
 
@@ -14,6 +14,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "amzn",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "amazon-linux", release: lifecycle_release, is_extended_for_all: false },
     release,
     osv: "",
     osv_release: super::no_osv,
@@ -24,4 +25,9 @@ pub static DISTRO: Distro = Distro {
 fn release(os: &OsRelease) -> Option<String> {
     let version = os.version_id.as_deref()?;
     if version.contains('.') { Some("1".to_owned()) } else { super::number(version) }
+}
+
+/// `2018.03` was the last of the first edition's; the older ones are it too.
+fn lifecycle_release(name: &str) -> Option<String> {
+    if name == "2018.03" { Some("1".to_owned()) } else { super::number(name) }
 }

@@ -3,7 +3,7 @@
 //!
 //! Its advisories are made from OVAL that names source packages only.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Azure Linux.
@@ -14,9 +14,15 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "azurelinux",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "azure-linux", release: lifecycle_release, is_extended_for_all: false },
     release: super::major,
     osv: "Azure Linux",
     osv_release: super::number,
     feeds: &["azurelinux-oval", "osv-azurelinux"],
     supplements: &[],
 };
+
+/// `3` of `3.0`.
+fn lifecycle_release(name: &str) -> Option<String> {
+    super::number(name.split('.').next()?)
+}

@@ -1,7 +1,7 @@
 //! CentOS, Linux and Stream. Stream runs ahead of Red Hat's releases, so Red Hat's advisories are not its
 //! own.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// CentOS.
@@ -12,6 +12,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "centos",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "centos", release: super::number, is_extended_for_all: false },
     release: super::major,
     osv: "",
     osv_release: super::no_osv,

@@ -11,9 +11,10 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::APK,
     purl_namespace: "chainguard",
     keyed_by: KeyedBy::Source,
+    lifecycle: super::NO_LIFECYCLE,
     release: super::rolling,
     osv: "Chainguard",
     osv_release: super::rolling_osv,
-    feeds: &["osv-chainguard"],
+    feeds: &["chainguard-secdb", "osv-chainguard"],
     supplements: &[],
 };

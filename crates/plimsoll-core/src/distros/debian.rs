@@ -1,6 +1,7 @@
-//! Debian. Testing and unstable have no `VERSION_ID`, and both call themselves by testing's codename.
+//! Debian. Testing and unstable have no `VERSION_ID`, and both call themselves by testing's codename. What
+//! endoflife.date calls extended is its long-term support, which everybody has and the tracker speaks of.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 use crate::inventory::OsRelease;
 
@@ -12,6 +13,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::DEB,
     purl_namespace: "debian",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "debian", release: super::number, is_extended_for_all: true },
     release,
     osv: "Debian",
     osv_release: super::number,

@@ -1,6 +1,6 @@
 //! Fedora. OSV does not have it.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Fedora.
@@ -11,6 +11,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "fedora",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "fedora", release: super::number, is_extended_for_all: false },
     release: super::major,
     osv: "",
     osv_release: super::no_osv,

@@ -11,9 +11,10 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::APK,
     purl_namespace: "minimos",
     keyed_by: KeyedBy::Source,
+    lifecycle: super::NO_LIFECYCLE,
     release: super::rolling,
     osv: "MinimOS",
     osv_release: super::rolling_osv,
-    feeds: &["osv-minimos"],
+    feeds: &["minimos-secdb", "osv-minimos"],
     supplements: &[],
 };

@@ -3,7 +3,7 @@
 //! os-release tells them apart in `PRETTY_NAME` alone (`openEuler 22.03 (LTS-SP3)`); `VERSION_ID` is `22.03`
 //! in all of them. Advisories name source packages (OSV schema, *Defined ecosystems*).
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 use crate::inventory::OsRelease;
 
@@ -15,6 +15,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "openeuler",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "openeuler", release: lifecycle_release, is_extended_for_all: false },
     release,
     osv: "openEuler",
     osv_release,
@@ -35,4 +36,9 @@ fn release(os: &OsRelease) -> Option<String> {
 fn osv_release(suffix: &str) -> Option<String> {
     let version = suffix.split_once('-').map_or(suffix, |(version, _)| version);
     super::dotted(version).map(|_| suffix.to_owned())
+}
+
+/// `22.03-LTS-SP3` of `22.03-lts-sp3`.
+fn lifecycle_release(name: &str) -> Option<String> {
+    osv_release(&name.to_ascii_uppercase())
 }

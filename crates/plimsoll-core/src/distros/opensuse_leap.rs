@@ -2,7 +2,7 @@
 //!
 //! OSV has Leap and Tumbleweed under one name and tells them apart in the suffix.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// openSUSE Leap.
@@ -16,6 +16,7 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "openSUSE",
     osv_release,
+    lifecycle: Lifecycle { product: "opensuse", release: super::dotted, is_extended_for_all: false },
     feeds: &["suse-oval", "osv-opensuse"],
     supplements: &[],
 };

@@ -14,6 +14,7 @@ pub static DISTRO: Distro = Distro {
     release: super::rolling,
     osv: "openSUSE",
     osv_release,
+    lifecycle: super::NO_LIFECYCLE,
     feeds: &["suse-oval", "osv-opensuse"],
     supplements: &[],
 };

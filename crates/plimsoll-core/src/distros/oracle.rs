@@ -1,6 +1,6 @@
 //! Oracle Linux. OSV does not have it; its OVAL names binary packages.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Oracle Linux.
@@ -11,6 +11,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "oracle",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "oracle-linux", release: super::number, is_extended_for_all: false },
     release: super::major,
     osv: "",
     osv_release: super::no_osv,

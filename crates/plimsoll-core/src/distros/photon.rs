@@ -1,7 +1,7 @@
 //! Photon OS. Its advisories name binary packages. The OSV schema knows it, but OSV's own dump has no
 //! records.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Photon OS.
@@ -12,9 +12,10 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "photon",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "photon", release: super::dotted, is_extended_for_all: false },
     release: super::as_stated,
     osv: "Photon OS",
     osv_release: super::dotted,
-    feeds: &["osv-photon"],
+    feeds: &["photon-cve", "osv-photon"],
     supplements: &[],
 };

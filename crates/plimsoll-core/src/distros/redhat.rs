@@ -4,7 +4,7 @@
 //! major release is read: `rhel_eus:9.4` and the like are other, paid-for streams, and layered products are
 //! not the distribution.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Red Hat Enterprise Linux.
@@ -15,6 +15,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "redhat",
     keyed_by: KeyedBy::Binary,
+    lifecycle: Lifecycle { product: "rhel", release: super::number, is_extended_for_all: false },
     release: super::major,
     osv: "Red Hat",
     osv_release,

@@ -2,7 +2,7 @@
 //!
 //! Its OSV records name source packages, with an epoch that a binary rpm does not state for its source.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Rocky Linux.
@@ -13,6 +13,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::RPM,
     purl_namespace: "rocky-linux",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "rocky-linux", release: super::number, is_extended_for_all: false },
     release: super::major,
     osv: "Rocky Linux",
     osv_release: super::number,

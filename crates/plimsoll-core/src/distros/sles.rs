@@ -5,7 +5,7 @@
 //! server itself, its long-term support (`-LTSS`, `LTSS Extended Security`) and the modules. All of them speak
 //! of the same service pack.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// SUSE Linux Enterprise Server.
@@ -19,6 +19,7 @@ pub static DISTRO: Distro = Distro {
     release: super::as_stated,
     osv: "SUSE",
     osv_release,
+    lifecycle: Lifecycle { product: "sles", release: super::dotted, is_extended_for_all: false },
     feeds: &["suse-oval", "osv-suse"],
     supplements: &[],
 };

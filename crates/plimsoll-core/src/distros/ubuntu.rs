@@ -1,7 +1,7 @@
 //! Ubuntu. What only Ubuntu Pro fixes (`Ubuntu:Pro:..`) is another place than the release that everybody
 //! has.
 
-use super::{Distro, KeyedBy};
+use super::{Distro, KeyedBy, Lifecycle};
 use crate::ecosystems;
 
 /// Ubuntu.
@@ -12,6 +12,7 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::DEB,
     purl_namespace: "ubuntu",
     keyed_by: KeyedBy::Source,
+    lifecycle: Lifecycle { product: "ubuntu", release: super::dotted, is_extended_for_all: false },
     release: super::as_stated,
     osv: "Ubuntu",
     osv_release,

@@ -11,9 +11,10 @@ pub static DISTRO: Distro = Distro {
     ecosystem: &ecosystems::APK,
     purl_namespace: "wolfi",
     keyed_by: KeyedBy::Source,
+    lifecycle: super::NO_LIFECYCLE,
     release: super::rolling,
     osv: "Wolfi",
     osv_release: super::rolling_osv,
-    feeds: &["osv-wolfi"],
+    feeds: &["wolfi-secdb", "osv-wolfi"],
     supplements: &[],
 };

@@ -50,13 +50,14 @@ impl<'a> Flaw<'a> {
         main.cloned().unwrap_or_default()
     }
 
-    /// The vendor's own word, the worst of the first feed that has one; else the rating of the highest score.
-    pub(super) fn severity(&self, cvss: &[Cvss]) -> (Option<Severity>, SeveritySource) {
+    /// The vendor's own word, the worst of the first feed that has one; else the rating of the highest score, of its
+    /// own vectors before those of others.
+    pub(super) fn severity(&self, own: &[Cvss], others: &[Cvss]) -> (Option<Severity>, SeveritySource) {
         let word = |hit: &Hit<'a>| hit.row.severity.or(hit.body.severity);
         if let Some(word) = self.worst_of_first_feed(word) {
             return (Some(word), SeveritySource::Vendor);
         }
-        match cvss.iter().find_map(|cvss| Severity::from_cvss_score(cvss.score)) {
+        match rating(own).or_else(|| rating(others)) {
             Some(rating) => (Some(rating), SeveritySource::Cvss),
             None => (None, SeveritySource::Nobody),
         }
@@ -92,15 +93,30 @@ impl<'a> Flaw<'a> {
                 all.push(cvss.clone());
             }
         }
-        all.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.vector.cmp(&b.vector)));
+        sort(&mut all);
         all
     }
+
     /// The highest of what the hits of one feed say: the first feed that says anything.
     fn worst_of_first_feed<T: Ord>(&self, say: impl Fn(&Hit<'a>) -> Option<T>) -> Option<T> {
         let mut said = self.hits.iter().filter_map(|hit| Some((hit.rank, say(hit)?)));
         let (first, value) = said.next()?;
         Some(said.take_while(|(rank, _)| *rank == first).map(|(_, value)| value).fold(value, T::max))
     }
+}
+
+/// The highest score first.
+pub(super) fn sort(vectors: &mut [Cvss]) {
+    vectors.sort_by(|a, b| b.score.total_cmp(&a.score).then_with(|| a.vector.cmp(&b.vector)));
+}
+
+/// The worst rating that vectors give. Version 2 counts only where no other is there: it rates otherwise.
+fn rating(vectors: &[Cvss]) -> Option<Severity> {
+    let worst = |is_old: bool| {
+        let vectors = vectors.iter().filter(|cvss| (cvss.version == "2.0") == is_old);
+        vectors.filter_map(Cvss::rating).max()
+    };
+    worst(false).or_else(|| worst(true))
 }
 
 impl<'a> Row<'a> {

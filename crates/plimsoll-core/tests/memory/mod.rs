@@ -244,6 +244,16 @@ impl Case {
                 let since = line.word(2);
                 self.standing(&line.word(1)).failing_since = Some(since);
             }
+            "cvss" => {
+                let vector = Cvss::read(&line.word(2), &line.word(3)).expect("it is a vector");
+                self.database.enrichments.entry(line.word(1)).or_default().cvss.push(vector);
+            }
+            "today" => self.standings.today = line.word(1),
+            "ends" => {
+                let date = Some(line.word(2)).filter(|date| !date.is_empty());
+                let end = EndOfLife { date, is_over: false, extended_until: line.option("extended") };
+                self.database.ends.insert(line.word(1), end);
+            }
             "fail" => {
                 self.database.failures.insert(line.words[1..].join(" "));
             }

@@ -320,7 +320,10 @@ impl FeedSink<'_> {
             Ok(template) => template,
             Err(reason) => return self.refuse(&record(), reason),
         };
-        self.namespace(&statement.namespace);
+        // Who only says what is not affected leaves a release unserved.
+        if statement.status != Status::NotAffected {
+            self.namespace(&statement.namespace);
+        }
         if statement.ranges.is_empty() {
             if statement.status != Status::NotAffected {
                 return self.refuse(&record(), "no versions are stated");

@@ -5,11 +5,9 @@
 //! the file plain as well, so it is told by its first bytes, not by its name. Format:
 //! <https://www.first.org/epss/data_stats>.
 
-use std::io::{BufRead, Read};
-
 use plimsoll_core::advisory::Epss;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, lines, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -39,29 +37,15 @@ fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
 }
 
 fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    parse_lines(&mut inflate::inflated(source)?, sink)
-}
-
-fn parse_lines<R: BufRead>(lines: &mut R, sink: &mut dyn Sink) -> Result<(), ParseError> {
-    let mut line = Vec::new();
     let mut has_header = false;
-    for count in 0.. {
-        if count >= LINES_MAX {
+    lines::each_line(&mut inflate::inflated(source)?, LINE_BYTES_MAX, &mut |number, line| {
+        if number > LINES_MAX {
             return Err(ParseError(format!("there are more than {LINES_MAX} lines")));
         }
-        line.clear();
-        let length = lines
-            .by_ref()
-            .take(LINE_BYTES_MAX)
-            .read_until(b'\n', &mut line)
-            .map_err(|error| unreadable(&error))?;
-        if length == 0 {
-            break;
-        }
-        if length as u64 == LINE_BYTES_MAX {
-            return Err(ParseError(format!("line {} is longer than {LINE_BYTES_MAX} bytes", count + 1)));
-        }
-        let line = String::from_utf8_lossy(&line);
+        let Some(line) = line else {
+            return Err(ParseError(format!("line {number} is longer than {LINE_BYTES_MAX} bytes")));
+        };
+        let line = String::from_utf8_lossy(line);
         let line = line.trim();
         if let Some(comment) = line.strip_prefix('#') {
             if let Some(date) = score_date(comment) {
@@ -78,12 +62,9 @@ fn parse_lines<R: BufRead>(lines: &mut R, sink: &mut dyn Sink) -> Result<(), Par
                 Err(reason) => sink.refuse(&text::shortened(line, 80), reason),
             }
         }
-    }
+        Ok(())
+    })?;
     if has_header { Ok(()) } else { Err(ParseError("the file is empty".to_owned())) }
-}
-
-fn unreadable(error: &std::io::Error) -> ParseError {
-    ParseError(format!("cannot read the scores: {error}"))
 }
 
 fn score_date(comment: &str) -> Option<String> {

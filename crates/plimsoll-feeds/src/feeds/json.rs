@@ -6,12 +6,13 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read};
 
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_json::de::IoRead;
 
-use super::{ParseError, Source};
+use super::ParseError;
 
 /// Most bytes of the document that one record may take.
 const RECORD_BYTES_MAX: u64 = 16 << 20;
@@ -22,7 +23,7 @@ const BLOCK_BYTES: usize = 64 << 10;
 /// Hands out the elements of the array in field `records` of the document's top object, and its other
 /// fields, in the document's order.
 pub(super) fn each_element(
-    source: &mut dyn Source,
+    source: &mut dyn BufRead,
     records: &str,
     on_element: &mut dyn FnMut(Value),
     on_field: &mut dyn FnMut(&str, Value),
@@ -43,29 +44,48 @@ pub(super) fn each_element(
 /// Hands out the members of the members of the document's top object: `(outer key, inner key, value)`. An
 /// outer member that is no object is handed out as a null with an empty inner key.
 pub(super) fn each_inner_member(
-    source: &mut dyn Source,
+    source: &mut dyn BufRead,
     on_member: &mut dyn FnMut(&str, &str, Value),
 ) -> Result<(), ParseError> {
     let budget = Cell::new(RECORD_BYTES_MAX);
     read(source, &budget, TwoLevels { budget: &budget, on_member })
 }
 
+/// Hands out the elements of a document that is an array.
+pub(super) fn each_item(
+    source: &mut dyn BufRead,
+    on_element: &mut dyn FnMut(Value),
+) -> Result<(), ParseError> {
+    let budget = Cell::new(RECORD_BYTES_MAX);
+    let mut json = deserializer(source, &budget);
+    let read = (&mut json).deserialize_seq(Elements { budget: &budget, on_element });
+    read.and_then(|()| json.end()).map_err(unreadable)
+}
+
 fn read<'de>(
-    source: &mut dyn Source,
+    source: &mut dyn BufRead,
     budget: &Cell<u64>,
     top: impl Visitor<'de, Value = ()>,
 ) -> Result<(), ParseError> {
+    let mut json = deserializer(source, budget);
+    (&mut json).deserialize_map(top).and_then(|()| json.end()).map_err(unreadable)
+}
+
+fn deserializer<'a>(
+    source: &'a mut dyn BufRead,
+    budget: &'a Cell<u64>,
+) -> serde_json::Deserializer<IoRead<BufReader<Metered<'a>>>> {
     let metered = BufReader::with_capacity(BLOCK_BYTES, Metered { source, budget });
-    let mut json = serde_json::Deserializer::from_reader(metered);
-    (&mut json)
-        .deserialize_map(top)
-        .and_then(|()| json.end())
-        .map_err(|error| ParseError(format!("cannot read the document as JSON: {error}")))
+    serde_json::Deserializer::from_reader(metered)
+}
+
+fn unreadable(error: serde_json::Error) -> ParseError {
+    ParseError(format!("cannot read the document as JSON: {error}"))
 }
 
 /// Counts what is read for one record, in whole blocks, and fails where it is too much.
 struct Metered<'a> {
-    source: &'a mut dyn Source,
+    source: &'a mut dyn BufRead,
     budget: &'a Cell<u64>,
 }
 

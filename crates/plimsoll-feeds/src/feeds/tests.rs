@@ -418,8 +418,14 @@ fn part_names_are_unique_and_safe_as_file_names() {
 }
 
 /// Where a part of each feed lies that holds JSON.
-const JSON_PARTS: &[(&str, &str)] =
-    &[("alpine-secdb", "v3.20/main.json"), ("debian-tracker", ""), ("kev", "")];
+const JSON_PARTS: &[(&str, &str)] = &[
+    ("alpine-secdb", "v3.20/main.json"),
+    ("debian-tracker", ""),
+    ("end-of-life", ""),
+    ("kev", ""),
+    ("nvd", "nvdcve-2.0-2002.json"),
+    ("photon-cve", "cve_data_photon4.0.json"),
+];
 
 #[test]
 fn a_document_that_is_cut_short_is_no_part() {
@@ -561,6 +567,16 @@ fn compressed_scores_are_told_by_their_first_bytes() {
     assert!(parsed("epss", "", &gzip[..gzip.len() - 9]).0.is_err(), "cut short");
     assert!(parsed("epss", "", b"").0.is_err(), "empty");
     assert!(parsed("epss", "", b"<html>\n</html>\n").0.is_err(), "another document");
+}
+
+#[test]
+fn an_export_that_is_cut_short_is_no_part() {
+    let whole = file(&fixtures().join("clair-export/updaters"), "").unwrap();
+    let gzip = gzipped(&whole);
+    assert_eq!(parsed("clair-export", "", &gzip).1, parsed("clair-export", "", &whole).1);
+    for cut in [&b""[..], b"<html>\n", &whole[..whole.len() / 2], &gzip[..gzip.len() / 2]] {
+        assert!(parsed("clair-export", "", cut).0.is_err(), "{}", cut.len());
+    }
 }
 
 /// Pseudo-random numbers, the same in each run.

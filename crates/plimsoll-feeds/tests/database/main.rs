@@ -262,7 +262,7 @@ fn advisories_feeds_and_enrichments_read_back() {
     let epss = Epss { score: 0.94358, percentile: 0.99957 };
     assert_eq!(enrichment, Enrichment { kev: Some(kev()), epss: Some(epss), cvss: Vec::new() });
     let [first, second] = database.feeds() else { panic!("two feeds") };
-    assert_eq!(first.namespaces, ["npm", "pypi"]);
+    assert_eq!(first.namespaces, ["pypi"]);
     assert_eq!(first.data_date.as_deref(), Some("2026-11-19T00:00:00Z"));
     assert_eq!((first.records, second.records), (1, 45));
     assert_eq!(first.skipped, [("withdrawn".to_owned(), 1)]);
@@ -271,6 +271,28 @@ fn advisories_feeds_and_enrichments_read_back() {
     assert_eq!(database.identity().built_at, BUILT_AT);
     assert_eq!((stored.built.rows, stored.built.advisories), (43, 41));
     assert_eq!(stored.built.bytes, fs::metadata(stored.path()).unwrap().len());
+}
+
+/// A list of what does not affect anybody says nothing of what does.
+#[test]
+fn denials_alone_serve_no_namespace() {
+    let stored = store(|builder| {
+        let mut sink = builder.begin_feed(feed("denying"));
+        let denied = Affected { status: Status::NotAffected, ..affected("alpine:3.20", "dnsmasq", &[]) };
+        sink.advisory(&advisory("CVE-2024-0001"), std::slice::from_ref(&denied));
+        let mut sink = builder.begin_feed(feed("claiming"));
+        sink.advisory(&advisory("CVE-2024-0002"), &[denied]);
+        sink.advisory(
+            &advisory("CVE-2024-0003"),
+            &[affected("alpine:3.20", "dnsmasq", &[fixed("", "2.90-r1")])],
+        );
+    });
+    let database = stored.open();
+    let namespaces: Vec<&[String]> = database.feeds().iter().map(|feed| feed.namespaces.as_slice()).collect();
+    assert_eq!(namespaces, [&[] as &[String], &["alpine:3.20".to_owned()]]);
+    let mut rows = 0;
+    database.rows("alpine:3.20", "dnsmasq", &mut |_| rows += 1).unwrap();
+    assert_eq!(rows, 3);
 }
 
 #[test]
@@ -622,7 +644,7 @@ fn the_sqlite_export_has_the_same_content() {
     };
     for (table, expected) in [
         ("feeds", 2),
-        ("feed_namespaces", 3),
+        ("feed_namespaces", 2),
         ("feed_counts", 1),
         ("feed_examples", 0),
         ("advisories", 41),

@@ -23,6 +23,7 @@ static MARINER: Distro = Distro {
     release: |os| os.version_id.clone(),
     osv: "",
     osv_release: |_| None,
+    lifecycle: plimsoll_core::distros::NO_LIFECYCLE,
     feeds: &["mariner-oval"],
     supplements: &[],
 };
