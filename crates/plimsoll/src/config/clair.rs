@@ -125,9 +125,6 @@ impl Import {
                 );
             }
         }
-        if self.is_on(clair, &["matcher", "disable_enrichment"]) {
-            self.feed("nvd").enabled = Some(false);
-        }
         if let Some(period) = self.take(clair, &["matcher", "period"]) {
             match time(period) {
                 Some(time) => self.feed("*").every = Some(time),
@@ -266,6 +263,11 @@ impl Import {
                     "is not taken over: the feed `{feed}` reads other files than Clair; mirror those of the URL that `plimsoll feeds list` shows, and set `url` of `[feeds.{feed}]`"
                 ),
             ),
+            Meaning::Off => match value {
+                Value::Bool(true) => self.feed(feed).enabled = Some(false),
+                Value::Bool(false) => {}
+                _ => self.warn(path, "is neither `true` nor `false`, and is taken for `false`"),
+            },
             Meaning::OneFile => self.warn(
                 path,
                 &format!("is not taken over: it is the URL of one file; set `url` of `[feeds.{feed}]` to that of the folder"),

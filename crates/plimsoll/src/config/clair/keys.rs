@@ -49,6 +49,8 @@ pub(super) enum Meaning {
     Timeout,
     /// A URL of files that the feed does not read.
     Elsewhere,
+    /// A switch that turns the feed off.
+    Off,
     /// The URL of one file of several.
     OneFile,
     /// Nothing, and why.
@@ -83,6 +85,7 @@ const NO_NAMES: Meaning =
 
 /// The keys. The first that stands at a path counts.
 pub(super) const KEYS: &[Key] = &[
+    Key { path: "matcher disable_enrichment", feed: "nvd", meaning: Meaning::Off },
     Key { path: "updaters config alpine url", feed: "alpine-secdb", meaning: Meaning::Url("") },
     Key { path: "updaters config alpine-* url", feed: "alpine-secdb", meaning: Meaning::OneFile },
     Key { path: "updaters config clair.cvss feed_root", feed: "nvd", meaning: Meaning::Url("") },
