@@ -10,10 +10,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod bundles;
+pub(crate) mod clair;
 mod credentials;
 mod feeds;
-#[cfg(test)]
-mod reference;
 mod schema;
 mod units;
 mod warnings;

@@ -13,7 +13,7 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 19] = [
+const COMMANDS: [&[&str]; 20] = [
     &[],
     &["scan"],
     &["feeds"],
@@ -32,6 +32,7 @@ const COMMANDS: [&[&str]; 19] = [
     &["config"],
     &["config", "check"],
     &["config", "schema"],
+    &["config", "import-clair"],
     &["completions"],
 ];
 
@@ -143,8 +144,7 @@ fn the_configuration_is_checked() {
     world.write("token", "geheim\n");
     world.write(
         "good.toml",
-        "offline = true\n\
-         [feeds.\"osv-*\"]\nenabled = false\n\
+        "[feeds.\"osv-*\"]\nenabled = false\n\
          [feeds.osv-debian]\nenabled = true\nurl = \"https://user:word@mirror.example/osv\"\nevery = \"90m\"\n\
          [feeds.kev]\nmirrors = [\"file:///srv/kev\"]\nsize_max = \"5MB\"\nmax_age = 3\n\
          [feeds.alpine-secdb]\nenabled = false\n[feeds.debian-tracker]\nenabled = false\n\
@@ -155,6 +155,15 @@ fn the_configuration_is_checked() {
     );
     let ran = assert_run!(world, "check_good", ["config", "check", "good.toml"]).expect(0);
     assert!(!ran.stdout.contains("geheim") && !ran.stdout.contains("word"), "{ran}");
+    let ran = world.plimsoll(&["--offline", "config", "check", "good.toml"]).expect(0);
+    let hosts = "`mirror.example:8443`, `mirror.example:443`, `registry.example:5000`, `mirror.example`, `hooks.example`";
+    assert!(ran.stdout.contains(&format!("offline; the hosts that may be asked: {hosts}\n")), "{ran}");
+    world.write(
+        "offline.toml",
+        "offline = true\n[feeds.\"*\"]\nenabled = false\n[feeds.kev]\nenabled = true\n",
+    );
+    let ran = world.plimsoll(&["config", "check", "offline.toml"]).expect(0);
+    assert!(ran.stdout.contains("have no URL offline, so that only a bundle can bring them: kev\n"), "{ran}");
     world.write(
         "bad.toml",
         "[feeds.kev]\ncredentials = { user = \"me\", password_file = \"none\" }\n\

@@ -8,6 +8,7 @@ use super::{Global, Outcome};
 use crate::config::schema;
 
 mod check;
+mod import_clair;
 
 /// Check the configuration, and print what it may say.
 #[derive(Args, Debug)]
@@ -22,11 +23,14 @@ enum ConfigCommand {
     Check(check::CheckArgs),
     /// Print the JSON schema of the configuration, for editors.
     Schema,
+    /// Take over the configuration of Clair 4: print ours, and warn of each key that means nothing here.
+    ImportClair(import_clair::ImportArgs),
 }
 
 pub(super) fn run(global: &Global, args: &ConfigArgs) -> anyhow::Result<Outcome> {
     match &args.command {
         ConfigCommand::Check(args) => check::run(global, args),
+        ConfigCommand::ImportClair(args) => import_clair::run(args),
         ConfigCommand::Schema => {
             print(&format!("{:#}\n", schema().to_value()))?;
             Ok(Outcome::Done)

@@ -245,7 +245,7 @@ fn likely(written: &str) -> Option<String> {
 }
 
 /// How many letters have to be added, removed or replaced to make one word the other.
-fn distance(one: &str, other: &str) -> usize {
+pub(super) fn distance(one: &str, other: &str) -> usize {
     let mut row: Vec<usize> = (0..=other.chars().count()).collect();
     for (at, letter) in one.chars().enumerate() {
         let mut diagonal = at;

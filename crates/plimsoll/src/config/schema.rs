@@ -39,3 +39,6 @@ fn without_null(schema: &mut Schema) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

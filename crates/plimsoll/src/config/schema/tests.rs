@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
-use super::schema;
+use super::{Config, schema};
 
 const UPDATE: &str = "PLIMSOLL_UPDATE_SCHEMA";
 
@@ -104,7 +104,7 @@ fn kind(root: &Value, schema: &Value) -> String {
         (None, "boolean") => "`true` or `false`".to_owned(),
         (None, "integer") => "whole number".to_owned(),
         (None, "array") => format!("list of {}", kind(root, &schema["items"])),
-        (None, "object") => "table".to_owned(),
+        (None, "object") => "a table".to_owned(),
         (None, other) => panic!("a type `{other}` that the page has no word for"),
     }
 }
@@ -151,5 +151,5 @@ fn the_schema_lets_in_what_the_parser_lets_in() {
 #[test]
 fn the_example_of_the_page_is_good() {
     let example = HEAD.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    super::Config::parse(example).unwrap();
+    Config::parse(example).unwrap();
 }
