@@ -1,7 +1,7 @@
 //! Nothing decides by a row's name but the row itself.
 //!
 //! Looked for are texts equal to a row's name in the code of other files. Where one is the value of a field
-//! (`name: "apk"` of another registry's row, `feeds: &["osv"]`) it is data; all else decides, or happens to be
+//! (`name: "apk"` of another registry's row, `feeds: &["kev"]`) it is data; all else decides, or happens to be
 //! the same word and stands in [`ALLOWED`].
 
 use std::collections::BTreeMap;
@@ -22,14 +22,33 @@ pub(super) static RULE: Rule = Rule {
 /// Files, texts in them that are a row's name, and why they may be. Sorted.
 static ALLOWED: &[(&str, &[&str], &str)] = &[
     (
+        "crates/plimsoll-core/src/advisory.rs",
+        &["end-of-life"],
+        "what a vendor says about a fix has the same name in reports",
+    ),
+    (
         "crates/plimsoll-core/src/coverage.rs",
-        &["epss", "kev"],
+        &["end-of-life", "epss", "kev", "nvd"],
         "feeds that enrich serve no namespace by which they could be found; the one list of them",
     ),
+    ("crates/plimsoll-core/src/gap.rs", &["end-of-life"], "a gap has the same name in reports"),
+    (
+        "crates/plimsoll-feeds/src/bundle/clair.rs",
+        &["clair-export"],
+        "an import has no row of its own: it puts what Clair wrote where this feed's snapshot is",
+    ),
+    ("crates/plimsoll-feeds/src/bundle/export.rs", &["json"], "an ending of file names"),
     (
         "crates/plimsoll-feeds/src/database/format.rs",
         &["epss", "kev"],
         "sections of the file that any feed may fill; their names are for people",
+    ),
+    ("crates/plimsoll-feeds/src/feeds/clair_export.rs", &["nvd"], "who scored a vector, as reports name him"),
+    ("crates/plimsoll-feeds/src/feeds/debian_tracker.rs", &["end-of-life"], "an urgency of the tracker's"),
+    (
+        "crates/plimsoll-feeds/src/feeds/oval/definition.rs",
+        &["nvd"],
+        "who scored a vector, as reports name him",
     ),
     (
         "crates/plimsoll-image/src/catalogers/executable/go.rs",
@@ -40,6 +59,11 @@ static ALLOWED: &[(&str, &[&str], &str)] = &[
         "crates/plimsoll-image/src/catalogers/os_release.rs",
         &["almalinux", "alpine", "amzn", "centos", "fedora", "ol", "rhel", "rocky"],
         "the `ID` that os-release would state, of releases that predate it; which row that is the core says",
+    ),
+    (
+        "crates/plimsoll/src/config/clair/keys.rs",
+        &["redhat-repositories", "redhat-vex"],
+        "the table of what Clair calls each feed, which a test resolves",
     ),
 ];
 
@@ -112,11 +136,11 @@ fn is_value(run: &[TokenTree], index: usize) -> bool {
     matches!(before(2), Some(TokenTree::Ident(_))) && before(1).is_some_and(|token| is_punct(token, ':'))
 }
 
-/// Whether a token is the list in `feeds: &[..]`: a row's reference to other rows, which a test resolves.
+/// Whether a token is the list in `feeds: &[..]` or `supplements: &[..]`: a row's reference to other rows, which a test resolves.
 fn is_list_of_feeds(run: &[TokenTree], index: usize) -> bool {
     let before = |count: usize| index.checked_sub(count).and_then(|index| run.get(index));
     matches!(run.get(index), Some(TokenTree::Group(group)) if group.delimiter() == Delimiter::Bracket)
-        && before(3).is_some_and(|token| is_ident(token, "feeds"))
+        && before(3).is_some_and(|token| is_ident(token, "feeds") || is_ident(token, "supplements"))
         && before(2).is_some_and(|token| is_punct(token, ':'))
         && before(1).is_some_and(|token| is_punct(token, '&'))
 }
