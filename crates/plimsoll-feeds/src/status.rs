@@ -50,7 +50,8 @@ pub struct FeedStatus {
     pub failing_since: Option<String>,
     /// Why the last attempt failed.
     pub error: Option<String>,
-    /// Whole days since the data's own date, else since it was last confirmed. `None` without a snapshot.
+    /// Whole days since the data's own date, else since it was last confirmed. `None` without a
+    /// snapshot, unless the feed came with an imported database.
     pub age_days: Option<i64>,
     /// Age above which results are warned of.
     pub max_age_days: u32,
@@ -98,7 +99,7 @@ fn of_feed(
     // A feed is as old as the oldest of what it serves.
     let oldest =
         record.namespace_dates.iter().map(|(_, date)| date).min().or(record.data_date.as_ref()).cloned();
-    let dated = oldest.as_ref().or(attempts.checked_at.as_ref()).filter(|_| has_snapshot);
+    let dated = oldest.as_ref().or(attempts.checked_at.as_ref()).filter(|_| has_snapshot || is_in_database);
     let age = dated.and_then(|date| date.parse::<Timestamp>().ok()).map(|date| now.duration_since(date));
     let names = |is_absent: bool| {
         let parts = state.parts.iter().filter(|(_, part)| part.is_absent == is_absent);

@@ -1,1 +1,828 @@
-//! Tests
+//! Two machines: one that fetches and exports, one that imports.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use plimsoll_core::advisory::{Advisories as _, DatabaseIdentity};
+use plimsoll_net::{Client, Settings};
+use tempfile::TempDir;
+
+use super::*;
+use crate::database::Database;
+use crate::feeds::{self, Feed};
+use crate::status::status;
+use crate::update::{DatabaseReport, UpdateError, UpdateOptions, database_path, lock, update};
+
+const DAY: i64 = 86_400;
+const BOTH_FEEDS: &[&str] = &["alpine-secdb", "kev"];
+
+/// A machine with a data directory, and upstreams that it may fetch from.
+struct Machine {
+    root: TempDir,
+    options: UpdateOptions,
+}
+
+impl Machine {
+    fn new() -> Machine {
+        let root = tempfile::tempdir().unwrap();
+        let mut options = UpdateOptions::new(root.path().join("data"));
+        for (feed, path) in [("kev", "upstream/kev.json"), ("alpine-secdb", "upstream/alpine")] {
+            options.urls.insert(feed.to_owned(), format!("file://{}", root.path().join(path).display()));
+        }
+        Machine { root, options }
+    }
+
+    /// One that has fetched.
+    fn with_feeds() -> Machine {
+        let machine = Machine::new();
+        machine.write_kev(1, "2025-12-30T00:00:00Z");
+        machine.write_secdb("v3.20", "1.0-r0");
+        machine.write_secdb("v3.21", "1.0-r0");
+        machine.update(BOTH_FEEDS, 1).unwrap();
+        machine
+    }
+
+    fn data(&self) -> &Path {
+        &self.options.data_dir
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        let path = self.root.path().join("upstream").join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn write_kev(&self, entries: usize, released: &str) {
+        let entry = |at| {
+            format!(r#"{{"cveID": "CVE-2024-{at:04}", "dateAdded": "2024-01-01", "dueDate": "2024-01-22"}}"#)
+        };
+        let entries: Vec<String> = (1..=entries).map(entry).collect();
+        let released =
+            if released.is_empty() { String::new() } else { format!(r#""dateReleased": "{released}", "#) };
+        self.write("kev.json", &format!(r#"{{{released}"vulnerabilities": [{}]}}"#, entries.join(",")));
+    }
+
+    fn write_secdb(&self, release: &str, fixed: &str) {
+        let package = |at| {
+            format!(r#"{{"pkg": {{"name": "p{at}", "secfixes": {{"{fixed}": ["CVE-2022-{at:04}"]}}}}}}"#)
+        };
+        let packages: Vec<String> = (1..20).map(package).collect();
+        self.write(
+            &format!("alpine/{release}/main.json"),
+            &format!(r#"{{"packages": [{}]}}"#, packages.join(",")),
+        );
+    }
+
+    fn update(&self, names: &[&str], day: i64) -> Result<(), UpdateError> {
+        let client = Client::new(Settings::default()).unwrap();
+        let report = update(&self.options, &rows(names), &client, time(day), &mut |_| {})?;
+        assert!(
+            report
+                .feeds
+                .iter()
+                .all(|feed| !matches!(feed.outcome, crate::update::FeedOutcome::Failed { .. })),
+            "{report:?}"
+        );
+        Ok(())
+    }
+
+    fn prepare(
+        &self,
+        content: Content,
+        since: Option<Manifest>,
+        key: Option<&SigningKey>,
+    ) -> Result<Export, BundleError> {
+        let options = ExportOptions {
+            data_dir: self.data().to_owned(),
+            feeds: None,
+            needed: Vec::new(),
+            content,
+            since,
+            waits_for_others: false,
+        };
+        Export::prepare(&options, key, time(2), &mut |_| {})
+    }
+
+    fn export(&self, content: Content, since: Option<Manifest>, key: Option<&SigningKey>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.prepare(content, since, key).unwrap().write(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn import(&self, bundle: &[u8]) -> Result<ImportReport, BundleError> {
+        self.import_with(bundle, |_| {})
+    }
+
+    fn import_with(
+        &self,
+        bundle: &[u8],
+        change: impl FnOnce(&mut ImportOptions),
+    ) -> Result<ImportReport, BundleError> {
+        let mut options = ImportOptions {
+            data_dir: self.data().to_owned(),
+            keys: Vec::new(),
+            allows_unsigned: true,
+            allows_older: false,
+            waits_for_others: false,
+        };
+        change(&mut options);
+        import_stream(&options, bundle, time(10), &mut |_| {})
+    }
+
+    fn database(&self) -> Option<Vec<u8>> {
+        fs::read(database_path(self.data())).ok()
+    }
+
+    fn identity(&self) -> DatabaseIdentity {
+        let database = Database::open(&database_path(self.data())).unwrap();
+        database.verify().unwrap();
+        database.identity().clone()
+    }
+
+    /// All files of the data directory with their content, but the lock.
+    fn content(&self) -> BTreeMap<PathBuf, Vec<u8>> {
+        let mut files = BTreeMap::new();
+        let mut folders = vec![self.data().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in fs::read_dir(folder).into_iter().flatten() {
+                let path = entry.unwrap().path();
+                if path.is_dir() {
+                    folders.push(path);
+                } else if !path.to_str().unwrap().ends_with(".lock") {
+                    files.insert(path.strip_prefix(self.data()).unwrap().to_owned(), fs::read(path).unwrap());
+                }
+            }
+        }
+        files
+    }
+}
+
+fn rows(names: &[&str]) -> Vec<&'static Feed> {
+    names.iter().map(|name| feeds::by_name(name).unwrap()).collect()
+}
+
+/// The first of January 2026, and so many days.
+fn time(day: i64) -> Timestamp {
+    Timestamp::from_second(1_767_225_600 + day * DAY).unwrap()
+}
+
+fn words(report: &ImportReport) -> String {
+    let feeds = report.feeds.iter().map(|feed| match &feed.arrived {
+        Arrived::Replaced { changed, unchanged, .. } => format!("{changed} new {unchanged} old"),
+        other => format!("{other:?}"),
+    });
+    let mut words: Vec<String> = feeds.collect();
+    words.push(match &report.database {
+        ImportedDatabase::Delivered(_) => "delivered".to_owned(),
+        ImportedDatabase::Built(DatabaseReport::Built(..)) => "built".to_owned(),
+        ImportedDatabase::Built(DatabaseReport::Unchanged(_)) => "same".to_owned(),
+        ImportedDatabase::Built(DatabaseReport::NoSnapshots) => "nothing".to_owned(),
+    });
+    words.join(", ")
+}
+
+#[test]
+fn what_arrives_is_what_was_there_to_the_byte() {
+    let a = Machine::with_feeds();
+    for (content, expected) in [
+        (Content::Raw, "2 new 0 old, 1 new 0 old, built"),
+        (Content::Both, "2 new 0 old, 1 new 0 old, delivered"),
+        (Content::Built, "InDatabase, InDatabase, delivered"),
+    ] {
+        let b = Machine::new();
+        let bundle = a.export(content, None, None);
+        assert_eq!(words(&b.import(&bundle).unwrap()), expected);
+        assert_eq!(b.database(), a.database(), "{content:?}");
+        assert_eq!(b.identity(), a.identity());
+        // Once more changes nothing.
+        let before = b.content();
+        b.import(&bundle).unwrap();
+        if content.has_snapshots() {
+            assert_eq!(b.content(), before);
+        }
+    }
+}
+
+#[test]
+fn equal_content_is_equal_bytes() {
+    let a = Machine::with_feeds();
+    let key = SigningKey::generate().unwrap();
+    let [first, second] = [(), ()].map(|()| a.export(Content::Both, None, Some(&key)));
+    assert!(first == second);
+    let b = Machine::new();
+    b.import(&a.export(Content::Both, None, None)).unwrap();
+    let mut manifests =
+        [&a, &b].map(|machine| machine.prepare(Content::Both, None, None).unwrap().manifest().clone());
+    for manifest in &mut manifests {
+        manifest.id.clear();
+    }
+    assert_eq!(manifests[0], manifests[1], "it can be carried on");
+}
+
+/// The format is what other programs read: ustar in a fixed order.
+#[test]
+fn entries_come_in_order() {
+    let a = Machine::with_feeds();
+    fs::create_dir_all(a.data().join("trust/roots")).unwrap();
+    fs::write(a.data().join("trust/roots/one.pem"), "one").unwrap();
+    let key = SigningKey::generate().unwrap();
+    let bundle = a.export(Content::Both, None, Some(&key));
+    let mut names = Vec::new();
+    let mut at = 0;
+    while bundle[at] != 0 {
+        let text = |range: std::ops::Range<usize>| {
+            let field = &bundle[at + range.start..at + range.end];
+            std::str::from_utf8(field).unwrap().trim_end_matches('\0').to_owned()
+        };
+        assert_eq!((text(257..262), text(136..147)), ("ustar".to_owned(), "00000000000".to_owned()));
+        let size = usize::from_str_radix(&text(124..135), 8).unwrap();
+        names.push(text(0..100));
+        at += 512 + size.next_multiple_of(512);
+    }
+    assert_eq!(bundle.len(), at + 1024);
+    let expected = [
+        "bundle.json",
+        "bundle.sig",
+        "feeds/alpine-secdb/v3.20-main.json.zst",
+        "feeds/alpine-secdb/v3.21-main.json.zst",
+        "feeds/kev/known_exploited_vulnerabilities.json",
+        "database.plimsoll.zst",
+        "trust/roots/one.pem",
+    ];
+    assert_eq!(
+        names.iter().map(|name| name.trim_end_matches(".zst")).collect::<Vec<_>>(),
+        expected.map(|name| name.trim_end_matches(".zst"))
+    );
+    let b = Machine::new();
+    assert_eq!(b.import(&bundle).unwrap().files, ["trust/roots/one.pem"]);
+    assert_eq!(fs::read(b.data().join("trust/roots/one.pem")).unwrap(), b"one");
+}
+
+#[test]
+fn a_flipped_byte_anywhere_is_refused_and_changes_nothing() {
+    let a = Machine::with_feeds();
+    let key = SigningKey::generate().unwrap();
+    let b = Machine::new();
+    let bundle = a.export(Content::Both, None, Some(&key));
+    b.import(&bundle).unwrap();
+    a.write_kev(2, "2025-12-31T00:00:00Z");
+    a.write_secdb("v3.21", "1.1-r0");
+    a.update(BOTH_FEEDS, 3).unwrap();
+    let since = Manifest::read(&TarBundle::new(bundle.as_slice()).head().unwrap().manifest).unwrap();
+    let mut bundle = a.export(Content::Both, Some(since), Some(&key));
+    let before = b.content();
+    let import = |bundle: &[u8]| {
+        b.import_with(bundle, |options| {
+            options.keys = vec![key.public().clone()];
+            options.allows_unsigned = false;
+        })
+    };
+    for at in 0..bundle.len() {
+        bundle[at] ^= 1 << (at % 8);
+        let mut read = TarBundle::new(bundle.as_slice());
+        let refused = read.head().and_then(|head| {
+            keys::verify(&head.manifest, head.signature.as_deref(), &[key.public().clone()], false)?;
+            inspect(&mut TarBundle::new(bundle.as_slice()))
+        });
+        assert!(refused.is_err(), "byte {at}");
+        if at % 97 == 0 {
+            assert!(import(&bundle).is_err(), "byte {at}");
+            assert!(b.content() == before, "byte {at}");
+        }
+        bundle[at] ^= 1 << (at % 8);
+    }
+    for length in (0..bundle.len()).step_by(509).chain([bundle.len() - 1]) {
+        assert!(import(&bundle[..length]).is_err(), "cut to {length}");
+    }
+    assert_eq!(b.content(), before);
+    for more in [vec![0], vec![0; 512], vec![b'x'; 700]] {
+        assert!(import(&[bundle.clone(), more].concat()).is_err());
+    }
+    assert_eq!(b.content(), before);
+    assert_eq!(words(&import(&bundle).unwrap()), "1 new 1 old, 1 new 0 old, delivered");
+    assert_eq!(b.database(), a.database());
+}
+
+#[test]
+fn who_signed_is_demanded_and_named() {
+    let a = Machine::with_feeds();
+    let b = Machine::new();
+    let [ours, other] = [(), ()].map(|()| SigningKey::generate().unwrap());
+    let signed = a.export(Content::Raw, None, Some(&ours));
+    let unsigned = a.export(Content::Raw, None, None);
+    // Signed by another key that says it is ours.
+    let export = a.prepare(Content::Raw, None, Some(&other)).unwrap();
+    let forged = String::from_utf8(export.head().signature.clone().unwrap()).unwrap();
+    let forged = forged.replace(other.public().id(), ours.public().id());
+    let head = Head { manifest: export.head().manifest.clone(), signature: Some(forged.into_bytes()) };
+    drop(export);
+    let mut forged = Vec::new();
+    tar::Writer(&mut forged).head(&head).unwrap();
+    let keys = |keys: &[&SigningKey]| keys.iter().map(|key| key.public().clone()).collect::<Vec<_>>();
+    let table = [
+        ("no key is configured", &signed, keys(&[]), false, "no keys are configured"),
+        ("another key is", &signed, keys(&[&other]), false, "is not among those that may sign"),
+        ("nobody signed", &unsigned, keys(&[&ours]), false, "the bundle is not signed"),
+        ("forged", &forged, keys(&[&ours, &other]), false, "signature is not by key"),
+        ("forged, and unsigned ones are let in", &forged, keys(&[&ours]), true, "signature is not by key"),
+    ];
+    for (name, bundle, keys, allows_unsigned, expected) in table {
+        let error = b.import_with(bundle, |options| {
+            (options.keys, options.allows_unsigned) = (keys.clone(), allows_unsigned);
+        });
+        let error = error.unwrap_err().to_string();
+        assert!(error.contains(expected), "{name}: {error}");
+        for key in keys.iter().filter(|_| name == "another key is") {
+            assert!(error.contains(key.id()) && error.contains(ours.public().id()), "{error}");
+        }
+        assert!(b.content().is_empty(), "{name}");
+    }
+    let signer = |bundle, key: &SigningKey, allows_unsigned| {
+        let options = |options: &mut ImportOptions| {
+            (options.keys, options.allows_unsigned) = (keys(&[key]), allows_unsigned);
+        };
+        b.import_with(bundle, options).unwrap().signer
+    };
+    assert_eq!(signer(&signed, &ours, false).as_deref(), Some(ours.public().id()));
+    assert_eq!(signer(&signed, &other, true), None);
+    assert_eq!(signer(&unsigned, &other, true), None);
+}
+
+#[test]
+fn a_delta_needs_what_it_leaves_out() {
+    let a = Machine::with_feeds();
+    let first = a.prepare(Content::Raw, None, None).unwrap();
+    first.remember().unwrap();
+    let mut base = Vec::new();
+    first.write(&mut base).unwrap();
+    let id = first.manifest().id.clone();
+    drop(first);
+    let stays = Machine::new();
+    stays.import(&base).unwrap();
+    a.write_secdb("v3.21", "1.1-r0");
+    a.update(BOTH_FEEDS, 3).unwrap();
+    let delta = a.export(Content::Raw, Some(remembered(a.data(), &id).unwrap()), None);
+    assert!(remembered(a.data(), &"0".repeat(64)).is_err());
+    let manifest = inspect(&mut TarBundle::new(delta.as_slice())).unwrap();
+    let payloads: Vec<&str> = manifest.payloads().map(|payload| payload.entry.as_str()).collect();
+    assert_eq!(payloads, ["feeds/alpine-secdb/v3.21-main.json.zst"]);
+    // To a machine without the first.
+    let b = Machine::new();
+    let error = b.import(&delta).unwrap_err().to_string();
+    assert!(
+        error.contains(&format!("since bundle {id}")) && error.contains("`v3.20-main.json` of feed"),
+        "{error}"
+    );
+    assert!(b.content().is_empty());
+    // To one whose part is damaged, though as long as it should be.
+    b.import(&base).unwrap();
+    let part = b.data().join("snapshots/alpine-secdb/v3.20-main.json");
+    let whole = fs::read(&part).unwrap();
+    fs::write(&part, vec![b' '; whole.len()]).unwrap();
+    assert!(matches!(b.import(&delta), Err(BundleError::Base { .. })));
+    fs::write(&part, whole).unwrap();
+    assert_eq!(words(&b.import(&delta).unwrap()), "1 new 1 old, Confirmed, built");
+    assert_eq!((b.database(), b.identity()), (a.database(), a.identity()));
+    // A chain: a delta to the delta.
+    a.write_kev(3, "2026-01-03T00:00:00Z");
+    a.update(BOTH_FEEDS, 4).unwrap();
+    let next = a.export(Content::Raw, Some(manifest), None);
+    assert!(matches!(stays.import(&next), Err(BundleError::Base { .. })), "it lacks the one between");
+    assert_eq!(words(&b.import(&next).unwrap()), "Confirmed, 1 new 0 old, built");
+    assert_eq!(b.database(), a.database());
+}
+
+#[test]
+fn older_data_is_refused_and_named_with_both_dates() {
+    let a = Machine::with_feeds();
+    let old = a.export(Content::Raw, None, None);
+    a.write_kev(2, "2025-12-31T00:00:00Z");
+    a.write_secdb("v3.21", "1.1-r0");
+    a.update(BOTH_FEEDS, 3).unwrap();
+    let new = a.export(Content::Raw, None, None);
+    let b = Machine::new();
+    b.import(&new).unwrap();
+    let before = b.content();
+    let error = b.import(&old).unwrap_err();
+    let BundleError::Older(older) = &error else { panic!("{error}") };
+    assert_eq!(older.len(), 2);
+    assert_eq!(
+        error.to_string(),
+        "the bundle is older than what is held: `alpine-secdb` is here with data confirmed 2026-01-04T00:00:00Z, the \
+         bundle's is of 2026-01-02T00:00:00Z; `kev` is here with data of 2025-12-31T00:00:00Z, the bundle's is of \
+         2025-12-30T00:00:00Z; import it with `--allow-older` if that is what you want"
+    );
+    assert_eq!(b.content(), before);
+    b.import_with(&old, |options| options.allows_older = true).unwrap();
+    let first = Machine::new();
+    first.import(&old).unwrap();
+    assert_eq!(b.database(), first.database());
+    // What the data says of itself outweighs when it was fetched.
+    let late = Machine::new();
+    late.write_kev(1, "2025-12-29T00:00:00Z");
+    late.write_secdb("v3.20", "1.0-r0");
+    late.update(BOTH_FEEDS, 9).unwrap();
+    let refused = a.import(&late.export(Content::Raw, None, None)).unwrap_err().to_string();
+    assert!(refused.contains("`kev`") && !refused.contains("`alpine-secdb`"), "{refused}");
+    // The same for a database alone, also where it lacks a feed.
+    let built = Machine::new();
+    built.import(&a.export(Content::Built, None, None)).unwrap();
+    let c = Machine::new();
+    c.write_kev(1, "2025-12-30T00:00:00Z");
+    c.update(&["kev"], 1).unwrap();
+    let refused = built.import(&c.export(Content::Built, None, None)).unwrap_err().to_string();
+    assert!(
+        refused.contains("`kev` is here with data of 2025-12-31")
+            && refused.contains("the bundle's database has none"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn old_data_never_looks_fresh() {
+    let a = Machine::with_feeds();
+    let b = Machine::new();
+    b.import(&a.export(Content::Raw, None, None)).unwrap();
+    let built = Machine::new();
+    built.import(&a.export(Content::Built, None, None)).unwrap();
+    let of = |machine: &Machine| {
+        let all = status(machine.data(), &BTreeMap::new(), time(30));
+        let two = all.into_iter().filter(|feed| BOTH_FEEDS.contains(&feed.name));
+        two.map(|feed| (feed.fetched_at, feed.checked_at, feed.data_date, feed.age_days)).collect::<Vec<_>>()
+    };
+    assert_eq!(of(&b), of(&a));
+    assert_eq!(of(&built), of(&a));
+    let text = |text: &str| Some(text.to_owned());
+    let fetched = "2026-01-02T00:00:00Z";
+    assert_eq!(
+        of(&b),
+        [
+            (text(fetched), text(fetched), None, Some(29)),
+            (text(fetched), text(fetched), text("2025-12-30T00:00:00Z"), Some(32)),
+        ]
+    );
+}
+
+#[test]
+fn an_imported_database_is_not_lost_to_an_update() {
+    let a = Machine::with_feeds();
+    let b = Machine::new();
+    b.import(&a.export(Content::Built, None, None)).unwrap();
+    let imported = b.database();
+    b.write_kev(3, "2026-01-03T00:00:00Z");
+    let refused = b.update(&["kev"], 3).unwrap_err().to_string();
+    assert!(refused.contains("would lose `alpine-secdb`"), "{refused}");
+    assert_eq!(b.database(), imported);
+    // A bundle with the files of one of its feeds.
+    let c = Machine::new();
+    c.write_kev(3, "2026-01-03T00:00:00Z");
+    c.update(&["kev"], 3).unwrap();
+    let error = b.import(&c.export(Content::Raw, None, None)).unwrap_err();
+    assert!(matches!(&error, BundleError::Imported(lost) if lost == "`alpine-secdb`"), "{error}");
+    assert_eq!(b.database(), imported);
+    // It can be carried on as it is, and not as files.
+    let carried = Machine::new();
+    carried.import(&b.export(Content::Built, None, None)).unwrap();
+    assert_eq!(carried.database(), imported);
+    assert!(matches!(b.prepare(Content::Raw, None, None), Err(BundleError::Nothing(_))));
+    // All of its feeds at once.
+    b.write_secdb("v3.20", "1.0-r0");
+    b.update(BOTH_FEEDS, 4).unwrap();
+    assert_ne!(b.database(), imported);
+    b.update(&["kev"], 5).unwrap();
+    // A database beside snapshots would not last.
+    let error = b.import(&a.export(Content::Built, None, None)).unwrap_err();
+    assert!(matches!(&error, BundleError::Snapshots(feeds) if feeds == "`alpine-secdb`, `kev`"), "{error}");
+}
+
+#[test]
+fn what_else_is_held_stays() {
+    let a = Machine::new();
+    a.write_kev(1, "2025-12-30T00:00:00Z");
+    a.update(&["kev"], 1).unwrap();
+    let b = Machine::new();
+    b.write_secdb("v3.20", "1.0-r0");
+    b.update(&["alpine-secdb"], 1).unwrap();
+    assert_eq!(words(&b.import(&a.export(Content::Both, None, None)).unwrap()), "1 new 0 old, built");
+    let database = Database::open(&database_path(b.data())).unwrap();
+    assert_eq!(database.feeds().iter().map(|feed| feed.name.as_str()).collect::<Vec<_>>(), BOTH_FEEDS);
+}
+
+#[test]
+fn a_manifest_is_held_to_the_format() {
+    let a = Machine::with_feeds();
+    let manifest = a.prepare(Content::Raw, None, None).unwrap().manifest().clone();
+    let check = |change: &dyn Fn(&mut Manifest)| {
+        let mut manifest = manifest.clone();
+        change(&mut manifest);
+        manifest.id = manifest.right_id();
+        Manifest::read(&manifest.bytes()).unwrap_err().to_string()
+    };
+    let payload = |manifest: &mut Manifest, change: &dyn Fn(&mut Payload)| {
+        change(part(manifest).payload.as_mut().unwrap());
+    };
+    type Change<'a> = &'a dyn Fn(&mut Manifest);
+    let table: &[(Change<'_>, &str)] = &[
+        (&|m| m.format = 2, "bundle format 2"),
+        (&|m| m.created_at = "yesterday".to_owned(), "`created_at` is no time"),
+        (&|m| m.base = Some("x".to_owned()), "`base` is no id"),
+        (&|m| m.content = Content::Built, "it has no parts, or should not"),
+        (&|m| m.content = Content::Both, "it lacks the database"),
+        (&|m| m.feeds.reverse(), "its feeds are not in order"),
+        (&|m| m.feeds[0].parts.reverse(), "its parts are not in order"),
+        (&|m| m.feeds[0].name = "../etc".to_owned(), "that is no name of a feed"),
+        (&|m| m.feeds[0].checked_at = Some("soon".to_owned()), "one of its dates is no time"),
+        (&|m| m.feeds[0].title = "x".repeat(9000), "its texts are too long"),
+        (&|m| part(m).name = "../../x".to_owned(), "that cannot be a file name"),
+        (&|m| part(m).name = ".staged".to_owned(), "that cannot be a file name"),
+        (&|m| part(m).name = "state.json".to_owned(), "that cannot be a file name"),
+        (&|m| part(m).bytes = 9 << 30, "it is too large"),
+        (&|m| part(m).sha256 = "0".repeat(63), "its digest is none"),
+        (&|m| part(m).is_absent = true, "it is absent and yet there"),
+        (&|m| part(m).payload = None, "leaves out payloads and names no bundle"),
+        (&|m| payload(m, &|p| p.entry = "feeds/kev/x".to_owned()), "its entry is another feed's"),
+        (&|m| payload(m, &|p| p.entry = "feeds/alpine-secdb/../x".to_owned()), "no safe name"),
+        (&|m| payload(m, &|p| p.entry = "bundle.sig".to_owned()), "no safe name"),
+        (&|m| payload(m, &|p| p.entry = format!("feeds/alpine-secdb/{}", "x".repeat(101))), "no safe name"),
+        (&|m| payload(m, &|p| p.bytes = 9 << 30), "it is too large"),
+        (&|m| m.feeds[1].parts[0].payload.as_mut().unwrap().is_compressed = false, "another size or digest"),
+        (&|m| payload(m, &|p| p.entry = "feeds/alpine-secdb/v3.21-main.json.zst".to_owned()), "two entries"),
+        (&|m| m.database.as_mut().unwrap().id = "1".to_owned(), "database: its id is none"),
+        (&|m| m.files = vec![file("../x")], "does not belong in a bundle"),
+        (&|m| m.files = vec![file("database.plimsoll")], "does not belong in a bundle"),
+        (&|m| m.files = vec![file("trust/.hidden")], "does not belong in a bundle"),
+    ];
+    for (change, expected) in table {
+        let error = check(change);
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    let text = String::from_utf8(manifest.bytes()).unwrap();
+    for (from, to, expected) in [
+        ("{\n", "{ \n", "not written as this program writes it"),
+        ("\"format\": 1", "\"format\": 1,\n  \"more\": 2", "unknown field `more`"),
+        ("Alpine", "alpine", "its id is not that of its content"),
+    ] {
+        let error = Manifest::read(text.replacen(from, to, 1).as_bytes()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+}
+
+/// The first part that is there.
+fn part(manifest: &mut Manifest) -> &mut PartEntry {
+    manifest.feeds[0].parts.iter_mut().find(|part| !part.is_absent).unwrap()
+}
+
+fn file(path: &str) -> FileEntry {
+    FileEntry { path: path.to_owned(), bytes: 0, sha256: "0".repeat(64), payload: None }
+}
+
+/// A bundle need not be a tar file: its pieces can be carried one by one.
+#[test]
+fn pieces_can_be_carried_one_by_one() {
+    struct Blobs {
+        head: Head,
+        blobs: BTreeMap<String, Vec<u8>>,
+        opened: RefCell<Vec<String>>,
+    }
+    impl Incoming for Blobs {
+        fn head(&mut self) -> Result<Head, BundleError> {
+            Ok(self.head.clone())
+        }
+
+        fn payload<'a>(&'a mut self, payload: &Payload) -> Result<Box<dyn Read + 'a>, BundleError> {
+            self.opened.borrow_mut().push(payload.entry.clone());
+            let blob = self.blobs.get(&payload.sha256);
+            Ok(Box::new(blob.ok_or_else(|| BundleError::Damaged("no blob".to_owned()))?.as_slice()))
+        }
+
+        fn end(&mut self) -> Result<(), BundleError> {
+            Ok(())
+        }
+    }
+    let a = Machine::with_feeds();
+    let export = a.prepare(Content::Both, None, None).unwrap();
+    let blobs = export.payloads().map(|(payload, reader)| {
+        let mut bytes = Vec::new();
+        reader.unwrap().read_to_end(&mut bytes).unwrap();
+        (payload.sha256.clone(), bytes)
+    });
+    let mut blobs = Blobs { blobs: blobs.collect(), head: export.head().clone(), opened: RefCell::default() };
+    drop(export);
+    let b = Machine::new();
+    let options = ImportOptions {
+        data_dir: b.data().to_owned(),
+        keys: Vec::new(),
+        allows_unsigned: true,
+        allows_older: false,
+        waits_for_others: false,
+    };
+    import(&options, &mut blobs, time(10), &mut |_| {}).unwrap();
+    assert_eq!(b.database(), a.database());
+    assert_eq!(blobs.opened.borrow().len(), 4);
+    for blob in blobs.blobs.values_mut() {
+        blob.push(0);
+    }
+    assert!(matches!(inspect(&mut blobs), Err(BundleError::Damaged(_))), "what it gives is not believed");
+}
+
+/// What a kill leaves, at each step of an import that counts: the next one to take the lock finishes it.
+#[test]
+fn an_import_that_counts_is_carried_to_its_end() {
+    let a = Machine::with_feeds();
+    fs::create_dir_all(a.data().join("trust")).unwrap();
+    fs::write(a.data().join("trust/one.pem"), "one").unwrap();
+    let old = a.export(Content::Both, None, None);
+    a.write_kev(2, "2025-12-31T00:00:00Z");
+    a.write_secdb("v3.21", "1.1-r0");
+    fs::write(a.data().join("trust/one.pem"), "two").unwrap();
+    a.update(BOTH_FEEDS, 3).unwrap();
+    let new = a.export(Content::Both, None, None);
+    let expected = Machine::new();
+    expected.import(&old).unwrap();
+    expected.import(&new).unwrap();
+    let expected = expected.content();
+    // Folders are copied before the change and after it, and mixed: what is named was not done yet.
+    let steps = ["alpine-secdb", "kev", "trust", "database"];
+    for done in 0..=steps.len() {
+        let b = Machine::new();
+        b.import(&old).unwrap();
+        let before = b.content();
+        stage_only(&b, &new);
+        let staged = b.content();
+        assert!(staged.keys().any(|path| path.ends_with("journal.json")));
+        let journal: journal::Journal =
+            serde_json::from_slice(&fs::read(b.data().join("snapshots/.import/journal.json")).unwrap())
+                .unwrap();
+        for step in &steps[..done] {
+            match *step {
+                "trust" => fs::rename(
+                    b.data().join("snapshots/.import/files/trust/one.pem"),
+                    b.data().join("trust/one.pem"),
+                )
+                .unwrap(),
+                "database" => {
+                    fs::rename(b.data().join("snapshots/.import/database"), database_path(b.data())).unwrap();
+                }
+                feed => {
+                    let (_, state) = journal.feeds.iter().find(|(name, _)| name == feed).unwrap();
+                    let folder = crate::snapshots::Folder::of(&b.data().join("snapshots"), feed);
+                    folder.commit(state).unwrap();
+                }
+            }
+        }
+        assert_ne!(b.content(), before);
+        // By an update of something else, or by the same import.
+        if done % 2 == 0 {
+            let _lock = lock(b.data(), false).unwrap();
+            journal::settle(b.data()).unwrap();
+        } else {
+            b.import(&new).unwrap();
+        }
+        assert_eq!(b.content().keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
+        assert!(b.content() == expected, "after {done} steps");
+    }
+}
+
+/// Imports a bundle up to the moment at which it counts: the first file that is to be replaced cannot be.
+fn stage_only(machine: &Machine, bundle: &[u8]) {
+    let in_the_way = machine.data().join("snapshots/alpine-secdb/v3.21-main.json");
+    let whole = fs::read(&in_the_way).unwrap();
+    fs::remove_file(&in_the_way).unwrap();
+    fs::create_dir_all(in_the_way.join("folder")).unwrap();
+    let stopped = machine.import(bundle).unwrap_err();
+    assert!(matches!(stopped, BundleError::Directory(_)), "{stopped}");
+    fs::remove_dir_all(&in_the_way).unwrap();
+    fs::write(&in_the_way, whole).unwrap();
+}
+
+#[test]
+fn what_was_staged_and_does_not_count_is_thrown_away() {
+    let a = Machine::with_feeds();
+    let b = Machine::new();
+    let bundle = a.export(Content::Both, None, None);
+    b.import(&bundle).unwrap();
+    let before = b.content();
+    for path in [
+        "snapshots/.import/database",
+        "snapshots/.import/files/trust/x",
+        "snapshots/kev/.staged/known_exploited_vulnerabilities.json",
+    ] {
+        let path = b.data().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "half").unwrap();
+    }
+    b.import(&bundle).unwrap();
+    assert!(b.content() == before);
+}
+
+#[test]
+fn only_one_at_a_time() {
+    let a = Machine::with_feeds();
+    let bundle = a.export(Content::Raw, None, None);
+    let b = Machine::new();
+    let _lock = [lock(a.data(), false).unwrap(), lock(b.data(), false).unwrap()];
+    let is_busy = |error: &BundleError| matches!(error, BundleError::Update(UpdateError::Busy(_)));
+    assert!(a.prepare(Content::Raw, None, None).is_err_and(|error| is_busy(&error)));
+    assert!(b.import(&bundle).is_err_and(|error| is_busy(&error)));
+}
+
+#[test]
+fn what_cannot_be_exported_is_said() {
+    let empty = Machine::new();
+    fs::create_dir_all(empty.data()).unwrap();
+    let nothing = |machine: &Machine, content| match machine.prepare(content, None, None) {
+        Err(BundleError::Nothing(what)) => what,
+        other => panic!("{other:?}"),
+    };
+    assert!(nothing(&empty, Content::Raw).contains("no snapshots"));
+    assert!(nothing(&empty, Content::Built).contains("no database"));
+    let a = Machine::with_feeds();
+    let part = a.data().join("snapshots/alpine-secdb/v3.20-main.json");
+    let whole = fs::read(&part).unwrap();
+    for damaged in [b"x".to_vec(), vec![b'x'; whole.len()], [whole.clone(), b"x".to_vec()].concat()] {
+        fs::write(&part, damaged).unwrap();
+        assert!(nothing(&a, Content::Raw).contains("is not what was fetched any more"));
+    }
+    fs::write(&part, whole).unwrap();
+    fs::remove_file(database_path(a.data())).unwrap();
+    assert!(nothing(&a, Content::Both).contains("no database"));
+    fs::create_dir_all(a.data().join("trust")).unwrap();
+    fs::write(a.data().join("trust/a b"), "").unwrap();
+    assert!(nothing(&a, Content::Raw).contains("cannot be in a bundle"));
+}
+
+#[test]
+fn names_that_have_no_room_in_a_header() {
+    let long = "x".repeat(150);
+    let a = Machine::with_feeds();
+    let folder = crate::snapshots::Folder::of(&a.data().join("snapshots"), "alpine-secdb");
+    let mut state = folder.state();
+    let part = state.parts.remove("v3.21-main.json").unwrap();
+    state.parts.insert(long.clone(), part);
+    fs::rename(folder.part("v3.21-main.json"), folder.part(&long)).unwrap();
+    folder.write_state(&state).unwrap();
+    let b = Machine::new();
+    b.import(&a.export(Content::Raw, None, None)).unwrap();
+    assert!(b.data().join("snapshots/alpine-secdb").join(&long).exists());
+}
+
+#[test]
+fn key_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let (key, private_path, public_path) = write_pair(&folder.path().join("site")).unwrap();
+    assert_eq!(PublicKey::read(&public_path).unwrap(), key);
+    assert_eq!(SigningKey::read(&private_path).unwrap().public(), &key);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(fs::metadata(&private_path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let error = |path: &Path| PublicKey::read(path).unwrap_err().to_string();
+    assert!(error(&private_path).contains("it is the private key"));
+    assert!(SigningKey::read(&public_path).unwrap_err().to_string().contains("it is the public key"));
+    assert!(matches!(write_pair(&folder.path().join("site")), Err(KeyError::Exists(_))));
+    fs::remove_file(&private_path).unwrap();
+    assert!(
+        matches!(write_pair(&folder.path().join("site")), Err(KeyError::Exists(path)) if path == public_path)
+    );
+    assert!(!private_path.exists());
+    let line = fs::read_to_string(&public_path).unwrap();
+    let swapped = line.replace(key.id(), "0000000000000000");
+    for (text, expected) in [("", "one line"), ("ssh-ed25519 a b c", "one line"), (&swapped, "its id is not")]
+    {
+        fs::write(&public_path, text).unwrap();
+        assert!(error(&public_path).contains(expected), "{text}");
+    }
+    let cut = line.trim_end().strip_suffix("=").unwrap();
+    fs::write(&public_path, cut).unwrap();
+    assert!(error(&public_path).contains("no Ed25519 key"));
+}
+
+#[test]
+fn what_is_no_bundle_is_said() {
+    let b = Machine::new();
+    let gzip = |bytes: &[u8]| {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    };
+    let clair = br#"{"Updater":"debian/updater","Kind":"vulnerability"}"#;
+    let table: [(&[u8], &str); 7] = [
+        (b"", "it is too short"),
+        (b"bundle.json", "it is too short"),
+        (&[b'x'; 2000], "it does not begin with `bundle.json`"),
+        (&gzip(b"bundle.json"), "it is too short"),
+        (clair, "Clair"),
+        (&gzip(clair), "Clair"),
+        (&zstd::bulk::compress(clair, 1).unwrap(), "Clair"),
+    ];
+    for (bytes, expected) in table {
+        let error = b.import(bytes).unwrap_err().to_string();
+        assert!(error.contains(expected), "{expected}: {error}");
+    }
+    assert!(b.content().is_empty());
+}

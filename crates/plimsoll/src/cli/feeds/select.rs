@@ -22,7 +22,7 @@ pub(super) fn matching(patterns: &[String]) -> anyhow::Result<Vec<&'static Feed>
 }
 
 /// Whether a pattern means a feed by its name.
-fn means(pattern: &str, name: &str) -> bool {
+pub(super) fn means(pattern: &str, name: &str) -> bool {
     match pattern.strip_suffix('*') {
         Some(prefix) => name.starts_with(prefix),
         None => name == pattern,

@@ -53,7 +53,7 @@ pub(super) fn run(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Ou
 
 fn status_row(out: &mut String, feed: &FeedStatus, is_verbose: bool) -> std::fmt::Result {
     let state = match feed {
-        FeedStatus { has_snapshot: false, failing_since: None, .. } => "not loaded",
+        FeedStatus { has_snapshot: false, is_in_database: false, failing_since: None, .. } => "not loaded",
         FeedStatus { failing_since: Some(_), .. } => "failing",
         feed if feed.is_stale() => "stale",
         FeedStatus { is_in_database: false, .. } => "not built",
