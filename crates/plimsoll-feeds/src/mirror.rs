@@ -126,6 +126,12 @@ pub fn mirror(
     let own = options.dir.join(FOLDER);
     on("create the folder", &own, fs::create_dir_all(&own))?;
     let _lock = lock(&options.dir)?;
+    let aside = own.join(FETCHING);
+    match fs::remove_file(&aside) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        // What a kill left.
+        result => on("remove", &aside, result)?,
+    }
     let mut reports = Vec::new();
     for feed in feeds.iter().copied() {
         let run = Run { options, feed, client, own: &own };

@@ -13,7 +13,7 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 12] = [
     &[],
     &["scan"],
     &["feeds"],
@@ -21,6 +21,9 @@ const COMMANDS: [&[&str]; 9] = [
     &["feeds", "status"],
     &["feeds", "update"],
     &["feeds", "export"],
+    &["feeds", "import"],
+    &["feeds", "keygen"],
+    &["feeds", "mirror"],
     &["feeds", "diff"],
     &["completions"],
 ];

@@ -185,7 +185,7 @@ pub fn remembered(data_dir: &Path, id: &str) -> Result<Manifest, BundleError> {
     Manifest::read(&fs::read(path).map_err(|_| unknown())?)
 }
 
-/// Removes the oldest of too many. What cannot be removed stays: it costs some room.
+/// Removes the oldest of too many, and what kills left. What cannot be removed stays: it costs some room.
 fn forget_old(folder: &Path) {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     let mut dated: Vec<_> = entries
@@ -193,6 +193,10 @@ fn forget_old(folder: &Path) {
         .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
         .collect();
     dated.sort();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    for path in entries.filter(|path| path.extension().is_some_and(|ending| ending == "new")) {
+        let _ = fs::remove_file(path);
+    }
     for (_, path) in dated.iter().rev().skip(EXPORTS_MAX) {
         let _ = fs::remove_file(path);
     }

@@ -99,7 +99,9 @@ fn text(report: &ImportReport) -> String {
     }
     out += &match &report.database {
         ImportedDatabase::Built(report) => database_text(report),
-        ImportedDatabase::Delivered(identity) => format!("database of the bundle: {}\n", identity.id),
+        ImportedDatabase::Delivered(identity) => {
+            format!("database {} of the bundle, as it came\n", identity.id)
+        }
     };
     out
 }
