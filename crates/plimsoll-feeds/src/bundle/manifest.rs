@@ -213,7 +213,7 @@ impl Manifest {
     }
 
     /// The id that the content has.
-    pub(super) fn right_id(&self) -> String {
+    pub fn right_id(&self) -> String {
         let digest: [u8; 32] = Sha256::digest(Manifest { id: String::new(), ..self.clone() }.bytes()).into();
         hex(&digest)
     }

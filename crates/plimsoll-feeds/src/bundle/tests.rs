@@ -826,3 +826,75 @@ fn what_is_no_bundle_is_said() {
     }
     assert!(b.content().is_empty());
 }
+
+/// A bundle that an earlier version wrote.
+#[test]
+fn the_format_stays_what_it_is() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/bundles");
+    let bundle = fs::read(folder.join("kev.bundle")).unwrap();
+    let b = Machine::new();
+    let report = b.import_with(&bundle, |options| {
+        options.keys = vec![PublicKey::read(&folder.join("ours.pub")).unwrap()];
+        (options.allows_unsigned, options.allows_older) = (false, false);
+    });
+    let report = report.unwrap();
+    assert_eq!(report.signer.as_deref(), Some("3a866032c3c2d288"));
+    assert_eq!(words(&report), "1 new 0 old, 1 new 0 old, built");
+    assert_eq!(report.feeds[1].data_date.as_deref(), Some("2026-01-01T00:00:00Z"));
+}
+
+/// An export of Clair's updaters, for a row that reads a line as a date.
+static CLAIR: Feed = Feed {
+    name: "clair-export",
+    title: "",
+    url: "",
+    format: "",
+    licence: "",
+    terms: "",
+    cadence_hours: 1,
+    max_age_days: 1,
+    covers: &[],
+    gives: "",
+    is_on_by_default: false,
+    plan: |_, _| Ok(vec![feeds::Part::new("updaters.json", "")]),
+    parse: |_, source, sink| {
+        let mut text = String::new();
+        source.read_to_string(&mut text).map_err(|error| feeds::ParseError(error.to_string()))?;
+        for date in text.split('"').filter(|text| text.starts_with("20")) {
+            sink.data_date(date);
+            sink.epss("CVE-2030-0001", plimsoll_core::advisory::Epss { score: 0.5, percentile: 0.5 });
+        }
+        Ok(())
+    },
+};
+
+#[test]
+fn exports_of_clair_keep_their_dates() {
+    let b = Machine::new();
+    let mut options = ImportOptions {
+        data_dir: b.data().to_owned(),
+        keys: Vec::new(),
+        allows_unsigned: false,
+        allows_older: false,
+        waits_for_others: false,
+    };
+    let import = |options: &ImportOptions, text: &str| {
+        let folder = crate::snapshots::Folder::of(&b.data().join("snapshots"), CLAIR.name);
+        let report = clair::import(&CLAIR, options, text.as_bytes(), time(10), &mut |_| {})?;
+        Ok::<_, BundleError>((
+            report.feeds[0].arrived.clone(),
+            folder.state().fetched_at,
+            folder.attempts().checked_at,
+        ))
+    };
+    let export = r#"{"Date": "2025-11-01T00:00:00Z"}{"Date": "2025-12-01T00:00:00Z"}"#;
+    assert!(matches!(import(&options, export), Err(BundleError::ClairUnsigned)));
+    options.allows_unsigned = true;
+    let date = Some("2025-12-01T00:00:00Z".to_owned());
+    let new = Arrived::Replaced { changed: 1, unchanged: 0, bytes: export.len() as u64 };
+    assert_eq!(import(&options, export).unwrap(), (new, date.clone(), date.clone()));
+    assert_eq!(import(&options, export).unwrap(), (Arrived::Unchanged, date.clone(), date.clone()));
+    let before = b.content();
+    assert!(matches!(import(&options, "{}"), Err(BundleError::Parse { .. })), "it holds no records");
+    assert!(b.content() == before);
+}
