@@ -96,7 +96,8 @@ fn what_is_refused() {
     world.write("flipped.bundle", &flipped);
     let mut flipped = whole.clone();
     let length = flipped.len();
-    flipped[length - 3000] ^= 1;
+    // Behind the last payload, in front of the end.
+    flipped[length - 1025] ^= 1;
     world.write("flipped-late.bundle", &flipped);
     world.write("text.bundle", "hello\n".repeat(200));
     world.write("clair.bundle", "{\"Updater\":\"debian/updater\"}\n");
