@@ -105,6 +105,7 @@ pub(super) fn import(
         signer: None,
         feeds: vec![feed],
         files: Vec::new(),
+        files_left_out: Vec::new(),
         database,
     })
 }

@@ -59,6 +59,8 @@ pub struct ImportReport {
     pub feeds: Vec<ImportedFeed>,
     /// The files of the data directory that were replaced or added.
     pub files: Vec<String>,
+    /// Those that were left out, because no key vouches for them: they say whom to trust.
+    pub files_left_out: Vec<String>,
     /// What became of the database.
     pub database: ImportedDatabase,
 }
@@ -150,7 +152,7 @@ pub fn import(
     let _lock = lock(data_dir, options.waits_for_others)?;
     settle(data_dir)?;
     let here = Here::read(data_dir);
-    let mut plan = Plan::new(&manifest, &here, data_dir, options.allows_older)?;
+    let mut plan = Plan::new(&manifest, &here, options, signer.is_some())?;
     let staging = Staging::of(data_dir);
     let journal = plan.stage(&staging, incoming, &now.to_string(), on_progress);
     let journal = journal.inspect_err(|_| plan.discard(&staging))?;
@@ -170,8 +172,12 @@ pub fn import(
         id: Some(manifest.id.clone()),
         created_at: Some(manifest.created_at.clone()),
         signer,
-        feeds: plan.report(),
         files: journal.files,
+        files_left_out: match plan.is_vouched_for {
+            true => Vec::new(),
+            false => manifest.files.iter().map(|file| file.path.clone()).collect(),
+        },
+        feeds: plan.report(),
         database,
     })
 }
@@ -232,6 +238,8 @@ impl FeedPlan<'_> {
 struct Plan<'a> {
     manifest: &'a Manifest,
     data_dir: &'a Path,
+    /// Whether a key that is known signed it.
+    is_vouched_for: bool,
     feeds: Vec<FeedPlan<'a>>,
     /// Whether the database that results is the one that the exporter had.
     is_same_database: bool,
@@ -248,8 +256,8 @@ impl<'a> Plan<'a> {
     fn new(
         manifest: &'a Manifest,
         here: &Here,
-        data_dir: &'a Path,
-        allows_older: bool,
+        options: &'a ImportOptions,
+        is_vouched_for: bool,
     ) -> Result<Plan<'a>, BundleError> {
         let held_names = here.states.iter().filter(|(_, state)| state.has_snapshot());
         let held_names: Vec<String> = held_names.map(|(name, _)| format!("`{name}`")).collect();
@@ -258,7 +266,8 @@ impl<'a> Plan<'a> {
         }
         let mut plan = Plan {
             manifest,
-            data_dir,
+            data_dir: &options.data_dir,
+            is_vouched_for,
             feeds: Vec::new(),
             is_same_database: false,
             has_delivered: false,
@@ -272,11 +281,13 @@ impl<'a> Plan<'a> {
         if manifest.content == Content::Built {
             older.extend(plan.lost(here));
         }
-        if !older.is_empty() && !allows_older {
+        if !older.is_empty() && !options.allows_older {
             return Err(BundleError::Older(older));
         }
         plan.add_database(here)?;
-        plan.add_files()?;
+        if plan.is_vouched_for {
+            plan.add_files()?;
+        }
         Ok(plan)
     }
 
@@ -509,10 +520,10 @@ impl<'a> Plan<'a> {
         same.map_or_else(|| now.to_string(), |database| database.built_at.clone())
     }
 
-    fn report(self) -> Vec<ImportedFeed> {
-        let feeds = self.feeds.into_iter().map(|FeedPlan { entry, arrived, .. }| ImportedFeed {
+    fn report(&self) -> Vec<ImportedFeed> {
+        let feeds = self.feeds.iter().map(|FeedPlan { entry, arrived, .. }| ImportedFeed {
             feed: entry.name.clone(),
-            arrived,
+            arrived: arrived.clone(),
             checked_at: entry.checked_at.clone(),
             data_date: entry.data_date.clone(),
         });

@@ -438,25 +438,27 @@ fn pieces_can_be_carried_one_by_one() {
 #[test]
 fn an_import_that_counts_is_carried_to_its_end() {
     let a = Machine::with_feeds();
+    let key = SigningKey::generate().unwrap();
+    let with_key = |options: &mut ImportOptions| options.keys = vec![key.public().clone()];
     fs::create_dir_all(a.data().join("trust")).unwrap();
     fs::write(a.data().join("trust/one.pem"), "one").unwrap();
-    let old = a.export(Content::Both, None, None);
+    let old = a.export(Content::Both, None, Some(&key));
     a.write_kev(2, "2025-12-31T00:00:00Z");
     a.write_secdb("v3.21", "1.1-r0");
     fs::write(a.data().join("trust/one.pem"), "two").unwrap();
     a.update(BOTH_FEEDS, 3).unwrap();
-    let new = a.export(Content::Both, None, None);
+    let new = a.export(Content::Both, None, Some(&key));
     let expected = Machine::new();
-    expected.import(&old).unwrap();
-    expected.import(&new).unwrap();
+    expected.import_with(&old, with_key).unwrap();
+    expected.import_with(&new, with_key).unwrap();
     let expected = expected.content();
     // Folders are copied before the change and after it, and mixed: what is named was not done yet.
     let steps = ["alpine-secdb", "kev", "trust", "database"];
     for done in 0..=steps.len() {
         let b = Machine::new();
-        b.import(&old).unwrap();
+        b.import_with(&old, with_key).unwrap();
         let before = b.content();
-        stage_only(&b, &new);
+        stage_only(&b, &new, with_key);
         let staged = b.content();
         assert!(staged.keys().any(|path| path.ends_with("journal.json")));
         let journal: journal::Journal =
@@ -485,7 +487,7 @@ fn an_import_that_counts_is_carried_to_its_end() {
             let _lock = lock(b.data(), false).unwrap();
             journal::settle(b.data()).unwrap();
         } else {
-            b.import(&new).unwrap();
+            b.import_with(&new, with_key).unwrap();
         }
         assert_eq!(b.content().keys().collect::<Vec<_>>(), expected.keys().collect::<Vec<_>>());
         assert!(b.content() == expected, "after {done} steps");
@@ -493,12 +495,12 @@ fn an_import_that_counts_is_carried_to_its_end() {
 }
 
 /// Imports a bundle up to the moment at which it counts: the first file that is to be replaced cannot be.
-fn stage_only(machine: &Machine, bundle: &[u8]) {
+fn stage_only(machine: &Machine, bundle: &[u8], with_key: impl FnOnce(&mut ImportOptions)) {
     let in_the_way = machine.data().join("snapshots/alpine-secdb/v3.21-main.json");
     let whole = fs::read(&in_the_way).unwrap();
     fs::remove_file(&in_the_way).unwrap();
     fs::create_dir_all(in_the_way.join("folder")).unwrap();
-    let stopped = machine.import(bundle).unwrap_err();
+    let stopped = machine.import_with(bundle, with_key).unwrap_err();
     assert!(matches!(stopped, BundleError::Directory(_)), "{stopped}");
     fs::remove_dir_all(&in_the_way).unwrap();
     fs::write(&in_the_way, whole).unwrap();

@@ -37,7 +37,12 @@ fn entries_come_in_order() {
         expected.map(|name| name.trim_end_matches(".zst"))
     );
     let b = Machine::new();
-    assert_eq!(b.import(&bundle).unwrap().files, ["trust/roots/one.pem"]);
+    // It says whom to trust: only a key that is known brings it in.
+    let report = b.import(&bundle).unwrap();
+    assert_eq!((report.files.len(), report.files_left_out), (0, vec!["trust/roots/one.pem".to_owned()]));
+    assert!(!b.data().join("trust").exists());
+    let report = b.import_with(&bundle, |options| options.keys = vec![key.public().clone()]).unwrap();
+    assert_eq!((report.files, report.files_left_out.len()), (vec!["trust/roots/one.pem".to_owned()], 0));
     assert_eq!(fs::read(b.data().join("trust/roots/one.pem")).unwrap(), b"one");
 }
 
