@@ -46,7 +46,7 @@ for target; do
     mkdir -p "corpus/$target" "artifacts/$target"
     # Formats of many parts need room; elsewhere what is small finds more in the same time.
     case $target in
-    executable | feeds | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
+    bundle | executable | feeds | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
     *) bytes_max=8000 ;;
     esac
     log="artifacts/$target.log"

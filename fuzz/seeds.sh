@@ -48,6 +48,11 @@ find "$feeds" -mindepth 3 -type f ! -name '*.snap' | while read -r file; do
     esac
 done
 
+bundle=$crates/plimsoll-feeds/testdata/bundles/kev.bundle
+add bundle '' < "$bundle"
+# Its payloads lie behind other headers there, but the manifest is one that reads.
+tar -xOf "$bundle" bundle.json | add bundle ''
+
 # The cases of a scheme are lines `A < B`; its number is its place in the sorted list.
 number=0
 for file in "$crates"/plimsoll-core/testdata/schemes/*.txt; do

@@ -5,6 +5,7 @@
 //! would never get behind them. Inputs of targets with several rows or paths begin with a line of text that
 //! names them, so that `seeds.sh` can write them without knowing an order.
 
+mod bundle;
 mod bytes;
 mod catalogers;
 mod database;
@@ -14,6 +15,7 @@ mod merge;
 mod rpm;
 mod text;
 
+pub use bundle::bundle;
 pub use catalogers::{catalogers, executable, java_archive};
 pub use database::advisory_database;
 pub use feeds::{feed_osv_record, feeds};

@@ -25,11 +25,13 @@ use crate::update::UpdateError;
 
 mod clair;
 mod export;
+mod held;
 mod import;
 pub(crate) mod journal;
 mod keys;
 mod manifest;
 mod tar;
+mod unpack;
 
 pub use export::{Export, ExportOptions, OpenPayload, remembered};
 pub use import::{

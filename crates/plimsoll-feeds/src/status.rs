@@ -117,7 +117,8 @@ pub struct FeedStatus {
     pub failures: u32,
     /// When an update was last tried, RFC 3339.
     pub attempted_at: Option<String>,
-    /// Seconds since the data's own date, else since it was last confirmed. `None` without a snapshot.
+    /// Seconds since the data's own date, else since it was last confirmed. `None` without a
+    /// snapshot, unless the feed came with an imported database.
     pub age_seconds: Option<u64>,
     /// The same in whole days.
     pub age_days: Option<i64>,
@@ -136,7 +137,7 @@ impl FeedStatus {
         match self {
             FeedStatus { is_enabled: false, .. } => FeedState::Off,
             FeedStatus { failing_since: Some(_), .. } => FeedState::Failing,
-            FeedStatus { has_snapshot: false, .. } => FeedState::NotLoaded,
+            FeedStatus { has_snapshot: false, is_in_database: false, .. } => FeedState::NotLoaded,
             FeedStatus { is_in_database: false, .. } => FeedState::NotBuilt,
             feed if feed.is_stale() => FeedState::Stale,
             _ => FeedState::Fresh,
@@ -187,7 +188,7 @@ fn of_feed(
     // A feed is as old as the oldest of what it serves.
     let oldest =
         record.namespace_dates.iter().map(|(_, date)| date).min().or(record.data_date.as_ref()).cloned();
-    let dated = oldest.as_ref().or(attempts.checked_at.as_ref()).filter(|_| has_snapshot);
+    let dated = oldest.as_ref().or(attempts.checked_at.as_ref()).filter(|_| has_snapshot || is_in_database);
     let age = dated.and_then(|date| date.parse::<Timestamp>().ok()).map(|date| now.duration_since(date));
     let names = |is_absent: bool| {
         let parts = state.parts.iter().filter(|(_, part)| part.is_absent == is_absent);

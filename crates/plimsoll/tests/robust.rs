@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use plimsoll_feeds::bundle::{TarBundle, inspect};
 use serde_json::{Value, json};
 
 use support::images::{Image, base, fleet, ship};
@@ -150,6 +151,132 @@ fn a_killed_first_update_leaves_no_database_or_a_whole_one() {
         assert_eq!(world.files("data"), whole, "after kill {at}");
         ended.is_some()
     });
+}
+
+/// A killed import leaves the feeds of before or the new ones; run again it leaves what one that was never killed would.
+#[test]
+fn killed_imports_lose_nothing() {
+    let world = world_with_large_feed();
+    for (fixed, bundle) in [("1.2.3-r1", "one.bundle"), ("1.2.3-r2", "two.bundle")] {
+        write_large_secdb(&world, fixed);
+        world.plimsoll(&["feeds", "update", "alpine-secdb", "kev"]).expect(0);
+        world.plimsoll(&["feeds", "export", bundle, "--both", "--unsigned"]).expect(0);
+    }
+    let import = |bundle| ["feeds", "import", bundle, "--allow-unsigned", "--allow-older", "--data-dir", "b"];
+    let scan = || world.scan(&["oci:base", "--no-cache", "--data-dir", "b"]);
+    world.plimsoll(&import("one.bundle")).expect(0);
+    let whole = world.files("b");
+    let takes = kill_after(&world, &import("two.bundle"), Duration::MAX).expect("it ends by itself");
+    let (mut old, mut new) = (("1.2.3-r2", "two.bundle"), ("1.2.3-r1", "one.bundle"));
+    let mut left = [0, 0];
+    kill_later_and_later(takes, |time, at| {
+        let ended = kill_after(&world, &import(new.1), time);
+        let (code, report) = scan();
+        let fixed = fixed_hull(&report);
+        assert!(
+            code == 0 && [Some(old.0), Some(new.0)].contains(&fixed.as_deref()),
+            "kill {at}: {code} {fixed:?}"
+        );
+        left[usize::from(fixed.as_deref() == Some(new.0))] += 1;
+        world.plimsoll(&import(new.1)).expect(0);
+        assert_eq!(world.files("b"), whole, "after kill {at}");
+        assert_eq!(fixed_hull(&scan().1).as_deref(), Some(new.0), "after kill {at}");
+        std::mem::swap(&mut old, &mut new);
+        ended.is_some()
+    });
+    assert!(left[0] > 0 && left[1] > 0, "{left:?}");
+}
+
+/// The first import of all, of files from which the database is built.
+#[test]
+fn a_killed_first_import_leaves_no_database_or_a_whole_one() {
+    let world = world_with_large_feed();
+    write_large_secdb(&world, "1.2.3-r1");
+    world.plimsoll(&["feeds", "update", "alpine-secdb", "kev"]).expect(0);
+    world.plimsoll(&["feeds", "export", "one.bundle", "--unsigned"]).expect(0);
+    let import = ["feeds", "import", "one.bundle", "--allow-unsigned", "--data-dir", "b"];
+    let takes = kill_after(&world, &import, Duration::MAX).expect("it ends by itself");
+    let whole = world.files("b");
+    let database = std::fs::read(world.path("data/database.plimsoll")).unwrap();
+    kill_later_and_later(takes, |time, at| {
+        std::fs::remove_dir_all(world.path("b")).unwrap();
+        let ended = kill_after(&world, &import, time);
+        let (code, report) = world.scan(&["oci:base", "--no-cache", "--data-dir", "b"]);
+        let judged = (code, fixed_hull(&report), report["database"].is_null());
+        let expected = [(2, None, true), (0, Some("1.2.3-r1".to_owned()), false)];
+        assert!(expected.contains(&judged), "kill {at}: {judged:?}");
+        world.plimsoll(&import).expect(0);
+        assert_eq!(world.files("b"), whole, "after kill {at}");
+        assert!(std::fs::read(world.path("b/database.plimsoll")).unwrap() == database, "after kill {at}");
+        ended.is_some()
+    });
+}
+
+/// A killed export leaves no bundle, the one of before or a whole new one.
+#[test]
+fn killed_exports_leave_no_half_bundle() {
+    let world = world_with_large_feed();
+    write_large_secdb(&world, "1.2.3-r1");
+    world.plimsoll(&["feeds", "update", "alpine-secdb", "kev"]).expect(0);
+    let export = ["feeds", "export", "folder/out.bundle", "--both", "--unsigned"];
+    std::fs::create_dir(world.path("folder")).unwrap();
+    let data = |world: &World| {
+        let files = world.files("data").into_iter();
+        files.filter(|name| !name.starts_with("exports/") || !name.ends_with(".json")).collect::<Vec<_>>()
+    };
+    let takes = kill_after(&world, &export, Duration::MAX).expect("it ends by itself");
+    let whole = data(&world);
+    let is_whole = || {
+        let bundle = std::fs::File::open(world.path("folder/out.bundle")).unwrap();
+        inspect(&mut TarBundle::new(bundle)).unwrap();
+    };
+    kill_later_and_later(takes, |time, at| {
+        if at % 2 == 0 {
+            std::fs::remove_file(world.path("folder/out.bundle")).unwrap();
+        }
+        let ended = kill_after(&world, &export, time);
+        if world.path("folder/out.bundle").exists() {
+            is_whole();
+        }
+        world.plimsoll(&export).expect(0);
+        is_whole();
+        assert_eq!(world.files("folder").into_iter().collect::<Vec<_>>(), ["out.bundle"], "after kill {at}");
+        assert_eq!(data(&world), whole, "after kill {at}");
+        ended.is_some()
+    });
+}
+
+/// A killed mirror leaves whole files, each the old or the new one; run again it goes on.
+#[test]
+fn killed_mirrors_leave_whole_files() {
+    let world = world_with_large_feed();
+    write_large_secdb(&world, "1.2.3-r1");
+    let mirror = ["feeds", "mirror", "mirror", "alpine-secdb", "kev", "osv-pypi"];
+    let takes = kill_after(&world, &mirror, Duration::MAX).expect("it ends by itself");
+    let whole = world.files("mirror");
+    let upstream = |path: &str| std::fs::read(world.path("feeds").join(path)).unwrap();
+    let mirrored = |path: &str| std::fs::read(world.path("mirror/alpine-secdb").join(path)).ok();
+    let mut states = ["1.2.3-r1", "1.2.3-r2"];
+    kill_later_and_later(takes, |time, at| {
+        if at % 2 == 0 {
+            std::fs::remove_dir_all(world.path("mirror")).unwrap();
+        }
+        let old = mirrored("v3.20/main.json");
+        states.reverse();
+        write_large_secdb(&world, states[0]);
+        let new = upstream("secdb/v3.20/main.json");
+        let ended = kill_after(&world, &mirror, time);
+        let left = mirrored("v3.20/main.json");
+        assert!(left == old || left.as_ref() == Some(&new), "after kill {at}");
+        world.plimsoll(&mirror).expect(0);
+        assert_eq!(world.files("mirror"), whole, "after kill {at}");
+        assert!(mirrored("v3.20/main.json") == Some(new), "after kill {at}");
+        ended.is_some()
+    });
+    let update =
+        ["feeds", "update", "alpine-secdb", "kev", "osv-pypi", "--config", "mirror/plimsoll-mirror.toml"];
+    world.plimsoll(&update).expect(0);
+    assert_eq!(fixed_hull(&world.scan(&["oci:base", "--no-cache"]).1).as_deref(), Some(states[0]));
 }
 
 /// Runs something that is killed at a given time, each time later, until it was done before its time; it says

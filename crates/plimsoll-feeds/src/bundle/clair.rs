@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use plimsoll_core::advisory::{Advisory, Affected, Cvss, EndOfLife, Epss, Kev};
 
 use super::export::Hashed;
-use super::import::{Arrived, Here, ImportOptions, ImportReport, ImportedDatabase, ImportedFeed, is_before};
+use super::held::{Here, is_before};
+use super::import::{Arrived, ImportOptions, ImportReport, ImportedDatabase, ImportedFeed};
 use super::journal::{Journal, Staging, settle};
 use super::{BundleError, FeedEntry};
 use crate::Attempts;
@@ -104,6 +105,7 @@ pub(super) fn import(
         signer: None,
         feeds: vec![feed],
         files: Vec::new(),
+        files_left_out: Vec::new(),
         database,
     })
 }

@@ -201,13 +201,17 @@ pub fn remembered(data_dir: &Path, id: &str) -> Result<Manifest, BundleError> {
     Manifest::read(&fs::read(path).map_err(|_| unknown())?)
 }
 
-/// Removes the oldest of too many. What cannot be removed stays: it costs some room.
+/// Removes the oldest of too many, and what kills left. What cannot be removed stays: it costs some room.
 fn forget_old(folder: &Path) {
-    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut dated: Vec<_> = entries
-        .filter(|entry| entry.path().extension().is_some_and(|ending| ending == "json"))
-        .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
-        .collect();
+    let mut dated = Vec::new();
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let (path, modified) = (entry.path(), entry.metadata().and_then(|metadata| metadata.modified()));
+        if path.extension().is_some_and(|ending| ending == "new") {
+            let _ = fs::remove_file(path);
+        } else if let Ok(modified) = modified {
+            dated.push((modified, path));
+        }
+    }
     dated.sort();
     for (_, path) in dated.iter().rev().skip(EXPORTS_MAX) {
         let _ = fs::remove_file(path);

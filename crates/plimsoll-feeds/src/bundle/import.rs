@@ -4,9 +4,9 @@
 //! (is anything older, is anything missing), and only then a payload is read. All feeds are staged and parsed before the
 //! first one changes; see `journal.rs` for what happens from there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -14,9 +14,10 @@ use plimsoll_core::advisory::{Advisories as _, DatabaseIdentity, FeedRecord};
 
 use super::clair;
 use super::export::Hashed;
+use super::held::{Here, is_before};
 use super::journal::{Journal, Staging, settle};
 use super::keys;
-use super::manifest::Item;
+use super::unpack::unpack;
 use super::{BundleError, Content, FeedEntry, Incoming, Manifest, Older, PartEntry, PublicKey, TarBundle};
 use crate::Attempts;
 use crate::database::Database;
@@ -26,9 +27,6 @@ use crate::update::{
     BuiltFrom, DatabaseReport, Held, Parts, Progress, Tally, UpdateError, build, check_imported,
     database_path, fingerprint, lock, parse, snapshots_path,
 };
-
-/// Bytes that are copied at a time.
-const BLOCK_BYTES: usize = 256 << 10;
 
 /// How much is looked at to tell a bundle from other files.
 const PEEK_BYTES: u64 = 64 << 10;
@@ -63,6 +61,8 @@ pub struct ImportReport {
     pub feeds: Vec<ImportedFeed>,
     /// The files of the data directory that were replaced or added.
     pub files: Vec<String>,
+    /// Those that were left out, because no key vouches for them: they say whom to trust.
+    pub files_left_out: Vec<String>,
     /// What became of the database.
     pub database: ImportedDatabase,
 }
@@ -154,7 +154,7 @@ pub fn import(
     let _lock = lock(data_dir, options.waits_for_others)?;
     settle(data_dir)?;
     let here = Here::read(data_dir);
-    let mut plan = Plan::new(&manifest, &here, data_dir, options.allows_older)?;
+    let mut plan = Plan::new(&manifest, &here, options, signer.is_some())?;
     let staging = Staging::of(data_dir);
     let journal = plan.stage(&staging, incoming, &now.to_string(), on_progress);
     let journal = journal.inspect_err(|_| plan.discard(&staging))?;
@@ -174,78 +174,14 @@ pub fn import(
         id: Some(manifest.id.clone()),
         created_at: Some(manifest.created_at.clone()),
         signer,
-        feeds: plan.report(),
         files: journal.files,
+        files_left_out: match plan.is_vouched_for {
+            true => Vec::new(),
+            false => manifest.files.iter().map(|file| file.path.clone()).collect(),
+        },
+        feeds: plan.report(),
         database,
     })
-}
-
-/// What is held.
-pub(super) struct Here {
-    states: BTreeMap<&'static str, State>,
-    attempts: BTreeMap<&'static str, Attempts>,
-    database: Option<Database>,
-}
-
-impl Here {
-    pub(super) fn read(data_dir: &Path) -> Here {
-        let snapshots = snapshots_path(data_dir);
-        let folders = || FEEDS.iter().map(|feed| (feed.name, Folder::of(&snapshots, feed.name)));
-        Here {
-            states: folders().map(|(name, folder)| (name, folder.state())).collect(),
-            attempts: folders().map(|(name, folder)| (name, folder.attempts())).collect(),
-            database: Database::open(&database_path(data_dir)).ok(),
-        }
-    }
-
-    fn records(&self) -> &[FeedRecord] {
-        self.database.as_ref().map_or(&[], |database| database.feeds())
-    }
-
-    /// How a bundle's feed is older than what is held; `None` where it is not, or nothing is held.
-    ///
-    /// What the data says of itself outweighs when it was fetched. Where the parts of a feed age apart, one older part
-    /// is enough: it would be a step back for its release.
-    pub(super) fn older(&self, entry: &FeedEntry) -> Option<Older> {
-        let record = self.records().iter().find(|record| record.name == entry.name);
-        let state = self.states.get(entry.name.as_str());
-        let checked_at =
-            self.attempts.get(entry.name.as_str()).and_then(|attempts| attempts.checked_at.as_ref());
-        let older = |what, held: &str, bundled: &str| Older {
-            feed: entry.name.clone(),
-            what,
-            held: held.to_owned(),
-            bundled: Some(bundled.to_owned()),
-        };
-        if let Some(record) = record {
-            for (namespace, bundled) in &entry.namespace_dates {
-                let held = record.namespace_dates.iter().find(|(name, _)| name == namespace);
-                if let Some((_, held)) = held.filter(|(_, held)| is_before(bundled, held)) {
-                    return Some(older("data of", held, bundled));
-                }
-            }
-            if let (Some(held), Some(bundled)) = (&record.data_date, &entry.data_date)
-                && held != bundled
-            {
-                return is_before(bundled, held).then(|| older("data of", held, bundled));
-            }
-        }
-        let is_held = record.is_some() || state.is_some_and(State::has_snapshot);
-        let fetched_at = state.and_then(|state| state.fetched_at.as_ref());
-        let pairs = [
-            (checked_at, &entry.checked_at, "data confirmed"),
-            (fetched_at, &entry.fetched_at, "data fetched"),
-        ];
-        let known =
-            pairs.into_iter().find_map(|(held, bundled, what)| Some((held?, bundled.as_ref()?, what)));
-        let (held, bundled, what) = known.filter(|_| is_held)?;
-        is_before(bundled, held).then(|| older(what, held, bundled))
-    }
-}
-
-/// Whether a time is before another. What is no time is before nothing.
-pub(super) fn is_before(a: &str, b: &str) -> bool {
-    matches!((a.parse::<Timestamp>(), b.parse::<Timestamp>()), (Ok(a), Ok(b)) if a < b)
 }
 
 /// What becomes of one feed of a bundle.
@@ -261,6 +197,40 @@ struct FeedPlan<'a> {
 }
 
 impl FeedPlan<'_> {
+    /// Says what becomes of it, its changed parts being known.
+    fn arrive(&mut self, held: &State, here: &Here) {
+        let is_same = self.changed.is_empty() && digests(held) == digests(&self.state);
+        let checked_at = here.attempts.get(self.entry.name.as_str());
+        let is_newer =
+            match (checked_at.and_then(|attempts| attempts.checked_at.as_ref()), &self.entry.checked_at) {
+                (Some(held), Some(bundled)) => is_before(held, bundled),
+                (None, Some(_)) => true,
+                _ => false,
+            };
+        self.arrived = match (is_same, is_newer) {
+            (true, true) => Arrived::Confirmed,
+            (true, false) => Arrived::Unchanged,
+            (false, _) => {
+                let present = self.entry.parts.iter().filter(|part| !part.is_absent);
+                let is_changed = |part: &&PartEntry| self.changed.contains(part.name.as_str());
+                Arrived::Replaced {
+                    changed: self.changed.len(),
+                    unchanged: present.clone().count() - self.changed.len(),
+                    bytes: present.filter(is_changed).map(|part| part.bytes).sum(),
+                }
+            }
+        };
+        if self.arrived == Arrived::Unchanged {
+            self.state = held.clone();
+        }
+        for (name, part) in &mut self.state.parts {
+            // Another version may have counted otherwise.
+            if let Some(held) = held.parts.get(name).filter(|held| held.sha256 == part.sha256) {
+                part.records = held.records;
+            }
+        }
+    }
+
     fn is_staged(&self) -> bool {
         !matches!(self.arrived, Arrived::Unchanged | Arrived::Unknown)
     }
@@ -270,6 +240,8 @@ impl FeedPlan<'_> {
 struct Plan<'a> {
     manifest: &'a Manifest,
     data_dir: &'a Path,
+    /// Whether a key that is known signed it.
+    is_vouched_for: bool,
     feeds: Vec<FeedPlan<'a>>,
     /// Whether the database that results is the one that the exporter had.
     is_same_database: bool,
@@ -286,8 +258,8 @@ impl<'a> Plan<'a> {
     fn new(
         manifest: &'a Manifest,
         here: &Here,
-        data_dir: &'a Path,
-        allows_older: bool,
+        options: &'a ImportOptions,
+        is_vouched_for: bool,
     ) -> Result<Plan<'a>, BundleError> {
         let held_names = here.states.iter().filter(|(_, state)| state.has_snapshot());
         let held_names: Vec<String> = held_names.map(|(name, _)| format!("`{name}`")).collect();
@@ -296,7 +268,8 @@ impl<'a> Plan<'a> {
         }
         let mut plan = Plan {
             manifest,
-            data_dir,
+            data_dir: &options.data_dir,
+            is_vouched_for,
             feeds: Vec::new(),
             is_same_database: false,
             has_delivered: false,
@@ -310,11 +283,13 @@ impl<'a> Plan<'a> {
         if manifest.content == Content::Built {
             older.extend(plan.lost(here));
         }
-        if !older.is_empty() && !allows_older {
+        if !older.is_empty() && !options.allows_older {
             return Err(BundleError::Older(older));
         }
         plan.add_database(here)?;
-        plan.add_files()?;
+        if plan.is_vouched_for {
+            plan.add_files()?;
+        }
         Ok(plan)
     }
 
@@ -336,65 +311,39 @@ impl<'a> Plan<'a> {
             changed: BTreeSet::new(),
         };
         if self.manifest.content == Content::Built {
-            let is_same = here.database.as_ref().zip(self.manifest.database.as_ref());
-            let is_same = is_same.is_some_and(|(held, new)| held.identity().id == new.id);
+            let databases = here.database.as_ref().zip(self.manifest.database.as_ref());
+            let is_same = databases.is_some_and(|(held, new)| held.identity().id == new.id);
             older.extend(here.older(entry).filter(|_| !is_same));
             feed.arrived = if row.is_some() { Arrived::InDatabase } else { Arrived::Unknown };
-            self.feeds.push(feed);
-            return Ok(());
-        }
-        if row.is_none() {
-            self.feeds.push(feed);
-            return Ok(());
-        }
-        for part in entry.parts.iter().filter(|part| !part.is_absent) {
-            let is_here = self.has_part(&feed.folder, held.parts.get(&part.name), part)?;
-            match part.payload {
-                Some(_) if !is_here => drop(feed.changed.insert(part.name.as_str())),
-                None if !is_here => {
-                    let missing = format!("`{}` of feed `{}`", part.name, entry.name);
-                    return Err(self.base_missing(missing));
-                }
-                _ => {}
-            }
-        }
-        let is_same = feed.changed.is_empty() && digests(&held) == digests(&feed.state);
-        let checked_at =
-            here.attempts.get(entry.name.as_str()).and_then(|attempts| attempts.checked_at.as_ref());
-        let is_newer = match (checked_at, &entry.checked_at) {
-            (Some(held), Some(bundled)) => is_before(held, bundled),
-            (None, Some(_)) => true,
-            _ => false,
-        };
-        if !is_same {
-            older.extend(here.older(entry));
-        }
-        feed.arrived = match (is_same, is_newer) {
-            (true, true) => Arrived::Confirmed,
-            (true, false) => Arrived::Unchanged,
-            (false, _) => {
-                let present = entry.parts.iter().filter(|part| !part.is_absent);
-                let is_changed = |part: &&PartEntry| feed.changed.contains(part.name.as_str());
-                Arrived::Replaced {
-                    changed: feed.changed.len(),
-                    unchanged: present.clone().count() - feed.changed.len(),
-                    bytes: present.filter(is_changed).map(|part| part.bytes).sum(),
-                }
-            }
-        };
-        if feed.arrived == Arrived::Unchanged {
-            feed.state = held;
-        }
-        for (name, part) in &mut feed.state.parts {
-            // Another version may have counted otherwise.
-            if let Some(held) = here.states.get(entry.name.as_str()).and_then(|held| held.parts.get(name))
-                && held.sha256 == part.sha256
-            {
-                part.records = held.records;
+        } else if row.is_some() {
+            feed.changed = self.changed_parts(&feed.folder, &held, entry)?;
+            feed.arrive(&held, here);
+            if matches!(feed.arrived, Arrived::Replaced { .. }) {
+                older.extend(here.older(entry));
             }
         }
         self.feeds.push(feed);
         Ok(())
+    }
+
+    /// The parts of a feed that are not held. One that the bundle leaves out must be.
+    fn changed_parts(
+        &self,
+        folder: &Folder,
+        held: &State,
+        entry: &'a FeedEntry,
+    ) -> Result<BTreeSet<&'a str>, BundleError> {
+        let mut changed = BTreeSet::new();
+        for part in entry.parts.iter().filter(|part| !part.is_absent) {
+            if self.has_part(folder, held.parts.get(&part.name), part)? {
+                continue;
+            }
+            if part.payload.is_none() {
+                return Err(self.base_missing(format!("`{}` of feed `{}`", part.name, entry.name)));
+            }
+            changed.insert(part.name.as_str());
+        }
+        Ok(changed)
     }
 
     /// Whether a part is held. What the bundle does not bring is read, to be sure of it.
@@ -573,10 +522,10 @@ impl<'a> Plan<'a> {
         same.map_or_else(|| now.to_string(), |database| database.built_at.clone())
     }
 
-    fn report(self) -> Vec<ImportedFeed> {
-        let feeds = self.feeds.into_iter().map(|FeedPlan { entry, arrived, .. }| ImportedFeed {
+    fn report(&self) -> Vec<ImportedFeed> {
+        let feeds = self.feeds.iter().map(|FeedPlan { entry, arrived, .. }| ImportedFeed {
             feed: entry.name.clone(),
-            arrived,
+            arrived: arrived.clone(),
             checked_at: entry.checked_at.clone(),
             data_date: entry.data_date.clone(),
         });
@@ -638,67 +587,4 @@ fn verify_database(path: &Path, id: &str) -> Result<(), BundleError> {
         true => Ok(()),
         false => Err(BundleError::Database("it is not the one that the bundle names".to_owned())),
     }
-}
-
-/// Reads one payload to its end, into a new file or nowhere, and holds it to sizes and digests.
-fn unpack(incoming: &mut dyn Incoming, item: Item<'_>, to: Option<&Path>) -> Result<(), BundleError> {
-    let file = to.map(|path| on("create", path, File::create(path))).transpose()?;
-    let payload = item.payload;
-    let damaged = |what: &str| BundleError::Damaged(format!("`{}` {what}", payload.entry));
-    let mut stored = Hashed::new(incoming.payload(payload)?.take(payload.bytes.saturating_add(1)));
-    if payload.is_compressed {
-        let decoder = zstd::stream::read::Decoder::new(&mut stored).map_err(BundleError::Read)?;
-        save(&mut decoder.single_frame(), item, &file, to)?;
-    } else {
-        save(&mut stored, item, &file, to)?;
-    }
-    // What follows the frame counts as well.
-    io::copy(&mut stored, &mut io::sink()).map_err(BundleError::Read)?;
-    if stored.bytes != payload.bytes {
-        return Err(damaged("is not as long as it should be"));
-    }
-    if stored.sha256() != payload.sha256 {
-        return Err(damaged("is not what was exported"));
-    }
-    match (&file, to) {
-        (Some(file), Some(path)) => Ok(on("write", path, file.sync_all())?),
-        _ => Ok(()),
-    }
-}
-
-/// Writes the content of a payload.
-fn save(
-    from: &mut dyn Read,
-    item: Item<'_>,
-    file: &Option<File>,
-    to: Option<&Path>,
-) -> Result<(), BundleError> {
-    let damaged = |what: &str| BundleError::Damaged(format!("`{}` {what}", item.payload.entry));
-    let mut content = Hashed::new(from.take(item.bytes.saturating_add(1)));
-    let mut block = vec![0; BLOCK_BYTES];
-    loop {
-        let count = match content.read(&mut block) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) if error.get_ref().is_some_and(|cause| cause.is::<plimsoll_net::NetError>()) => {
-                return Err(BundleError::Read(error));
-            }
-            // What zstd finds wrong has no kind of its own.
-            Err(error) if item.payload.is_compressed && error.kind() == io::ErrorKind::Other => {
-                return Err(damaged("cannot be inflated"));
-            }
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                return Err(damaged("ends too early"));
-            }
-            Err(error) => return Err(BundleError::Read(error)),
-        };
-        if let (Some(mut file), Some(path)) = (file.as_ref(), to) {
-            on("write", path, file.write_all(block.get(..count).unwrap_or_default()))?;
-        }
-    }
-    if content.bytes != item.bytes || content.sha256() != item.sha256 {
-        return Err(damaged("is not what was exported"));
-    }
-    Ok(())
 }

@@ -213,7 +213,7 @@ impl Manifest {
     }
 
     /// The id that the content has.
-    pub(super) fn right_id(&self) -> String {
+    pub fn right_id(&self) -> String {
         let digest: [u8; 32] = Sha256::digest(Manifest { id: String::new(), ..self.clone() }.bytes()).into();
         hex(&digest)
     }
@@ -246,7 +246,7 @@ impl Manifest {
         if let Some(database) = &self.database {
             database.check()?;
             let has_payload = database.payload.is_some();
-            ensure(has_payload || self.content != Content::Built || self.base.is_some(), || {
+            ensure(has_payload || !self.content.has_database() || self.base.is_some(), || {
                 "it lacks the database that it is of".to_owned()
             })?;
             ensure(!has_payload || self.content.has_database(), || {
@@ -287,9 +287,9 @@ impl FeedEntry {
             named("its namespaces are too many, too long or not in order")
         })?;
         ensure(self.parts.len() <= PARTS_MAX, || named("it has too many parts"))?;
-        ensure(self.parts.is_sorted_by(|a, b| a.name < b.name), || named("its parts are not in order"))?;
         ensure(self.parts.is_empty() != content.has_snapshots(), || named("it has no parts, or should not"))?;
-        self.parts.iter().try_for_each(|part| part.check(&self.name))
+        self.parts.iter().try_for_each(|part| part.check(&self.name))?;
+        ensure(self.parts.is_sorted_by(|a, b| a.name < b.name), || named("its parts are not in order"))
     }
 
     /// What stands in the data directory once it is imported.

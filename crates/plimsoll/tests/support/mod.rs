@@ -147,6 +147,8 @@ impl World {
         // A database's identity holds the time at which it was built; digests of images stay.
         settings
             .add_filter(r#"(database |unchanged: |\[SIZE\], |"id": ")sha256:[0-9a-f]{64}"#, "$1[DATABASE]");
+        // So does that of a bundle.
+        settings.add_filter(r"\b(bundle|since|bundle `)( ?)[0-9a-f]{64}", "$1$2[BUNDLE]");
         settings
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct ImportArgs {
     /// Accept what is signed with this public key, beside those of the configuration's `[bundles] keys`.
     #[arg(long, value_name = "FILE")]
     key: Vec<PathBuf>,
-    /// Accept what is not signed, or with a key that is not known.
+    /// Accept what is not signed, or with a key that is not known. Files that say whom to trust stay out.
     #[arg(long)]
     allow_unsigned: bool,
     /// Replace data that is here by older data.
@@ -129,9 +129,14 @@ fn text(report: &ImportReport) -> String {
     for path in &report.files {
         out += &format!("{path}: replaced\n");
     }
+    for path in &report.files_left_out {
+        out += &format!("{path}: LEFT OUT: it says whom to trust, and no key that is known vouches for it\n");
+    }
     out += &match &report.database {
         ImportedDatabase::Built(report) => database_text(report),
-        ImportedDatabase::Delivered(identity) => format!("database of the bundle: {}\n", identity.id),
+        ImportedDatabase::Delivered(identity) => {
+            format!("database {} of the bundle, as it came\n", identity.id)
+        }
     };
     out
 }

@@ -63,7 +63,7 @@ pub(super) fn is_whole(report: &UpdateReport) -> bool {
 
 /// The feeds that are meant. One that is off is not fetched: its data would go into the database and grow old
 /// there, since no later update asks for it.
-fn chosen(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<&'static Feed>> {
+pub(super) fn chosen(session: &Session, patterns: &[String]) -> anyhow::Result<Vec<&'static Feed>> {
     let is_on = |feed: &&'static Feed| session.config.is_enabled(feed.name);
     let mut names = BTreeSet::new();
     for pattern in patterns {
