@@ -26,7 +26,7 @@ pub(super) static FEED: Feed = Feed {
     max_age_days: 30,
     covers: &[Covers::Other("package repositories of Red Hat")],
     gives: "the products that a package repository serves",
-    is_on_by_default: true,
+    is_on_by_default: false,
     plan,
     parse,
 };
