@@ -1,7 +1,7 @@
 //! Feeds of the size of the real ones, in the upstreams' formats, made of invented packages and flaws.
 //!
 //! What is written is computed from numbers: a run gives the same files as the last. Sizes follow what the
-//! upstreams had in 2026: some 200,000 records for npm (most of them malicious packages), 60,000 for Debian,
+//! upstreams had in 2026: some 200,000 records for npm (most of them malicious packages), 80,000 flaws for Debian,
 //! 300,000 scored CVEs.
 
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ use crate::{mix, words};
 /// OSV ecosystems, and how many records each has. Each record has two ranges.
 const OSV: [(&str, u64); 4] = [("npm", 200_000), ("PyPI", 60_000), ("Go", 30_000), ("Maven", 30_000)];
 /// Flaws that Debian's tracker lists, each in one package and five releases.
-const DEBIAN_FLAWS: u64 = 60_000;
+const DEBIAN_FLAWS: u64 = 80_000;
 const DEBIAN_RELEASES: [&str; 5] = ["bullseye", "bookworm", "trixie", "forky", "sid"];
 /// Statements of each of Alpine's files, and the releases that have one.
 const ALPINE_STATEMENTS: u64 = 5_000;
