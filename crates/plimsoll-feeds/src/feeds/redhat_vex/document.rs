@@ -1,13 +1,9 @@
 //! The fields of a CSAF document that are read. Texts are borrowed from the document, which may have tens of
 //! megabytes.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 
-/// A text, borrowed where it has no escapes.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Hash)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+use crate::feeds::json::Text;
 
 /// One document.
 #[derive(Debug, Deserialize)]
