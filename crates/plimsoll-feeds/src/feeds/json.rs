@@ -82,10 +82,22 @@ pub(super) fn each_item(
 /// Reads a record, and one of another shape as the default, which no feed takes for a record.
 pub(super) fn read<'a, T: Deserialize<'a> + Default>(record: &'a str) -> T {
     // Serde would take a list for the fields of a record in their order.
-    if record.starts_with('[') {
-        return T::default();
+    if record.starts_with('[') { T::default() } else { serde_json::from_str(record).unwrap_or_default() }
+}
+
+/// Why a document is refused that is none of JSON, or only the beginning of one.
+pub(super) const NO_JSON: &str = "it is not JSON";
+
+/// Reads a small document that is one record. One of another shape is refused with the reason `not_one`.
+pub(super) fn read_whole<'a, T: Deserialize<'a>>(
+    document: &'a [u8],
+    not_one: &'static str,
+) -> Result<T, &'static str> {
+    // Serde would take a list for the fields of a record in their order.
+    if !document.trim_ascii_start().starts_with(b"{") {
+        return Err(not_one);
     }
-    serde_json::from_str(record).unwrap_or_default()
+    serde_json::from_slice(document).map_err(|error| if error.is_data() { not_one } else { NO_JSON })
 }
 
 /// What reads one member, being given its key. It has to take its value from the document.

@@ -40,6 +40,10 @@ impl<T> Field<Object<T>> {
     pub(in crate::feeds) fn fields(&self) -> Option<&T> {
         self.read().map(|object| &object.0)
     }
+
+    pub(in crate::feeds) fn into_fields(self) -> Option<T> {
+        if let Field::Read(Object(fields)) = self { Some(fields) } else { None }
+    }
 }
 
 impl Field<Text<'_>> {

@@ -3,7 +3,7 @@
 
 use serde::Deserialize;
 
-use crate::feeds::json::Text;
+use crate::feeds::json::{self, Text};
 
 /// One document.
 #[derive(Debug, Deserialize)]
@@ -180,10 +180,5 @@ pub(super) struct Threat<'a> {
 
 /// Reads a document.
 pub(super) fn read(bytes: &[u8]) -> Result<Document<'_>, &'static str> {
-    // Serde would take a list for the fields of a document in their order.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err("it is not a CSAF document");
-    }
-    serde_json::from_slice(bytes)
-        .map_err(|error| if error.is_data() { "it is not a CSAF document" } else { "it is not JSON" })
+    json::read_whole(bytes, "it is not a CSAF document")
 }
