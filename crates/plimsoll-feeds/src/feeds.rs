@@ -33,7 +33,6 @@ mod redhat_repositories;
 mod redhat_vex;
 mod secdb;
 mod suse_oval;
-mod tar;
 mod text;
 mod ubuntu_osv;
 mod updateinfo;

@@ -154,7 +154,11 @@ impl Header {
             return Ok(None);
         }
         let header = Header(block);
-        if header.is_one() { Ok(Some(header)) } else { Err(ParseError("it is not a tar".to_owned())) }
+        if header.is_one() {
+            Ok(Some(header))
+        } else {
+            Err(ParseError("it is not a tar, or it is damaged".to_owned()))
+        }
     }
 
     fn field(&self, start: usize, length: usize) -> &[u8] {
@@ -194,14 +198,14 @@ impl Header {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::io::Cursor;
 
     use super::super::tests::xzed;
     use super::*;
 
     /// An entry with a name of at most 100 bytes.
-    fn entry(kind: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
+    pub(in crate::feeds) fn entry(kind: u8, name: &str, bytes: &[u8]) -> Vec<u8> {
         let mut block = vec![0_u8; BLOCK_BYTES];
         block[..name.len()].copy_from_slice(name.as_bytes());
         block[124..135].copy_from_slice(format!("{:011o}", bytes.len()).as_bytes());
@@ -265,7 +269,7 @@ mod tests {
         }
         let mut damaged = whole.clone();
         damaged[3] = b'x';
-        assert_eq!(walked(&damaged).expect_err("the sum is wrong"), "it is not a tar");
+        assert_eq!(walked(&damaged).expect_err("the sum is wrong"), "it is not a tar, or it is damaged");
     }
 
     #[test]

@@ -14,7 +14,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::Cvss;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, lines, text};
+use super::{
+    Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, json, lines, text,
+};
 
 mod record;
 mod statement;
@@ -47,9 +49,6 @@ const CVSS_UPDATER: &str = "clair.cvss";
 /// Most pairs of a namespace and an updater. Clair has about 150.
 const UPDATERS_MAX: usize = 10_000;
 
-/// Why a line is refused that is none of JSON, or only the beginning of one.
-const NO_JSON: &str = "it is not JSON";
-
 fn plan(_: &Feed, _: &mut dyn Index) -> Result<Vec<Part>, PlanError> {
     Ok(vec![Part::new("export.json", "")])
 }
@@ -60,7 +59,7 @@ fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Resul
     let mut is_cut = false;
     lines::each_line(&mut inflate::inflated(source)?, LINE_BYTES_MAX, &mut |number, line| {
         let read = line.ok_or("the line is longer than 4 MiB").and_then(|line| reader.line(line));
-        is_cut = read == Err(NO_JSON);
+        is_cut = read == Err(json::NO_JSON);
         if let Err(reason) = read {
             reader.sink.refuse(&format!("line {number}"), reason);
         }
@@ -95,12 +94,7 @@ impl Reader<'_> {
         if line.is_empty() {
             return Ok(());
         }
-        // Serde would take a list for the fields of a record in their order.
-        if !line.starts_with(b"{") {
-            return Err("it is not a record");
-        }
-        let record: Record<'_> = serde_json::from_slice(line)
-            .map_err(|error| if error.is_data() { "it is not a record" } else { NO_JSON })?;
+        let record: Record<'_> = json::read_whole(line, "it is not a record")?;
         let date = text::instant(&record.date).ok_or("`Date` is not a time")?;
         match (&record.vulnerability, &record.enrichment) {
             (Some(vulnerability), _) => {

@@ -12,7 +12,8 @@ use plimsoll_core::advisory::EndOfLife;
 use plimsoll_core::distros::{DISTROS, Distro};
 use serde_json::Value;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, json, text};
+use super::json::{self, Field, Text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -41,13 +42,14 @@ fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Resul
         &mut inflate::inflated(source)?,
         "result",
         &mut |product| {
+            let product: Value = json::read(product);
             if let Err(reason) = read(&product, sink) {
                 sink.refuse(&name_of(&product), reason);
             }
         },
         &mut |field, value| {
             if field == "generated_at" {
-                made = value.as_str().and_then(text::instant);
+                made = json::read::<Field<Text<'_>>>(value).text().and_then(text::instant);
             }
         },
     )?;

@@ -50,6 +50,19 @@ pub(super) fn inflated_to(
     Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, Limited { reader, left: bytes_max, bytes_max })))
 }
 
+/// Reads a whole source that may be compressed; `None` where it has more than `bytes_max`.
+pub(super) fn whole(source: &mut dyn Source, bytes_max: u64) -> Result<Option<Vec<u8>>, ParseError> {
+    let mut bytes = Vec::new();
+    let read = inflated(source)?.take(bytes_max.saturating_add(1)).read_to_end(&mut bytes);
+    read.map_err(|error| ParseError(format!("cannot read it: {error}")))?;
+    Ok((bytes.len() as u64 <= bytes_max).then_some(bytes))
+}
+
+/// Goes back to the start of a source, to read it a second time.
+pub(super) fn rewind(source: &mut dyn Source) -> Result<(), ParseError> {
+    source.rewind().map_err(|error| ParseError(format!("cannot read it again: {error}")))
+}
+
 /// Fails at the first byte too many.
 struct Limited<'a> {
     reader: Box<dyn Read + 'a>,
@@ -120,6 +133,18 @@ mod tests {
             assert_eq!(read(&bomb, 1 << 20).map(|out| out.len()), Ok(1 << 20));
             let error = read(&bomb, (1 << 20) - 1).unwrap_err();
             assert!(error.contains("more than 1048575 bytes"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_whole_file_is_read_up_to_its_limit_and_can_be_read_again() {
+        for compress in compressors() {
+            let packed = compress(b"0123456789");
+            let mut source = Cursor::new(packed.as_slice());
+            for (bytes_max, expected) in [(10, Some(b"0123456789".to_vec())), (9, None), (0, None)] {
+                assert_eq!(whole(&mut source, bytes_max).unwrap(), expected, "{bytes_max}");
+                rewind(&mut source).unwrap();
+            }
         }
     }
 

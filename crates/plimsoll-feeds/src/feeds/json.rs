@@ -1,40 +1,47 @@
 //! Reading a large JSON document record by record, never as a whole.
 //!
-//! A record is handed out as a [`Value`], so that one of an unexpected shape is refused alone. What cannot be
-//! survived is a document that is not JSON: then the part is not what it should be. The depth is bounded by
-//! `serde_json` (128 levels), the size of one record by [`RECORD_BYTES_MAX`].
+//! A record is handed out as its bare text, so that a feed reads the fields that it wants, borrowed from that text, and
+//! passes over all others ([`read`]). One of an unexpected shape is refused alone. What cannot be survived is a
+//! document that is not JSON: then the part is not what it should be. The size of one record is bounded by
+//! [`RECORD_BYTES_MAX`]; its depth by `serde_json`, to 128 levels of what is read. What is passed over costs no stack.
 
-use std::cell::Cell;
-use std::fmt;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
-use serde_json::de::IoRead;
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::ParseError;
 
-/// Most bytes of the document that one record may take.
-const RECORD_BYTES_MAX: u64 = 16 << 20;
+mod field;
 
-/// Bytes read from the source at a time.
-const BLOCK_BYTES: usize = 64 << 10;
+pub(super) use field::{Field, Object, Text};
+
+/// Most bytes of the document that one record may take.
+const RECORD_BYTES_MAX: usize = 16 << 20;
+
+/// Fewest bytes that are read from the source at a time.
+const BLOCK_BYTES: usize = 256 << 10;
 
 /// Hands out the elements of the array in field `records` of the document's top object, and its other
 /// fields, in the document's order.
 pub(super) fn each_element(
     source: &mut dyn BufRead,
     records: &str,
-    on_element: &mut dyn FnMut(Value),
-    on_field: &mut dyn FnMut(&str, Value),
+    on_element: &mut dyn FnMut(&str),
+    on_field: &mut dyn FnMut(&str, &str),
 ) -> Result<(), ParseError> {
-    let budget = Cell::new(RECORD_BYTES_MAX);
     let mut has_records = false;
-    read(
-        source,
-        &budget,
-        WithRecords { budget: &budget, records, on_element, on_field, has_records: &mut has_records },
-    )?;
+    let mut document = Document::new(source);
+    document.members(&mut |document, key| {
+        if key == records {
+            has_records = true;
+            document.elements(on_element)
+        } else {
+            on_field(key, document.value()?);
+            Ok(())
+        }
+    })?;
+    document.end()?;
     if !has_records {
         return Err(ParseError(format!("the document has no `{records}`")));
     }
@@ -45,209 +52,218 @@ pub(super) fn each_element(
 /// outer member that is no object is handed out as a null with an empty inner key.
 pub(super) fn each_inner_member(
     source: &mut dyn BufRead,
-    on_member: &mut dyn FnMut(&str, &str, Value),
+    on_member: &mut dyn FnMut(&str, &str, &str),
 ) -> Result<(), ParseError> {
-    let budget = Cell::new(RECORD_BYTES_MAX);
-    read(source, &budget, TwoLevels { budget: &budget, on_member })
+    let mut document = Document::new(source);
+    document.members(&mut |document, outer| {
+        if document.peek()? == Some(b'{') {
+            return document.members(&mut |document, inner| {
+                on_member(outer, inner, document.value()?);
+                Ok(())
+            });
+        }
+        document.value()?;
+        on_member(outer, "", "null");
+        Ok(())
+    })?;
+    document.end()
 }
 
 /// Hands out the elements of a document that is an array.
 pub(super) fn each_item(
     source: &mut dyn BufRead,
-    on_element: &mut dyn FnMut(Value),
+    on_element: &mut dyn FnMut(&str),
 ) -> Result<(), ParseError> {
-    let budget = Cell::new(RECORD_BYTES_MAX);
-    let mut json = deserializer(source, &budget);
-    let read = (&mut json).deserialize_seq(Elements { budget: &budget, on_element });
-    read.and_then(|()| json.end()).map_err(unreadable)
+    let mut document = Document::new(source);
+    document.elements(on_element)?;
+    document.end()
 }
 
-fn read<'de>(
-    source: &mut dyn BufRead,
-    budget: &Cell<u64>,
-    top: impl Visitor<'de, Value = ()>,
-) -> Result<(), ParseError> {
-    let mut json = deserializer(source, budget);
-    (&mut json).deserialize_map(top).and_then(|()| json.end()).map_err(unreadable)
+/// Reads a record, and one of another shape as the default, which no feed takes for a record.
+pub(super) fn read<'a, T: Deserialize<'a> + Default>(record: &'a str) -> T {
+    // Serde would take a list for the fields of a record in their order.
+    if record.starts_with('[') { T::default() } else { serde_json::from_str(record).unwrap_or_default() }
 }
 
-fn deserializer<'a>(
-    source: &'a mut dyn BufRead,
-    budget: &'a Cell<u64>,
-) -> serde_json::Deserializer<IoRead<BufReader<Metered<'a>>>> {
-    let metered = BufReader::with_capacity(BLOCK_BYTES, Metered { source, budget });
-    serde_json::Deserializer::from_reader(metered)
-}
+/// Why a document is refused that is none of JSON, or only the beginning of one.
+pub(super) const NO_JSON: &str = "it is not JSON";
 
-fn unreadable(error: serde_json::Error) -> ParseError {
-    ParseError(format!("cannot read the document as JSON: {error}"))
-}
-
-/// Counts what is read for one record, in whole blocks, and fails where it is too much.
-struct Metered<'a> {
-    source: &'a mut dyn BufRead,
-    budget: &'a Cell<u64>,
-}
-
-impl Read for Metered<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let available = self.source.fill_buf()?;
-        let length = available.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&available[..length]);
-        self.source.consume(length);
-        let left = self.budget.get().checked_sub(length as u64);
-        let left = left.ok_or_else(|| io::Error::other("a record is larger than 16 MiB"))?;
-        self.budget.set(left);
-        Ok(length)
+/// Reads a small document that is one record. One of another shape is refused with the reason `not_one`.
+pub(super) fn read_whole<'a, T: Deserialize<'a>>(
+    document: &'a [u8],
+    not_one: &'static str,
+) -> Result<T, &'static str> {
+    // Serde would take a list for the fields of a record in their order.
+    if !document.trim_ascii_start().starts_with(b"{") {
+        return Err(not_one);
     }
+    serde_json::from_slice(document).map_err(|error| if error.is_data() { not_one } else { NO_JSON })
 }
 
-/// Visits a top object of which one field holds the records.
-struct WithRecords<'a> {
-    budget: &'a Cell<u64>,
-    records: &'a str,
-    on_element: &'a mut dyn FnMut(Value),
-    on_field: &'a mut dyn FnMut(&str, Value),
-    has_records: &'a mut bool,
+/// What reads one member, being given its key. It has to take its value from the document.
+type OnMember<'d, 'a> = dyn FnMut(&mut Document<'a>, &str) -> Result<(), ParseError> + 'd;
+
+/// A document of which a window is in memory, which begins at what was not handed out yet and moves on when it ends
+/// in the middle of a value.
+struct Document<'a> {
+    source: &'a mut dyn BufRead,
+    window: Vec<u8>,
+    /// How much of the window was handed out.
+    at: usize,
+    /// Whether the window ends with the document.
+    is_last: bool,
+    /// Line and column of the window's start, for errors.
+    start: (usize, usize),
 }
 
-impl<'de> Visitor<'de> for WithRecords<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
+impl<'a> Document<'a> {
+    fn new(source: &'a mut dyn BufRead) -> Document<'a> {
+        Document { source, window: Vec::new(), at: 0, is_last: false, start: (1, 0) }
     }
 
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            if key == self.records {
-                *self.has_records = true;
-                map.next_value_seed(Elements { budget: self.budget, on_element: &mut *self.on_element })?;
-            } else {
-                let value = map.next_value()?;
-                (self.on_field)(&key, value);
+    /// Hands out the members of the object that comes next.
+    fn members(&mut self, on_member: &mut OnMember<'_, 'a>) -> Result<(), ParseError> {
+        self.open(b'{', "an object")?;
+        let mut is_first = true;
+        while self.goes_on(b'}', &mut is_first)? {
+            let key: Option<String> = serde_json::from_str(self.value()?).ok();
+            let key = key.ok_or_else(|| self.error("key must be a string"))?;
+            if self.peek()? != Some(b':') {
+                return Err(self.error("expected `:`"));
             }
-            self.budget.set(RECORD_BYTES_MAX);
-        }
-        Ok(())
-    }
-}
-
-/// Visits a top object of objects of records.
-struct TwoLevels<'a> {
-    budget: &'a Cell<u64>,
-    on_member: &'a mut dyn FnMut(&str, &str, Value),
-}
-
-impl<'de> Visitor<'de> for TwoLevels<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some(key) = map.next_key::<String>()? {
-            let mut on_member = |inner: &str, value| (self.on_member)(&key, inner, value);
-            map.next_value_seed(Members { budget: self.budget, on_member: &mut on_member })?;
-            self.budget.set(RECORD_BYTES_MAX);
-        }
-        Ok(())
-    }
-}
-
-/// Visits an array, handing out its elements.
-struct Elements<'a> {
-    budget: &'a Cell<u64>,
-    on_element: &'a mut dyn FnMut(Value),
-}
-
-impl<'de> DeserializeSeed<'de> for Elements<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_seq(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Elements<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of records")
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        while let Some(value) = seq.next_element()? {
-            (self.on_element)(value);
-            self.budget.set(RECORD_BYTES_MAX);
-        }
-        Ok(())
-    }
-}
-
-/// Visits an object, handing out its members; anything else is handed out as a null without a key.
-struct Members<'a> {
-    budget: &'a Cell<u64>,
-    on_member: &'a mut dyn FnMut(&str, Value),
-}
-
-impl Members<'_> {
-    fn odd<E>(self) -> Result<(), E> {
-        (self.on_member)("", Value::Null);
-        Ok(())
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Members<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            (self.on_member)(&key, value);
-            self.budget.set(RECORD_BYTES_MAX);
+            self.at += 1;
+            on_member(self, &key)?;
         }
         Ok(())
     }
 
-    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<(), S::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        self.odd()
+    /// Hands out the elements of the array that comes next.
+    fn elements(&mut self, on_element: &mut dyn FnMut(&str)) -> Result<(), ParseError> {
+        self.open(b'[', "an array of records")?;
+        let mut is_first = true;
+        while self.goes_on(b']', &mut is_first)? {
+            on_element(self.value()?);
+        }
+        Ok(())
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        self.odd()
+    fn open(&mut self, bracket: u8, expected: &str) -> Result<(), ParseError> {
+        if self.peek()? != Some(bracket) {
+            self.value()?;
+            return Err(self.error(&format!("expected {expected}")));
+        }
+        self.at += 1;
+        Ok(())
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
-        self.odd()
+    /// Whether another value follows before the closing bracket, and passes what separates it from the last.
+    fn goes_on(&mut self, bracket: u8, is_first: &mut bool) -> Result<bool, ParseError> {
+        match self.peek()? {
+            Some(byte) if byte == bracket => {
+                self.at += 1;
+                return Ok(false);
+            }
+            Some(b',') if !*is_first => self.at += 1,
+            Some(_) if *is_first => *is_first = false,
+            Some(_) => return Err(self.error(&format!("expected `,` or `{}`", char::from(bracket)))),
+            None => return Err(self.error("EOF while parsing a list or an object")),
+        }
+        Ok(true)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
-        self.odd()
+    /// Nothing but blanks may follow.
+    fn end(&mut self) -> Result<(), ParseError> {
+        if self.peek()?.is_some() { Err(self.error("trailing characters")) } else { Ok(()) }
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        self.odd()
+    /// Passes blanks; gives what stands behind them.
+    fn peek(&mut self) -> Result<Option<u8>, ParseError> {
+        loop {
+            let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\n' | b'\r' | b'\t');
+            self.at += self.rest().iter().take_while(is_blank).count();
+            match self.rest().first() {
+                None if !self.is_last => self.fill()?,
+                first => return Ok(first.copied()),
+            }
+        }
     }
 
-    fn visit_str<E>(self, _: &str) -> Result<(), E> {
-        self.odd()
+    /// The value that comes next, which is JSON.
+    fn value(&mut self) -> Result<&str, ParseError> {
+        self.peek()?;
+        let length = loop {
+            let rest = self.rest();
+            let mut values = serde_json::Deserializer::from_slice(rest).into_iter::<IgnoredAny>();
+            let (value, length) = (values.next(), values.byte_offset());
+            // A number may go on behind the window, and an error may be that of a value that is cut by its end.
+            let is_whole = matches!(value, Some(Ok(_))) && length < rest.len();
+            let is_large = rest.len() > RECORD_BYTES_MAX;
+            if !is_whole && !self.is_last && !is_large {
+                self.fill()?;
+                continue;
+            }
+            match value {
+                Some(Ok(_)) if length <= RECORD_BYTES_MAX => break length,
+                Some(Err(error)) if !(error.is_eof() && is_large) => return Err(self.unreadable(&error)),
+                None => return Err(self.error("EOF while parsing a value")),
+                _ => return Err(self.error("a record is larger than 16 MiB")),
+            }
+        };
+        let at = self.at;
+        self.at += length;
+        let text = self.window.get(at..self.at).and_then(|value| str::from_utf8(value).ok());
+        text.ok_or_else(|| self.error("invalid unicode code point"))
     }
 
-    fn visit_unit<E>(self) -> Result<(), E> {
-        self.odd()
+    fn rest(&self) -> &[u8] {
+        self.window.get(self.at..).unwrap_or_default()
+    }
+
+    /// Drops what was handed out and reads on: as much as there is again, so that a long record is not looked at too
+    /// often.
+    fn fill(&mut self) -> Result<(), ParseError> {
+        self.start = self.position(self.at);
+        self.window.drain(..self.at);
+        self.at = 0;
+        let length = self.window.len().max(BLOCK_BYTES);
+        let read = (&mut *self.source).take(length as u64).read_to_end(&mut self.window);
+        let count = read.map_err(|error: io::Error| self.error(&error.to_string()))?;
+        self.is_last = count < length;
+        Ok(())
+    }
+
+    /// Line, and bytes in it, of a place in the window.
+    fn position(&self, at: usize) -> (usize, usize) {
+        let before = self.window.get(..at).unwrap_or_default();
+        let (line, column) = self.start;
+        match before.iter().rposition(|byte| *byte == b'\n') {
+            None => (line, column + before.len()),
+            Some(last) => {
+                (line + before.iter().filter(|byte| **byte == b'\n').count(), before.len() - last - 1)
+            }
+        }
+    }
+
+    /// What is wrong here.
+    fn error(&self, reason: &str) -> ParseError {
+        error(reason, self.position(self.at))
+    }
+
+    /// An error in the value that comes next.
+    fn unreadable(&self, cause: &serde_json::Error) -> ParseError {
+        let (line, column) = self.position(self.at);
+        let position = match cause.line() {
+            0 | 1 => (line, column + cause.column()),
+            more => (line + more - 1, cause.column()),
+        };
+        let reason = cause.to_string();
+        error(reason.rsplit_once(" at line ").map_or(&*reason, |(reason, _)| reason), position)
     }
 }
+
+fn error(reason: &str, (line, column): (usize, usize)) -> ParseError {
+    ParseError(format!("cannot read the document as JSON: {reason} at line {line} column {column}"))
+}
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@
 use plimsoll_core::advisory::Kev;
 use serde_json::Value;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, json, text};
+use super::json::{self, Field, Text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -34,16 +35,19 @@ fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Resul
     json::each_element(
         source,
         "vulnerabilities",
-        &mut |entry| match read(&entry) {
-            Ok((cve, kev)) => sink.kev(cve, kev),
-            Err(reason) => {
-                let record = entry.get("cveID").and_then(Value::as_str).unwrap_or("an entry without `cveID`");
-                sink.refuse(&text::shortened(record, 80), reason);
+        &mut |entry| {
+            let entry: Value = json::read(entry);
+            match read(&entry) {
+                Ok((cve, kev)) => sink.kev(cve, kev),
+                Err(reason) => {
+                    let record = entry.get("cveID").and_then(Value::as_str);
+                    sink.refuse(&text::shortened(record.unwrap_or("an entry without `cveID`"), 80), reason);
+                }
             }
         },
         &mut |field, value| {
             if field == "dateReleased" {
-                released = value.as_str().and_then(text::instant);
+                released = json::read::<Field<Text<'_>>>(value).text().and_then(text::instant);
             }
         },
     )?;

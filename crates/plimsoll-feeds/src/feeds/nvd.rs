@@ -11,9 +11,10 @@
 //! <https://csrc.nist.gov/schema/nvd/api/2.0/cve_api_json_2.0.schema>.
 
 use plimsoll_core::advisory::Cvss;
-use serde_json::Value;
+use serde::Deserialize;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, json, text};
+use super::json::{self, Field, Object, Text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -37,9 +38,6 @@ const YEAR_FIRST: u32 = 2002;
 
 /// The last that is asked for.
 const YEAR_LAST: u32 = 2100;
-
-/// What each kind of vector stands under, the newest version first.
-const METRICS: [&str; 4] = ["cvssMetricV40", "cvssMetricV31", "cvssMetricV30", "cvssMetricV2"];
 
 /// Most vectors of one CVE.
 const VECTORS_MAX: usize = 32;
@@ -81,15 +79,17 @@ fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Resul
         &mut inflate::inflated(source)?,
         "vulnerabilities",
         &mut |entry| {
-            let cve = entry.get("cve").unwrap_or(&Value::Null);
+            let entry: Entry<'_> = json::read(entry);
+            let none = Cve::default();
+            let cve = entry.cve.fields().unwrap_or(&none);
             if let Err(reason) = read(cve, sink) {
-                let record = cve.get("id").and_then(Value::as_str).unwrap_or("an entry without an id");
+                let record = cve.id.text().unwrap_or("an entry without an id");
                 sink.refuse(&text::shortened(record, 80), reason);
             }
         },
         &mut |field, value| {
             if field == "timestamp" {
-                made = value.as_str().and_then(instant);
+                made = json::read::<Field<Text<'_>>>(value).text().and_then(instant);
             }
         },
     )?;
@@ -103,23 +103,78 @@ fn instant(text: &str) -> Option<String> {
     text::instant(&format!("{text}Z")).or_else(|| text::instant(text))
 }
 
-fn read(cve: &Value, sink: &mut dyn Sink) -> Result<(), &'static str> {
-    let id =
-        cve.get("id").and_then(Value::as_str).filter(|id| text::is_cve(id)).ok_or("`id` is not a CVE")?;
-    if cve.get("vulnStatus").and_then(Value::as_str) == Some("Rejected") {
+/// An element of `vulnerabilities`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Entry<'a> {
+    #[serde(borrow)]
+    cve: Field<Object<Cve<'a>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Cve<'a> {
+    #[serde(borrow)]
+    id: Field<Text<'a>>,
+    #[serde(borrow, rename = "vulnStatus")]
+    status: Field<Text<'a>>,
+    #[serde(borrow)]
+    metrics: Field<Object<Metrics<'a>>>,
+}
+
+/// Vectors by the version of CVSS.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metrics<'a> {
+    #[serde(borrow, rename = "cvssMetricV40")]
+    v4_0: Vectors<'a>,
+    #[serde(borrow, rename = "cvssMetricV31")]
+    v3_1: Vectors<'a>,
+    #[serde(borrow, rename = "cvssMetricV30")]
+    v3_0: Vectors<'a>,
+    #[serde(borrow, rename = "cvssMetricV2")]
+    v2: Vectors<'a>,
+}
+
+type Vectors<'a> = Field<Vec<Field<Object<Metric<'a>>>>>;
+
+impl<'a> Metrics<'a> {
+    /// The newest version first.
+    fn all(&self) -> impl Iterator<Item = &Field<Object<Metric<'a>>>> {
+        [&self.v4_0, &self.v3_1, &self.v3_0, &self.v2].into_iter().filter_map(Field::read).flatten()
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Metric<'a> {
+    /// Who scored.
+    #[serde(borrow)]
+    source: Field<Text<'a>>,
+    #[serde(borrow, rename = "cvssData")]
+    data: Field<Object<Data<'a>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Data<'a> {
+    #[serde(borrow, rename = "vectorString")]
+    vector: Field<Text<'a>>,
+}
+
+fn read(cve: &Cve<'_>, sink: &mut dyn Sink) -> Result<(), &'static str> {
+    let id = cve.id.text().filter(|id| text::is_cve(id)).ok_or("`id` is not a CVE")?;
+    if cve.status.text() == Some("Rejected") {
         sink.skip("the CVE was rejected");
         return Ok(());
     }
     let mut vectors: Vec<Cvss> = Vec::new();
     let mut bad = None;
-    let metrics = match cve.get("metrics") {
-        Some(Value::Object(metrics)) => Some(metrics),
-        None | Some(Value::Null) => None,
-        Some(_) => return Err("`metrics` is not an object"),
-    };
-    let of_kind = |kind: &str| metrics.and_then(|metrics| metrics.get(kind)).and_then(Value::as_array);
-    for metric in METRICS.iter().filter_map(|kind| of_kind(kind)).flatten() {
-        match vector(metric) {
+    if matches!(cve.metrics, Field::Other) {
+        return Err("`metrics` is not an object");
+    }
+    for metric in cve.metrics.fields().into_iter().flat_map(Metrics::all) {
+        match metric.fields().ok_or("a metric has no vector").and_then(vector) {
             Ok(vector) if vectors.len() < VECTORS_MAX && !vectors.contains(&vector) => vectors.push(vector),
             Ok(_) => {}
             Err(reason) => bad = Some(reason),
@@ -133,10 +188,10 @@ fn read(cve: &Value, sink: &mut dyn Sink) -> Result<(), &'static str> {
     bad.map_or(Ok(()), Err)
 }
 
-fn vector(metric: &Value) -> Result<Cvss, &'static str> {
-    let vector = metric.pointer("/cvssData/vectorString").and_then(Value::as_str);
+fn vector(metric: &Metric<'_>) -> Result<Cvss, &'static str> {
+    let vector = metric.data.fields().and_then(|data| data.vector.text());
     let vector = vector.ok_or("a metric has no vector")?;
-    let by = source(metric.get("source").and_then(Value::as_str).unwrap_or_default());
+    let by = source(metric.source.text().unwrap_or_default());
     // What is not defined is the same as what is left out, and the NVD spells it out.
     let stated = vector.split('/').filter(|metric| !metric.ends_with(":X"));
     Cvss::read(&by, &stated.collect::<Vec<_>>().join("/")).map_err(|_| "a vector does not follow CVSS")

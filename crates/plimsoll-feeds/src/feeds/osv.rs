@@ -17,7 +17,7 @@ use zip::read::Config;
 // marked as one that may move.
 use zip::unstable::read::ZipIterable;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Sink, Source, text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Sink, Source, json, text};
 
 mod ranges;
 pub(super) mod record;
@@ -182,19 +182,13 @@ impl<'a> Reader<'a> {
 
     /// The record as it is written. One without an id has its file's name.
     pub(super) fn parse(&mut self, name: &str, bytes: &[u8]) -> Option<Record> {
-        // Serde would take a list for the fields of a record in their order.
-        if bytes.trim_ascii_start().starts_with(b"[") {
-            self.sink.refuse(name, "it is not an OSV record");
-            return None;
-        }
-        match serde_json::from_slice::<Record>(bytes) {
+        match json::read_whole::<Record>(bytes, "it is not an OSV record") {
             Ok(record) if record.id.is_empty() => {
                 self.sink.refuse(name, "it has no usable id");
                 None
             }
             Ok(record) => Some(record),
-            Err(error) => {
-                let reason = if error.is_data() { "it is not an OSV record" } else { "it is not JSON" };
+            Err(reason) => {
                 self.sink.refuse(name, reason);
                 None
             }

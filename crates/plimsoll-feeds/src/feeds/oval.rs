@@ -10,7 +10,7 @@
 //!
 //! Format: OVAL 5.11, <https://github.com/OVALProject/Language>.
 
-use std::io::{BufRead, SeekFrom};
+use std::io::BufRead;
 
 use plimsoll_core::advisory::Advisory;
 
@@ -57,7 +57,7 @@ pub(super) fn read(
         true => Some(Checks::read(&mut Xml::new(inflate::inflated(source)?))?),
         false => None,
     };
-    source.seek(SeekFrom::Start(0)).map_err(|error| ParseError(format!("cannot read it again: {error}")))?;
+    inflate::rewind(source)?;
     let mut document = Document {
         dialect,
         checks: checks.as_ref(),

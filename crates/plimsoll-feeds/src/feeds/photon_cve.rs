@@ -12,9 +12,11 @@
 
 use plimsoll_core::advisory::{Advisory, Affected, FixState, Range, RangeEnd, Severity, Status};
 use plimsoll_core::distros::photon;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, json, text};
+use super::json::{self, Field, Text};
+use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, text};
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -78,11 +80,12 @@ fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) ->
     let mut is_empty = true;
     json::each_item(source, &mut |record| {
         is_empty = false;
+        let record: Record<'_> = json::read(record);
         match read(&namespace, &record) {
             Ok((advisory, affected)) => sink.advisory(&advisory, &[affected]),
             Err(reason) => {
-                let field = |name| record.get(name).and_then(Value::as_str).unwrap_or("?");
-                let record = format!("{} {}", field("cve_id"), field("pkg"));
+                let id = record.cve_id.text().unwrap_or("?");
+                let record = format!("{id} {}", record.pkg.text().unwrap_or("?"));
                 sink.refuse(&text::shortened(&record, 120), reason);
             }
         }
@@ -91,16 +94,32 @@ fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) ->
     if is_empty { Err(ParseError("the list is empty".to_owned())) } else { Ok(()) }
 }
 
-fn read(namespace: &str, record: &Value) -> Result<(Advisory, Affected), &'static str> {
-    let field = |name| record.get(name).and_then(Value::as_str).map(str::trim);
+/// What is said of one package and one flaw.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Record<'a> {
+    #[serde(borrow)]
+    cve_id: Field<Text<'a>>,
+    #[serde(borrow)]
+    pkg: Field<Text<'a>>,
+    cve_score: Field<f64>,
+    #[serde(borrow)]
+    res_ver: Field<Text<'a>>,
+    #[serde(borrow)]
+    status: Field<Text<'a>>,
+}
+
+fn read(namespace: &str, record: &Record<'_>) -> Result<(Advisory, Affected), &'static str> {
+    let trimmed = |field| Field::text(field).map(str::trim);
     let has_digit = |id: &&str| id.bytes().any(|b| b.is_ascii_digit());
-    let id = field("cve_id").filter(|id| text::is_id(id)).filter(has_digit);
+    let id = trimmed(&record.cve_id).filter(|id| text::is_id(id)).filter(has_digit);
     let id = id.ok_or("the flaw has no usable id")?;
-    let package =
-        field("pkg").filter(|name| text::is_package_name(name)).ok_or("the package has no usable name")?;
-    let (status, fix, ranges) = state(field("status"), field("res_ver").unwrap_or_default())?;
+    let package = trimmed(&record.pkg).filter(|name| text::is_package_name(name));
+    let package = package.ok_or("the package has no usable name")?;
+    let fixed = trimmed(&record.res_ver).unwrap_or_default();
+    let (status, fix, ranges) = state(trimmed(&record.status), fixed)?;
     // Their own score is all that they say of the severity; its vector is not given.
-    let severity = record.get("cve_score").and_then(Value::as_f64).and_then(Severity::from_cvss_score);
+    let severity = record.cve_score.read().copied().and_then(Severity::from_cvss_score);
     let advisory = Advisory { id: id.to_owned(), severity, ..Advisory::default() };
     let affected = Affected {
         namespace: namespace.to_owned(),

@@ -40,7 +40,7 @@ fn parse(_: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) -> Resul
         if outer != "data" {
             return;
         }
-        if let Err(reason) = one(repository, &record, sink) {
+        if let Err(reason) = one(repository, &json::read(record), sink) {
             sink.refuse(&text::shortened(repository, 120), reason);
         }
     })

@@ -9,12 +9,12 @@
 //! <https://redhatproductsecurity.github.io/security-data-guidelines/csaf-vex/>.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::io::{self, Read};
 
 use plimsoll_core::distros::{centos, redhat};
 
+use super::archive::{self, Content, Limits};
 use super::{
-    Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Snapshot, Source, inflate, tar, text,
+    Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Snapshot, Source, inflate, text,
 };
 
 mod builds;
@@ -43,8 +43,9 @@ const DOCUMENT_BYTES_MAX: u64 = 96 << 20;
 /// Most bytes of a list of documents.
 const LIST_BYTES_MAX: u64 = 16 << 20;
 
-/// Most bytes that the tar may inflate to.
-const ARCHIVE_BYTES_MAX: u64 = 128 << 30;
+/// What the tar may hold.
+const LIMITS: Limits =
+    Limits { entries_max: 5_000_000, file_bytes_max: DOCUMENT_BYTES_MAX, bytes_max: 128 << 30 };
 
 /// The row.
 pub(super) static FEED: Feed = Feed {
@@ -147,14 +148,11 @@ fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) ->
     match path {
         CHANGES => return changes(reading, &list(source)?, reader.sink),
         DELETIONS => return deletions(&list(source)?, reader.sink),
-        _ if path.ends_with(ARCHIVE_SUFFIX) => archive(reading, source, &mut reader)?,
+        _ if path.ends_with(ARCHIVE_SUFFIX) => read_archive(reading, source, &mut reader)?,
         _ => {
-            let mut bytes = Vec::new();
-            let mut inflated = inflate::inflated(source)?;
-            let read = (&mut inflated).take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes);
-            read.map_err(|error| ParseError(format!("cannot read it: {error}")))?;
+            let bytes = inflate::whole(source, DOCUMENT_BYTES_MAX)?;
             // One document that is none must not keep thousands of others from counting.
-            reader.document(path, &bytes);
+            reader.document(path, bytes.as_deref().map_or(Content::TooLarge, Content::Whole));
         }
     }
     if !reader.modified.is_empty() {
@@ -164,12 +162,8 @@ fn parse(reading: &Reading<'_>, source: &mut dyn Source, sink: &mut dyn Sink) ->
 }
 
 fn list(source: &mut dyn Source) -> Result<Vec<u8>, ParseError> {
-    let mut bytes = Vec::new();
-    let read = inflate::inflated(source)?.take(LIST_BYTES_MAX + 1).read_to_end(&mut bytes);
-    read.map_err(|error| ParseError(format!("cannot read it: {error}")))?;
-    if bytes.len() as u64 > LIST_BYTES_MAX {
-        return Err(ParseError("the list is larger than 16 MiB".to_owned()));
-    }
+    let bytes = inflate::whole(source, LIST_BYTES_MAX)?;
+    let bytes = bytes.ok_or_else(|| ParseError("the list is larger than 16 MiB".to_owned()))?;
     if entries(&bytes).all(|entry| entry.is_err()) && !bytes.trim_ascii().is_empty() {
         return Err(ParseError("it is not a list of documents and times".to_owned()));
     }
@@ -222,7 +216,7 @@ fn deleted_since(date: &str, snapshot: &dyn Snapshot) -> Result<HashSet<String>,
 }
 
 /// Reads the documents of the tar that nothing newer has taken the place of.
-fn archive(
+fn read_archive(
     reading: &Reading<'_>,
     source: &mut dyn Source,
     reader: &mut Reader<'_>,
@@ -230,24 +224,15 @@ fn archive(
     let date = archive_date(&reading.part.path).unwrap_or_default();
     let newer: HashSet<String> = reading.snapshot.names().into_iter().collect();
     let deleted = deleted_since(date, reading.snapshot)?;
-    let mut inflated = inflate::inflated_to(source, ARCHIVE_BYTES_MAX)?;
-    let mut bytes = Vec::new();
-    tar::each_file(&mut inflated, &mut |path, content| {
+    archive::each_file(source, &LIMITS, &|path| path.ends_with(".json"), &mut |path, content| {
         let path = path.strip_prefix("./").unwrap_or(path);
-        if !path.ends_with(".json") {
-            return Ok(());
-        }
         if newer.contains(&part_name(path)) {
             reader.sink.skip("a newer document stands beside the tar");
         } else if deleted.contains(path) {
             reader.sink.skip("the document was deleted");
         } else {
-            bytes.clear();
-            let read = content.take(DOCUMENT_BYTES_MAX + 1).read_to_end(&mut bytes);
-            read.map_err(|error: io::Error| ParseError(format!("cannot read the tar: {error}")))?;
-            reader.document(path, &bytes);
+            reader.document(path, content);
         }
-        Ok(())
     })
 }
 
@@ -261,13 +246,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn document(&mut self, path: &str, bytes: &[u8]) {
+    fn document(&mut self, path: &str, content: Content<'_>) {
         let path = text::shortened(path, 120);
-        if bytes.len() as u64 > DOCUMENT_BYTES_MAX {
-            self.sink.refuse(&path, "the document is larger than 96 MiB");
-            return;
-        }
-        let document = match document::read(bytes) {
+        let read = match content {
+            Content::TooLarge => Err("the document is larger than 96 MiB"),
+            Content::Whole(bytes) => document::read(bytes),
+        };
+        let document = match read {
             Ok(document) => document,
             Err(reason) => {
                 self.sink.refuse(&path, reason);

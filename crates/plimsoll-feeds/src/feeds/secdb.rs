@@ -14,9 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::{Advisory, Affected, FixState, Range, RangeEnd, Status};
 use plimsoll_core::ecosystems;
+use serde::Deserialize;
 use serde_json::Value;
 
-use super::{ParseError, Sink, Source, json, text};
+use super::json::{self, Field, Object, Text};
+use super::{ParseError, Sink, Source, text};
 
 pub(super) mod rows;
 
@@ -35,7 +37,7 @@ pub(super) fn read(
     json::each_element(
         source,
         "packages",
-        &mut |package| collect(&package, &mut statements, sink),
+        &mut |package| collect(package, &mut statements, sink),
         &mut |_, _| {},
     )?;
     if statements.len() > STATEMENTS_MAX {
@@ -62,29 +64,48 @@ struct Fixes {
 /// Package and id of the flaw.
 type Statements = BTreeMap<(String, String), Fixes>;
 
-/// Adds one element of `packages`, an object with the one field `pkg`.
-fn collect(element: &Value, statements: &mut Statements, sink: &mut dyn Sink) {
+/// An element of `packages`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Element<'a> {
+    #[serde(borrow)]
+    pkg: Field<Object<Package<'a>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Package<'a> {
+    #[serde(borrow)]
+    name: Field<Text<'a>>,
+    /// Ids of flaws by version.
+    #[serde(borrow)]
+    secfixes: Field<BTreeMap<Text<'a>, Field<Vec<Value>>>>,
+}
+
+/// Adds one element of `packages`.
+fn collect(element: &str, statements: &mut Statements, sink: &mut dyn Sink) {
     if statements.len() > STATEMENTS_MAX {
         return;
     }
-    let package = element.get("pkg").unwrap_or(&Value::Null);
-    let Some(name) = package.get("name").and_then(Value::as_str).filter(|name| text::is_package_name(name))
-    else {
+    let element: Element<'_> = json::read(element);
+    let package = element.pkg.fields();
+    let name = package.and_then(|package| package.name.text()).filter(|name| text::is_package_name(name));
+    let (Some(package), Some(name)) = (package, name) else {
         sink.refuse("an element of packages", "the package has no usable name");
         return;
     };
-    let fixes = match package.get("secfixes") {
-        Some(Value::Object(fixes)) => fixes,
-        None | Some(Value::Null) => return,
-        Some(_) => {
+    let fixes = match &package.secfixes {
+        Field::Read(fixes) => fixes,
+        Field::Absent => return,
+        Field::Other => {
             sink.refuse(&text::shortened(name, 80), "`secfixes` is not an object");
             return;
         }
     };
-    for (version, ids) in fixes {
+    for (Text(version), ids) in fixes {
         let record = || text::shortened(&format!("{name} {version}"), 120);
         match ids {
-            Value::Array(ids) => {
+            Field::Read(ids) => {
                 for id in ids {
                     let read = id.as_str().map(read_ids).unwrap_or_default();
                     if read.is_empty() {
@@ -96,8 +117,8 @@ fn collect(element: &Value, statements: &mut Statements, sink: &mut dyn Sink) {
                     add(name, version, read, statements);
                 }
             }
-            Value::Null => {}
-            _ => sink.refuse(&record(), "the flaws are not a list"),
+            Field::Absent => {}
+            Field::Other => sink.refuse(&record(), "the flaws are not a list"),
         }
     }
 }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_core::advisory::{RangeEnd, Status};
 
+use super::archive::tests::entry;
 use super::*;
 
 /// Writes down what it receives.
@@ -191,39 +192,20 @@ pub(super) fn xzed(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().unwrap()
 }
 
-/// A tar (POSIX ustar) of a folder's files, sorted, under their paths below it.
+/// A tar of a folder's files, sorted, under their paths below it.
 pub(super) fn tarred(folder: &Path) -> Vec<u8> {
-    let (mut tar, mut left) = (Vec::new(), vec![folder.to_owned()]);
-    let mut files = Vec::new();
+    let (mut files, mut left) = (Vec::new(), vec![folder.to_owned()]);
     while let Some(next) = left.pop() {
         for path in fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
             if path.is_dir() { left.push(path) } else { files.push(path) }
         }
     }
     files.sort();
-    for path in files {
-        let (name, bytes) = (path.strip_prefix(folder).unwrap().to_str().unwrap(), fs::read(&path).unwrap());
-        let mut header = [0_u8; 512];
-        let size = format!("{:011o}", bytes.len());
-        for (at, field) in [
-            (0, name),
-            (100, "0000644"),
-            (108, "0000000"),
-            (116, "0000000"),
-            (124, size.as_str()),
-            (136, "00000000000"),
-            (148, "        "),
-            (156, "0"),
-            (257, "ustar\u{0}00"),
-        ] {
-            header[at..at + field.len()].copy_from_slice(field.as_bytes());
-        }
-        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-        header[148..156].copy_from_slice(format!("{sum:06o}\u{0} ").as_bytes());
-        tar.extend(header);
-        tar.extend(&bytes);
-        tar.resize(tar.len().next_multiple_of(512), 0);
-    }
+    let entry = |path: PathBuf| {
+        let name = path.strip_prefix(folder).unwrap().to_str().unwrap();
+        entry(b'0', name, &fs::read(&path).unwrap())
+    };
+    let mut tar = files.into_iter().flat_map(entry).collect::<Vec<u8>>();
     tar.resize(tar.len() + 1024, 0);
     tar
 }

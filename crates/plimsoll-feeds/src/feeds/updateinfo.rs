@@ -13,8 +13,6 @@
 //! of the release's own repository. The parts of the others are checked by themselves, and refused records are
 //! told there.
 
-use std::io::SeekFrom;
-
 use super::{Covers, Feed, Index, ParseError, Part, PlanError, Reading, Sink, Source, inflate, text};
 
 mod document;
@@ -109,7 +107,7 @@ fn bounds(reading: &Reading<'_>, source: &mut dyn Source, others: &[String]) -> 
         }
     })?;
     result?;
-    source.seek(SeekFrom::Start(0)).map_err(|error| ParseError(format!("cannot read it again: {error}")))?;
+    inflate::rewind(source)?;
     for (number, name) in others.iter().enumerate() {
         each_of_other(reading, name, &mut |update| note(number + 1, &update))?;
     }

@@ -4,12 +4,11 @@
 //! stands for an absent field in some sources, and free-form fields may hold anything.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
+
+use crate::feeds::json::{Field, Object};
 
 /// One record.
 #[derive(Debug, Default, Deserialize)]
@@ -154,48 +153,5 @@ fn lenient<'de, D: Deserializer<'de>, T: serde::de::DeserializeOwned + Default>(
 /// Reads an object, and anything else as an empty one. Its fields are read as they come, so that long lists of which
 /// nothing is kept (the binary packages of a kernel) cost no memory.
 fn specific<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Specific, D::Error> {
-    deserializer.deserialize_any(SpecificOrNot)
-}
-
-struct SpecificOrNot;
-
-impl<'de> Visitor<'de> for SpecificOrNot {
-    type Value = Specific;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Specific, M::Error> {
-        Specific::deserialize(MapAccessDeserializer::new(map))
-    }
-
-    fn visit_seq<S: SeqAccess<'de>>(self, mut seq: S) -> Result<Specific, S::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Specific::default())
-    }
-
-    fn visit_unit<E>(self) -> Result<Specific, E> {
-        Ok(Specific::default())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Specific, E> {
-        Ok(Specific::default())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Specific, E> {
-        Ok(Specific::default())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Specific, E> {
-        Ok(Specific::default())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Specific, E> {
-        Ok(Specific::default())
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Specific, E> {
-        Ok(Specific::default())
-    }
+    Field::<Object<Specific>>::deserialize(deserializer).map(|field| field.into_fields().unwrap_or_default())
 }

@@ -1,13 +1,9 @@
 //! The fields of a CSAF document that are read. Texts are borrowed from the document, which may have tens of
 //! megabytes.
 
-use std::borrow::Cow;
-
 use serde::Deserialize;
 
-/// A text, borrowed where it has no escapes.
-#[derive(Clone, Debug, Default, Deserialize, PartialEq, Eq, Hash)]
-pub(super) struct Text<'a>(#[serde(borrow)] pub(super) Cow<'a, str>);
+use crate::feeds::json::{self, Text};
 
 /// One document.
 #[derive(Debug, Deserialize)]
@@ -184,10 +180,5 @@ pub(super) struct Threat<'a> {
 
 /// Reads a document.
 pub(super) fn read(bytes: &[u8]) -> Result<Document<'_>, &'static str> {
-    // Serde would take a list for the fields of a document in their order.
-    if !bytes.trim_ascii_start().starts_with(b"{") {
-        return Err("it is not a CSAF document");
-    }
-    serde_json::from_slice(bytes)
-        .map_err(|error| if error.is_data() { "it is not a CSAF document" } else { "it is not JSON" })
+    json::read_whole(bytes, "it is not a CSAF document")
 }

@@ -13,9 +13,10 @@ use plimsoll_core::advisory::{Advisory, Affected, Cvss, FixState, Range, RangeEn
 use plimsoll_core::distros::redhat;
 
 use super::builds::{Fixes, Versions};
-use super::document::{Document, Text, Vulnerability};
+use super::document::{Document, Vulnerability};
 use super::products::{Component, Kind, Platform, Products, Resolved, decoded};
 use super::{SOURCE, text};
+use crate::feeds::json::Text;
 
 /// Most CVSS vectors of a flaw that are kept.
 const VECTORS_MAX: usize = 8;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use plimsoll_core::advisory::{Advisories as _, FixState};
 
+use super::super::archive::tests::entry;
 use super::super::tests::{parsed, tarred};
 use super::*;
 use crate::database::Database;
@@ -139,23 +140,10 @@ fn what_is_no_tar_is_no_part() {
     assert!(parsed("redhat-vex", CHANGES, b"").0.is_ok());
 }
 
-/// One header of a tar and so many bytes of content.
-fn entry(name: &str, size: usize) -> Vec<u8> {
-    let mut header = vec![0_u8; 512];
-    header[..name.len()].copy_from_slice(name.as_bytes());
-    header[124..135].copy_from_slice(format!("{size:011o}").as_bytes());
-    header[148..156].fill(b' ');
-    header[156] = b'0';
-    let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
-    header[148..154].copy_from_slice(format!("{sum:06o}").as_bytes());
-    header.resize(512 + size.next_multiple_of(512), b' ');
-    header
-}
-
 #[test]
 fn a_document_that_is_too_large_is_refused_alone() {
     let size = usize::try_from(DOCUMENT_BYTES_MAX).unwrap() + 1;
-    let tar = [entry("2024/cve-2024-0001.json", size), archive_of("modules")].concat();
+    let tar = [entry(b'0', "2024/cve-2024-0001.json", &vec![b' '; size]), archive_of("modules")].concat();
     let bytes = zstd::encode_all(tar.as_slice(), 0).unwrap();
     let (result, received) = parsed("redhat-vex", ARCHIVE, &bytes);
     assert!(result.is_ok());
