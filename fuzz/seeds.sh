@@ -94,8 +94,18 @@ file npm/all.zip "$image/catalogers/java/pom-properties/opt/app/renamed.jar" | a
 
 bundle=$crates/plimsoll-feeds/testdata/bundles/kev.bundle
 add bundle '' < "$bundle"
-# Its payloads lie behind other headers there, but the manifest is one that reads.
-tar -xOf "$bundle" bundle.json | add bundle ''
+{
+    tar -xOf "$bundle" bundle.json
+    printf '\0'
+    tar -xOf "$bundle" --wildcards 'feeds/*'
+} | add bundle ''
+{
+    tar -xOf "$bundle" bundle.json | sed 's/"is_compressed": true/"is_compressed": false/'
+    printf '\0'
+    tar -xOf "$bundle" --wildcards 'feeds/epss/*'
+    printf '{"vulnerabilities": []}'
+} | add bundle ''
+for export in "$feeds"/clair-export/*/document; do add bundle '' < "$export"; done
 
 # The cases of a scheme are lines `A < B`; its number is its place in the sorted list.
 number=0
