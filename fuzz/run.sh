@@ -23,7 +23,7 @@ if [ "$sanitizer" = none ]; then
     flags='-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4'
     flags="$flags -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table"
     flags="$flags -Cllvm-args=-sanitizer-coverage-trace-compares --cfg fuzzing"
-    RUSTFLAGS="$flags" cargo build --quiet --release --target "$host" --bins
+    RUSTFLAGS="$flags" cargo build --quiet --locked --release --target "$host" --bins
 else
     rustup run nightly rustc --version > /dev/null 2>&1 || skip "no nightly compiler for SANITIZER=$sanitizer"
     command -v cargo-fuzz > /dev/null || skip "no cargo-fuzz for SANITIZER=$sanitizer; \`cargo install cargo-fuzz\`"
@@ -46,7 +46,8 @@ for target; do
     mkdir -p "corpus/$target" "artifacts/$target"
     # Formats of many parts need room; elsewhere what is small finds more in the same time.
     case $target in
-    bundle | executable | feeds | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
+    feeds | mirror) bytes_max=40000 ;;
+    bundle | executable | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
     *) bytes_max=8000 ;;
     esac
     log="artifacts/$target.log"

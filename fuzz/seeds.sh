@@ -37,21 +37,75 @@ for file in "$image"/tar/*.tar.gz; do
 done
 
 feeds=$crates/plimsoll-feeds/testdata/feeds
-find "$feeds" -mindepth 3 -type f ! -name '*.snap' | while read -r file; do
-    rest=${file#"$feeds"/}
-    feed=${rest%%/*}
-    rest=${rest#*/*/}
-    case $feed/$rest in
-    osv/*/*) add feed_osv_record "$(printf %s "${rest%%/*}" | sed 's/ /%%20/g')/all.zip\n" < "$file" ;;
-    osv/*) add feeds "$feed plan\n" < "$file" ;;
-    *) add feeds "$feed $rest\n" < "$file" ;;
-    esac
+
+# Prints a file as `src/files.rs` reads it: its path, and what is in it.
+file() {
+    printf '\034\034%s\n' "$1"
+    cat "$2"
+}
+
+# Prints all files of a case, the small ones first: what is too much for an input is cut off.
+files() {
+    find "$1" -type f ! -name '*.snap' -printf '%s %P\n' | sort -n | cut -d' ' -f2- |
+        while read -r path; do file "$path" "$1/$path"; done
+}
+
+for case in "$feeds"/*/*/; do
+    case=${case%/}
+    feed=${case#"$feeds"/}
+    feed=${feed%%/*}
+    [ "$feed" != osv ] || continue
+    files "$case" | add feeds "$feed\n"
+    files "$case" | add mirror "$feed\n"
 done
+# Updates and Red Hat's documents by themselves, as their index files leave little of an input.
+for feed in amazon amazon1 fedora; do
+    find "$feeds/$feed-updateinfo" -name updateinfo.xml | while read -r path; do
+        file 2-x86_64.xml "$path" | add feeds "$feed-updateinfo\n"
+    done
+done
+find "$feeds/redhat-vex" -name '*.json' | while read -r path; do
+    file 2024/cve-2024-1.json "$path" | add feeds 'redhat-vex\n'
+done
+# As upstreams pack them.
+for packer in bzip2 gzip xz zstd; do
+    ! command -v $packer > /dev/null ||
+        { printf '\034\034document\n'; $packer -c < "$feeds/epss/plain/document"; } | add feeds 'epss\n'
+done
+
+find "$feeds/osv" -mindepth 3 -type f | while read -r path; do
+    name=${path%/*}
+    add feed_osv_record "$(printf %s "${name##*/}" | sed 's/ /%%20/g')/all.zip\n" < "$path"
+done
+# Rows without a record of their own get another's, which differs in the name alone.
+for name in 'Azure Linux:3' Maven MinimOS openEuler:24.03-LTS 'Photon OS:5.0' 'Red Hat:enterprise_linux:9::baseos' \
+    RubyGems Wolfi; do
+    sed "s/Alpine:v3.20/$name/" "$feeds/osv/odd-places/Alpine/own-cve.json" |
+        add feed_osv_record "$(printf %s "${name%%:*}" | sed 's/ /%%20/g')/all.zip\n"
+done
+file npm/all.zip "$image/catalogers/java/pom-properties/opt/app/renamed.jar" | add feeds 'osv-npm\n'
+
+{
+    printf '\034\034document\n{"vulnerabilities": []}\n\034\034journal.jsonl\n'
+    printf '%s\n' '{"file":"known_exploited_vulnerabilities.json","url":"https://upstream.example/a","etag":"\"23\"","bytes":23,"is_the_feed":true}' \
+        '{"file":"old/a.json","url":"u","revision":"r","bytes":1}' '{"file":"../beside","bytes":4}' \
+        '{"file":"old/a.json","is_removed":true}' '{"file":"old%2f..%2f..'
+} | add mirror 'kev\n'
 
 bundle=$crates/plimsoll-feeds/testdata/bundles/kev.bundle
 add bundle '' < "$bundle"
-# Its payloads lie behind other headers there, but the manifest is one that reads.
-tar -xOf "$bundle" bundle.json | add bundle ''
+{
+    tar -xOf "$bundle" bundle.json
+    printf '\0'
+    tar -xOf "$bundle" --wildcards 'feeds/*'
+} | add bundle ''
+{
+    tar -xOf "$bundle" bundle.json | sed 's/"is_compressed": true/"is_compressed": false/'
+    printf '\0'
+    tar -xOf "$bundle" --wildcards 'feeds/epss/*'
+    printf '{"vulnerabilities": []}'
+} | add bundle ''
+for export in "$feeds"/clair-export/*/document; do add bundle '' < "$export"; done
 
 # The cases of a scheme are lines `A < B`; its number is its place in the sorted list.
 number=0

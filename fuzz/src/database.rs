@@ -1,18 +1,18 @@
 //! The advisory database: edits of a real one, its digest set right, since nothing else gets past it.
 
 use std::fs;
-use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use plimsoll_core::advisory::{
-    Advisories, Advisory, Affected, Epss, FeedRecord, FixState, Kev, LookupError, Range, RangeEnd, Severity,
-    Status,
+    Advisories, Advisory, Affected, Cvss, EndOfLife, Epss, FeedRecord, FixState, Kev, LookupError, Range,
+    RangeEnd, Severity, Status,
 };
 use plimsoll_feeds::database::{Builder, Database, diff};
 use plimsoll_feeds::feeds::Sink;
 use sha2::{Digest, Sha256};
 
 use crate::bytes::edited;
+use crate::place::place;
 
 /// Where the digest of the body stands, and where the body begins.
 const DIGEST: std::ops::Range<usize> = 24..56;
@@ -51,17 +51,16 @@ fn ask(database: &Database) -> Result<(), LookupError> {
             read?;
         }
     }
-    for cve in ["CVE-2024-1", "CVE-2024-3", "CVE-1", ""] {
+    for cve in ["CVE-2024-0001", "CVE-2024-0003", "CVE-2024-0005", "CVE-1", ""] {
         database.enrichment(cve)?;
     }
+    for repository in ["r-1", "r-2", "r", ""] {
+        database.products(repository)?;
+    }
+    for namespace in ["alpine:3.20", "debian:12", ""] {
+        database.end_of_life(namespace);
+    }
     Ok(())
-}
-
-/// A file of this process's own, in memory where the system has a place for that.
-fn place(name: &str) -> PathBuf {
-    let memory = PathBuf::from("/dev/shm");
-    let directory = if memory.is_dir() { memory } else { std::env::temp_dir() };
-    directory.join(format!("plimsoll-fuzz-{}-{name}", std::process::id()))
 }
 
 fn real() -> &'static [u8] {
@@ -81,7 +80,7 @@ fn build() -> Builder {
         let mut sink = builder.begin_feed(record);
         for nth in 0..20 {
             let advisory = Advisory {
-                id: format!("CVE-2024-{nth}"),
+                id: format!("CVE-2024-{nth:04}"),
                 summary: format!("summary {nth}"),
                 severity: Some(Severity::High),
                 ..Advisory::default()
@@ -94,8 +93,23 @@ fn build() -> Builder {
             due_date: "2024-02-01".to_owned(),
             is_used_by_ransomware: true,
         };
-        sink.kev("CVE-2024-3", kev);
-        sink.epss("CVE-2024-1", Epss { score: 0.5, percentile: 0.25 });
+        sink.kev("CVE-2024-0003", kev);
+        sink.epss("CVE-2024-0001", Epss { score: 0.5, percentile: 0.25 });
+        let vectors = ["CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H", "AV:N/AC:L/Au:N/C:C/I:C/A:C"];
+        let vectors = vectors.map(|vector| Cvss::read(feed, vector).expect("it is a vector"));
+        for cve in ["CVE-2024-0001", "CVE-2024-0005"] {
+            sink.cvss(cve, &vectors);
+        }
+        for (nth, repository) in ["r-1", "r-2", "r-3"].into_iter().enumerate() {
+            sink.repository(repository, &["a:9::x", "b:9", "c:9"][nth..]);
+        }
+        let end = EndOfLife {
+            date: Some("2026-04-01".to_owned()),
+            is_over: false,
+            extended_until: Some("2028-04-01".to_owned()),
+        };
+        sink.end_of_life(namespaces[0], end);
+        sink.end_of_life(namespaces[1], EndOfLife { date: None, is_over: true, extended_until: None });
         sink.refuse("record", "reason");
     }
     builder
@@ -120,5 +134,22 @@ fn affected(namespace: &str, nth: usize) -> Affected {
         module: (nth % 5 == 0).then(|| "m:1".to_owned()),
         architectures: if nth % 7 == 0 { vec!["x86_64".to_owned()] } else { Vec::new() },
         severity: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_real_one_has_all_sections() {
+        let path = place("real");
+        fs::write(&path, real()).expect("the directory for temporary files can be written to");
+        let database = Database::open(&path).expect("it is one");
+        database.verify().expect("it is sound");
+        ask(&database).expect("it can be read");
+        assert_eq!(database.enrichment("CVE-2024-0001").map(|known| known.cvss.len()), Ok(4));
+        assert_eq!(database.products("r-2").map(|products| products.len()), Ok(2));
+        assert!(database.end_of_life("alpine:3.20").is_some());
     }
 }

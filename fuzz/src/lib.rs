@@ -10,8 +10,11 @@ mod bytes;
 mod catalogers;
 mod database;
 mod feeds;
+mod files;
 mod layers;
 mod merge;
+mod mirror;
+mod place;
 mod rpm;
 mod text;
 
@@ -21,5 +24,6 @@ pub use database::advisory_database;
 pub use feeds::{feed_osv_record, feeds};
 pub use layers::{image_documents, layer, tar};
 pub use merge::merge;
+pub use mirror::mirror;
 pub use rpm::{rpm_bdb, rpm_header, rpm_ndb, rpm_sqlite};
 pub use text::{registry, report_text, schemes};
