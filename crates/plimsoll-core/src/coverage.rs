@@ -53,7 +53,7 @@ pub enum CoverageState {
     Stale,
     /// The database has nothing for the namespace.
     Missing,
-    /// The database has nothing for the namespace, and the feed is switched off.
+    /// The feed is switched off, so that whatever the database has of it is not asked.
     Off,
     /// No feed for it is known to Plimsoll.
     Unsupported,
@@ -70,9 +70,7 @@ impl CoverageState {
             CoverageState::Unsupported => "unsupported",
         }
     }
-}
 
-impl CoverageState {
     /// Whether the database has something.
     pub fn is_there(self) -> bool {
         matches!(self, CoverageState::Loaded | CoverageState::Stale)

@@ -37,7 +37,6 @@ static ALLOWED: &[(&str, &[&str], &str)] = &[
         &["clair-export"],
         "an import has no row of its own: it puts what Clair wrote where this feed's snapshot is",
     ),
-    ("crates/plimsoll-feeds/src/bundle/export.rs", &["json"], "an ending of file names"),
     (
         "crates/plimsoll-feeds/src/database/format.rs",
         &["epss", "kev"],
