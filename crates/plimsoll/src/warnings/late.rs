@@ -72,7 +72,7 @@ pub(crate) fn late(watched: &[Watched<'_>], memory: &Memory, now: Timestamp) -> 
 
 /// Whether a feed is there to be used. One that is not is late after a while.
 pub(super) fn is_missing(status: &FeedStatus) -> bool {
-    status.is_enabled && !(status.has_snapshot && status.is_in_database)
+    status.is_enabled && !status.is_in_database
 }
 
 fn why(feed: &Watched<'_>, memory: &Memory, now: Timestamp) -> Option<Why> {
