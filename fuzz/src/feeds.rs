@@ -125,11 +125,11 @@ pub fn feed_osv_record(data: &[u8]) {
 /// The same. Gives the feed, and how many records it had.
 fn read_osv_record(data: &[u8]) -> Option<(&'static Feed, usize)> {
     let (path, bytes) = first_line(data)?;
-    let has_it = |feed: &&Feed| {
+    let has_it = |feed: &&'static Feed| {
         let plan = (feed.plan)(feed, &mut Upstream(&Files(Vec::new())));
         feed.name.starts_with("osv-") && plan.is_ok_and(|parts| parts.iter().any(|part| part.path == path))
     };
-    let feed = FEEDS.iter().copied().find(|feed| has_it(&feed))?;
+    let feed = FEEDS.iter().copied().find(has_it)?;
     let file = format!("{}/record.json", path.trim_end_matches("/all.zip").replace("%20", " "));
     Some((feed, read(feed, &Files(vec![(&file, bytes)]))))
 }
