@@ -68,6 +68,15 @@ find "$feeds/redhat-vex" -name '*.json' | while read -r path; do
     file 2024/cve-2024-1.json "$path" | add feeds 'redhat-vex\n'
 done
 # As upstreams pack them.
+for format in ustar pax gnu; do
+    tar -C "$feeds/github-advisories/malformed/document" --format=$format -cf corpus/packed .
+    file document corpus/packed | add feeds 'github-advisories\n'
+    tar -C "$feeds/ubuntu-osv/malformed/osv/osv-all" --format=$format -cf corpus/packed .
+    file osv/osv-all.tar.xz corpus/packed | add feeds 'ubuntu-osv\n'
+    tar -C "$feeds/redhat-vex/malformed/csaf_vex_2024-11-20" --format=$format -cf corpus/packed .
+    file csaf_vex_2024-11-20.tar.zst corpus/packed | add feeds 'redhat-vex\n'
+done
+rm corpus/packed
 for packer in bzip2 gzip xz zstd; do
     ! command -v $packer > /dev/null ||
         { printf '\034\034document\n'; $packer -c < "$feeds/epss/plain/document"; } | add feeds 'epss\n'

@@ -128,11 +128,11 @@ fn affected(namespace: &str, nth: usize) -> Affected {
         status: Status::Affected,
         fix: FixState::default(),
         ranges: vec![Range {
-            introduced: (nth % 3 == 0).then(|| "1.0".to_owned()),
+            introduced: (nth.is_multiple_of(3)).then(|| "1.0".to_owned()),
             end: ends[nth % ends.len()].clone(),
         }],
-        module: (nth % 5 == 0).then(|| "m:1".to_owned()),
-        architectures: if nth % 7 == 0 { vec!["x86_64".to_owned()] } else { Vec::new() },
+        module: (nth.is_multiple_of(5)).then(|| "m:1".to_owned()),
+        architectures: if nth.is_multiple_of(7) { vec!["x86_64".to_owned()] } else { Vec::new() },
         severity: None,
     }
 }

@@ -1,9 +1,9 @@
 //! Several files in one input: two bytes 1c, a path and a line end before each.
 //!
 //! They stand for the fixtures of a feed, and are packed as those are: an upstream's `X.gz` is made of a file `X`, its
-//! `X.tar` and `X/all.zip` of the files below `X/`.
+//! `X.tar` and `X/all.zip` of the files below `X/`. The sums of what is a tar already are set right.
 
-use crate::bytes::{first_line, tar_of, zip_of_all};
+use crate::bytes::{first_line, summed_tar, tar_of, zip_of_all};
 
 const MARK: &[u8] = b"\x1c\x1c";
 
@@ -28,7 +28,8 @@ impl<'a> Files<'a> {
     pub(crate) fn upstream(&self, path: &str) -> Option<Vec<u8>> {
         let path = if path.is_empty() { "document" } else { path };
         if let Some((_, content)) = self.0.iter().find(|(name, _)| *name == path) {
-            return Some(content.to_vec());
+            let is_tar = content.get(257..262) == Some(b"ustar");
+            return Some(if is_tar { summed_tar(content) } else { content.to_vec() });
         }
         if let Some(folder) = path.strip_suffix("/all.zip") {
             return self.below(&folder.replace("%20", " ")).map(|files| zip_of_all(&files));
@@ -72,5 +73,8 @@ mod tests {
         ] {
             assert_eq!(files.upstream(path), expected, "{path}");
         }
+        let mut wrong = tar_of(&[("a", b"")]);
+        wrong[0] = b'b';
+        assert_eq!(Files(vec![("x", &wrong)]).upstream("x"), Some(tar_of(&[("b", b"")])));
     }
 }
