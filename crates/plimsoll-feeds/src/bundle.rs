@@ -16,7 +16,7 @@
 //! of itself. Nothing looks fresher for having been carried.
 //!
 //! The tar file is one way to carry it: [`Export`] hands out manifest, signature and payloads one by one, and
-//! [`import`] takes them from whatever implements [`Incoming`].
+//! [`import()`] takes them from whatever implements [`Incoming`].
 
 use std::io;
 
