@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use crate::advisory::{EndOfLife, FeedRecord};
+use crate::advisory::{EndOfLife, Enrichment, FeedRecord};
 use crate::distros::KeyedBy;
 use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package, Release};
@@ -16,13 +16,24 @@ use crate::standings::Standings;
 /// The feed that knows which flaws are exploited.
 const EXPLOITED: &str = "kev";
 
+/// The feed that knows how likely flaws are to be exploited.
+const LIKELIHOOD: &str = "epss";
+
 /// Feeds that say more of a flaw or of a release than advisories do. Every image is better for them.
-const ENRICHING: [&str; 4] = ["end-of-life", "epss", EXPLOITED, "nvd"];
+const ENRICHING: [&str; 4] = ["end-of-life", LIKELIHOOD, EXPLOITED, "nvd"];
 
 /// Whether findings were held against the list of what is exploited. Without it, that none is marked says
 /// nothing.
 pub fn knows_exploited(coverage: &[Coverage]) -> bool {
     coverage.iter().any(|need| need.needs == EXPLOITED && need.state.is_there())
+}
+
+/// Takes out of an enrichment what feeds say that are switched off: a report that calls a feed off shows nothing of
+/// it.
+pub(crate) fn without_off(mut enrichment: Enrichment, standings: &Standings) -> Enrichment {
+    enrichment.kev = enrichment.kev.filter(|_| !standings.is_off(EXPLOITED));
+    enrichment.epss = enrichment.epss.filter(|_| !standings.is_off(LIKELIHOOD));
+    enrichment
 }
 
 /// What one need of an image looks like in the database.

@@ -11,7 +11,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::advisory::{Advisories, Advisory, Cvss, Enrichment, LookupError, Row, Status};
-use crate::coverage::{Coverage, Judge, Judges, end_of_life_gap};
+use crate::coverage::{Coverage, Judge, Judges, end_of_life_gap, without_off};
 use crate::distros::KeyedBy;
 use crate::finding::{Evidence, Finding, Findings};
 use crate::gap::{Gap, GapKind};
@@ -33,6 +33,7 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     let off: Vec<usize> = (0..feeds.len()).filter(|index| standings.is_off(&feeds[*index].name)).collect();
     let mut matcher = Matcher {
         advisories,
+        standings,
         off,
         bodies: HashMap::new(),
         enrichments: HashMap::new(),
@@ -203,6 +204,7 @@ impl<'r, 'a> Sorted<'r, 'a> {
 
 struct Matcher<'a, A> {
     advisories: &'a A,
+    standings: &'a Standings,
     /// Indexes of feeds that are switched off although the database has them.
     off: Vec<usize>,
     bodies: HashMap<u32, Rc<Advisory>>,
@@ -309,10 +311,11 @@ impl<'a, A: Advisories> Matcher<'a, A> {
         if let Some(enrichment) = self.enrichments.get(id) {
             return Rc::clone(enrichment);
         }
-        let mut enrichment = self.advisories.enrichment(id).unwrap_or_else(|error| {
+        let enrichment = self.advisories.enrichment(id).unwrap_or_else(|error| {
             self.gaps.push(Gap::new(GapKind::LookupFailed, id, error.to_string()));
             Enrichment::default()
         });
+        let mut enrichment = without_off(enrichment, self.standings);
         flaws::sort(&mut enrichment.cvss);
         let enrichment = Rc::new(enrichment);
         self.enrichments.insert(id.to_owned(), Rc::clone(&enrichment));
