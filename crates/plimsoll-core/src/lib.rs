@@ -3,7 +3,7 @@
 //! Reading order follows the flow. An [`image`] is opened elsewhere and catalogued into an [`inventory`];
 //! [`advisory`] says what a feed stated and how it is looked up; [`matching::find`] joins the two into
 //! [`finding`]s with their [`coverage`]; [`policy::judge`] turns those into a verdict. What could not be
-//! known on the way is a [`gap`], a value in the result.
+//! known on the way is a [`gap`], a value in the result. [`scan`] has the words for where a scan of a server stands.
 //!
 //! Three registries of rows live here: [`schemes`] (version orderings), [`ecosystems`] (kinds of packages)
 //! and [`distros`] (distributions).
@@ -21,5 +21,6 @@ pub mod inventory;
 pub mod matching;
 pub mod policy;
 pub mod purl;
+pub mod scan;
 pub mod schemes;
 pub mod standings;

@@ -1,0 +1,370 @@
+//! Scans and their queue.
+//!
+//! A scan goes from `queued` over the states of a worker to a final one. Only the worker that holds its lease changes
+//! it, besides cancelling. A lease that ran out may be claimed by another worker; the number of the lease then is
+//! another one, so that what the first one says afterwards is not heard.
+
+use jiff::Timestamp;
+use plimsoll_core::digest::Digest;
+use plimsoll_core::scan::{Reason, ScanState};
+
+use crate::{InventoryRow, Judged, Store, StoreError};
+
+/// What a scan is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScanKind {
+    /// A name whose digest is not known yet. Ends with [`Outcome::Resolved`].
+    Reference,
+    /// A digest that is not known yet to be an index or an image.
+    Digest,
+    /// An image manifest.
+    Image,
+    /// An index: its state is that of its children.
+    Index,
+}
+
+/// Whose turn it is: smaller comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Priority {
+    /// Somebody waits for it.
+    Asked,
+    /// A watched registry has it.
+    Watched,
+    /// It was scanned before, by older rules.
+    Rescan,
+}
+
+/// How far a worker is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Layers that are done.
+    pub layers_done: u32,
+    /// Layers there are.
+    pub layers: u32,
+    /// Stored bytes read so far.
+    pub bytes_done: u64,
+    /// Stored bytes there are; 0 where that is not known.
+    pub bytes: u64,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Submission {
+    /// The manifest's digest, or `None` for a name whose digest must first be asked for.
+    pub digest: Option<Digest>,
+    /// What it is, as far as is known.
+    pub kind: ScanKind,
+    /// The reference as it was given, without credentials; empty where there is none (Clair's manifests).
+    pub reference: String,
+    /// `HOST[:PORT]` of the registry, by which scans at once are limited; empty where there is none.
+    pub registry: String,
+    /// `NAMESPACE/NAME` in that registry; empty where there is none.
+    pub repository: String,
+    /// How to get it, and how it is to be asked for, in the worker's own form. May hold secrets: never shown.
+    pub source: Vec<u8>,
+    /// Whose turn it is.
+    pub priority: Priority,
+    /// Why it is queued: [`Reason::Asked`], [`Reason::Watched`] or [`Reason::Rescan`].
+    pub reason: Reason,
+    /// How often it may be tried.
+    pub attempts_max: u32,
+    /// What images are indexed by now. A scan that completed by the same is not queued again.
+    pub index_state: String,
+    /// Whether it is queued again although it is completed by the same.
+    pub is_forced: bool,
+}
+
+/// What became of a submission.
+#[derive(Clone, Debug)]
+pub struct Submitted {
+    /// The scan, new or not.
+    pub scan: Scan,
+    /// Whether it was not known before.
+    pub is_new: bool,
+    /// Whether it was put into the queue by this submission.
+    pub is_queued: bool,
+}
+
+/// One scan.
+#[derive(Clone, Debug)]
+pub struct Scan {
+    /// The digest as text; for a name whose digest was not known, `ref-` and random characters.
+    pub id: String,
+    /// What it is of.
+    pub kind: ScanKind,
+    /// The manifest's digest, once it is known.
+    pub digest: Option<Digest>,
+    /// The reference as it was first given.
+    pub reference: String,
+    /// `HOST[:PORT]` of its registry.
+    pub registry: String,
+    /// `NAMESPACE/NAME` there.
+    pub repository: String,
+    /// For a name that was resolved: the id of the scan that it led to.
+    pub successor: Option<String>,
+    /// Where it stands.
+    pub state: ScanState,
+    /// Why it stands there.
+    pub reason: Reason,
+    /// The same for people, and what to do.
+    pub detail: String,
+    /// Since when it stands there.
+    pub since: Timestamp,
+    /// When it was last put into the queue.
+    pub queued_at: Timestamp,
+    /// When a worker first took it since then.
+    pub started_at: Option<Timestamp>,
+    /// When it reached a final state.
+    pub finished_at: Option<Timestamp>,
+    /// Attempts that were begun since it was put into the queue.
+    pub attempt: u32,
+    /// How often it may be tried.
+    pub attempts_max: u32,
+    /// When it is tried again.
+    pub retry_at: Option<Timestamp>,
+    /// Whose turn it is.
+    pub priority: Priority,
+    /// How many scans are before it in the queue; only while it is queued.
+    pub position: Option<u64>,
+    /// How far the worker is; only while one is at work.
+    pub progress: Option<Progress>,
+    /// Feeds that it waits for.
+    pub awaited: Vec<String>,
+    /// What it was last indexed by.
+    pub index_state: Option<String>,
+    /// What was last found, and in which database.
+    pub judged: Option<Judged>,
+    /// For an index: what it names, in its order.
+    pub children: Vec<Child>,
+}
+
+/// One entry of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Child {
+    /// Its digest.
+    pub digest: Digest,
+    /// `os/architecture[/variant]`; empty where the index does not say.
+    pub platform: String,
+    /// Its media type.
+    pub media_type: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// Whether it is something about an image instead of an image, and so is not scanned.
+    pub is_attestation: bool,
+}
+
+/// What a worker may claim.
+#[derive(Clone, Debug)]
+pub struct Claim<'a> {
+    /// Who claims: unique among all workers of all replicas.
+    pub worker: &'a str,
+    /// Until when the lease holds unless it is prolonged.
+    pub until: Timestamp,
+    /// Most scans of one registry in hand at once, over all replicas.
+    pub per_registry_max: u32,
+    /// Most scans in hand at once, over all replicas.
+    pub all_max: u32,
+    /// Claims this scan and no other, whatever the limits (a client waits for it with its connection open).
+    pub only: Option<&'a str>,
+}
+
+/// A scan that was claimed.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// The scan, its attempt counted.
+    pub scan: Scan,
+    /// How to get it, as it was submitted.
+    pub source: Vec<u8>,
+    /// The right to change it.
+    pub lease: Lease,
+}
+
+/// The right to change a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// Which scan.
+    pub id: String,
+    /// Whose.
+    pub worker: String,
+    /// Counts the leases of the scan.
+    pub number: u64,
+}
+
+/// What the store says to a heartbeat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beat {
+    /// Whether the lease still holds; otherwise whatever the worker does is in vain.
+    pub is_held: bool,
+    /// Whether somebody asked to call it off.
+    pub is_cancelled: bool,
+}
+
+/// A change on the way.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// [`ScanState::Fetching`], [`ScanState::Indexing`] or [`ScanState::Matching`].
+    pub state: ScanState,
+    /// For people.
+    pub detail: String,
+    /// What it turned out to be, where that is new.
+    pub kind: Option<ScanKind>,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// A name leads to this digest, which is submitted in the same transaction; the scan of the name ends as
+    /// completed with a successor.
+    Resolved(Box<Submission>),
+    /// It is an index; its children that are images are submitted in the same transaction.
+    Index {
+        /// What it names.
+        children: Vec<Child>,
+        /// The submissions of its images.
+        submissions: Vec<Submission>,
+    },
+    /// It is indexed and judged: [`ScanState::Completed`] or [`ScanState::Unsupported`] with this reason.
+    Judged {
+        /// What is aboard.
+        inventory: Box<InventoryRow>,
+        /// What was found.
+        judged: Judged,
+        /// [`ScanState::Completed`] or [`ScanState::Unsupported`].
+        state: ScanState,
+        /// [`Reason::Complete`], [`Reason::WithGaps`] or why it is not supported.
+        reason: Reason,
+        /// For people.
+        detail: String,
+    },
+    /// It is indexed, and there is nothing to match it against: [`ScanState::FeedsNotLoaded`]. The lease ends; the
+    /// scan is claimed again for matching when [`Store::wake_awaiting`] says so.
+    Awaiting {
+        /// What is aboard.
+        inventory: Box<InventoryRow>,
+        /// [`Reason::NoDatabase`] or [`Reason::FeedsAwaited`].
+        reason: Reason,
+        /// Which feeds it waits for.
+        awaited: Vec<String>,
+        /// For people.
+        detail: String,
+    },
+    /// It may work another time: [`ScanState::Retrying`], or [`ScanState::Failed`] with
+    /// [`Reason::AttemptsExhausted`] where this was the last attempt.
+    Retry {
+        /// Why it did not work.
+        reason: Reason,
+        /// For people.
+        detail: String,
+        /// When to try again.
+        at: Timestamp,
+    },
+    /// The worker ends: the scan goes back into the queue, and the attempt does not count.
+    HandedBack,
+    /// It will not work: [`ScanState::Unsupported`], [`ScanState::Failed`] or [`ScanState::Cancelled`].
+    Ended {
+        /// The final state.
+        state: ScanState,
+        /// Why.
+        reason: Reason,
+        /// For people.
+        detail: String,
+    },
+}
+
+/// Which scans are listed.
+#[derive(Clone, Debug, Default)]
+pub struct ScanFilter {
+    /// Only of this state.
+    pub state: Option<ScanState>,
+    /// Only of this registry and repository, as far as each is not empty.
+    pub registry: String,
+    /// See `registry`.
+    pub repository: String,
+    /// Only after this id, in the order of ids.
+    pub after: Option<String>,
+    /// Most rows.
+    pub rows_max: u32,
+}
+
+impl Store {
+    /// Takes a submission: a scan that is not known is queued; one that is on its way moves forward in the queue if
+    /// this one is more urgent, and keeps the newer source; one that is final is queued again where it failed, was
+    /// cancelled, was indexed by something else, or `is_forced`. What this returns is on disk.
+    pub fn submit(&self, submission: &Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        let _ = (submission, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// One scan by its id, with its position, children, and what was found.
+    pub fn scan(&self, id: &str) -> Result<Option<Scan>, StoreError> {
+        let _ = id;
+        Err(StoreError::unfinished())
+    }
+
+    /// Scans, in the order of their ids, without positions and children.
+    pub fn scans(&self, filter: &ScanFilter) -> Result<Vec<Scan>, StoreError> {
+        let _ = filter;
+        Err(StoreError::unfinished())
+    }
+
+    /// Claims the next scan that is due: queued, retrying with its time come, woken, or left by a worker whose lease
+    /// ran out. The latter counts as an attempt that failed with [`Reason::WorkerLost`]: where it was the last one,
+    /// the scan ends as failed and another one is looked for. The scan becomes [`ScanState::Fetching`].
+    pub fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
+        let _ = (claim, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// Prolongs a lease and notes how far the worker is. No event is written for progress.
+    pub fn beat(
+        &self,
+        lease: &Lease,
+        until: Timestamp,
+        progress: Option<Progress>,
+        now: Timestamp,
+    ) -> Result<Beat, StoreError> {
+        let _ = (lease, until, progress, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// Changes a scan on the way. `false` where the lease does not hold any more.
+    pub fn advance(&self, lease: &Lease, change: &Change, now: Timestamp) -> Result<bool, StoreError> {
+        let _ = (lease, change, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// Ends an attempt and gives the lease back, with all that comes of it in one transaction. `false` where the lease
+    /// does not hold any more, and then nothing has changed. Doing it twice is doing it once.
+    pub fn finish(&self, lease: &Lease, outcome: &Outcome, now: Timestamp) -> Result<bool, StoreError> {
+        let _ = (lease, outcome, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// Calls a scan off: at once where no worker has it, else at the worker's next heartbeat. `false` where it is
+    /// final already or not known.
+    pub fn cancel(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let _ = (id, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// Puts scans that wait for feeds back into the queue; returns how many. They are claimed as scans whose layers
+    /// are known, so that only matching is left.
+    pub fn wake_awaiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let _ = now;
+        Err(StoreError::unfinished())
+    }
+
+    /// Puts up to so many completed scans of another index state back into the queue, the newest first; returns
+    /// their number.
+    pub fn queue_rescans(&self, index_state: &str, rows_max: u32, now: Timestamp) -> Result<u64, StoreError> {
+        let _ = (index_state, rows_max, now);
+        Err(StoreError::unfinished())
+    }
+
+    /// Forgets a scan, its inventory and its tags. `false` where it is not known. A worker that has it loses its
+    /// lease. Layers stay until [`Store::prune`].
+    pub fn forget(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let _ = (id, now);
+        Err(StoreError::unfinished())
+    }
+}
