@@ -14,6 +14,7 @@ pub(crate) mod clair;
 mod credentials;
 mod feeds;
 mod schema;
+mod server;
 mod units;
 mod warnings;
 
@@ -21,6 +22,7 @@ pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use schema::schema;
+pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
 
 /// The configuration file. A key that means nothing is an error.
@@ -43,6 +45,9 @@ pub(crate) struct Config {
     /// Who is told of feeds that are late.
     #[serde(default)]
     pub(crate) warnings: WarningsConfig,
+    /// How `plimsoll serve` listens, remembers and works.
+    #[serde(default)]
+    pub(crate) server: ServerConfig,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,

@@ -5,10 +5,12 @@
 
 mod cli;
 mod config;
+mod http;
 mod oci;
 mod pipeline;
 mod progress;
 mod schedule;
+mod server;
 mod standings;
 mod upstreams;
 mod warnings;

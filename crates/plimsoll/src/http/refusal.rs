@@ -1,0 +1,51 @@
+//! Saying no: what is wrong, before it is put into the words of an API.
+
+/// Why a request is not answered as asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    /// HTTP status.
+    pub(crate) status: u16,
+    /// A stable word, snake_case: `not_found`, `bad_request`, `unauthorized`, `forbidden`, `not_ready`, `unavailable`,
+    /// `rate_limited`, `too_large`, `internal`.
+    pub(crate) code: &'static str,
+    /// For people: what failed, on what, what to do. ASCII.
+    pub(crate) message: String,
+    /// After how many seconds to ask again, where that makes sense.
+    pub(crate) retry_after: Option<u32>,
+}
+
+impl Refusal {
+    /// Builds one.
+    pub(crate) fn new(status: u16, code: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal { status, code, message: ascii(&message.into()), retry_after: None }
+    }
+
+    /// The request cannot be understood.
+    pub(crate) fn bad_request(message: impl Into<String>) -> Refusal {
+        Refusal::new(400, "bad_request", message)
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(message: impl Into<String>) -> Refusal {
+        Refusal::new(404, "not_found", message)
+    }
+
+    /// The store could not be asked, or the server is not there yet.
+    pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Refusal {
+        Refusal { retry_after: Some(5), ..Refusal::new(503, code, message) }
+    }
+}
+
+/// Clients decode error bodies as ASCII and fail on anything else.
+fn ascii(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii() && !c.is_ascii_control() { c } else { '?' }).collect()
+}
+
+impl From<plimsoll_store::StoreError> for Refusal {
+    fn from(error: plimsoll_store::StoreError) -> Refusal {
+        if error.is_transient() {
+            return Refusal::unavailable("unavailable", error.to_string());
+        }
+        Refusal::new(500, "internal", error.to_string())
+    }
+}
