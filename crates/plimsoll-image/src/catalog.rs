@@ -11,7 +11,7 @@ use plimsoll_core::digest::Digest;
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::inventory::Inventory;
 
-use crate::cache::LayerCache;
+use crate::cache::LayerStore;
 use crate::layers::{Expected, LayerFailure, LayerPass, Shared, read_layer};
 use crate::limits::Limits;
 use crate::merge::{LayerInput, merge};
@@ -23,7 +23,7 @@ pub struct Options<'a> {
     /// The limits.
     pub limits: &'a Limits,
     /// Where layers that were read before are kept; `None` reads every layer.
-    pub cache: Option<&'a LayerCache>,
+    pub cache: Option<&'a dyn LayerStore>,
     /// How many layers are read at once; `None` for one a core.
     pub threads: Option<NonZero<usize>>,
     /// Told of what is going on, from any thread.

@@ -24,6 +24,9 @@ pub(crate) use stream::Hasher;
 use files::{Held, wanted_by};
 use stream::{Compression, Hashed, Unpacked, quota};
 
+/// Raised whenever the pass makes other facts of the same layer, whatever the catalogers say.
+pub const PASS_VERSION: u32 = 1;
+
 const STORED_BUFFER_BYTES: usize = 256 << 10;
 const UNPACKED_BUFFER_BYTES: usize = 256 << 10;
 
