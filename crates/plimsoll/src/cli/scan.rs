@@ -92,6 +92,7 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
         cache: cache.as_ref().map(|cache| cache as &dyn LayerStore),
         threads: args.threads,
         progress: &progress,
+        is_cancelled: &|| false,
     };
     let settings = session.net_settings(&args.insecure_registry);
     let registries = Registries {
