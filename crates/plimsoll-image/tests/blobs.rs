@@ -110,10 +110,13 @@ fn headers_do_not_follow_a_redirect_elsewhere() {
     let (server, store) = (Server::start(), Server::start());
     let [os, _] = layers();
     server.on("/os", [Reply::new(307).header("Location", store.url("/blob"))]);
-    store.on("/blob", [Reply::new(200).body(os.clone()).cut_after(9), {
-        let range = format!("bytes 9-{}/{}", os.len() - 1, os.len());
-        Reply::new(206).header("Content-Range", range).body(&os[9..])
-    }]);
+    store.on(
+        "/blob",
+        [Reply::new(200).body(os.clone()).cut_after(9), {
+            let range = format!("bytes 9-{}/{}", os.len() - 1, os.len());
+            Reply::new(206).header("Content-Range", range).body(&os[9..])
+        }],
+    );
     let headers: &[(&str, &[&str])] =
         &[("Authorization", &["Bearer t"]), ("X-Secret", &["geheim"]), ("Accept-Encoding", &["gzip"])];
     let given = layer_url(server.url("/os"), digest(&os), headers);
