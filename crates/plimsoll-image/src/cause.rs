@@ -198,6 +198,7 @@ impl RegistryError {
             RegistryError::BadAnswer { .. } => Cause::BadAnswer,
             RegistryError::Mismatch { .. } => Cause::Mismatch,
             RegistryError::Schema1 { .. } => Cause::Schema1,
+            RegistryError::BadHost { .. } => Cause::BadReference,
             RegistryError::BadMirror { .. }
             | RegistryError::Unsendable { .. }
             | RegistryError::Credentials(_) => Cause::Configuration,
