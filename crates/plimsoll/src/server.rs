@@ -4,13 +4,15 @@
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
 use plimsoll_image::open::registry::RegistryOptions;
-use plimsoll_image::open::registry::credentials::Credentials;
+use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
 
@@ -46,6 +48,7 @@ pub(crate) struct Server {
     pub(crate) ca_files: Vec<PathBuf>,
     store: OnceLock<Arc<Store>>,
     client: OnceLock<Arc<Client>>,
+    registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
     assessed: assessed::Cache,
     told: tail::Told,
@@ -71,6 +74,7 @@ impl Server {
             ca_files,
             store: OnceLock::new(),
             client: OnceLock::new(),
+            registry_options: OnceLock::new(),
             advised,
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
@@ -137,8 +141,15 @@ impl Server {
     /// How a registry is asked for one scan: with the client's own authorization where it gave one, and then with no
     /// other.
     pub(crate) fn registry_options(&self, reference: &str, authorization: Option<&str>) -> RegistryOptions {
-        let _ = (reference, authorization);
-        self.config.registry_options(Credentials::from_environment(), &[])
+        let options = self.registry_options.get_or_init(|| {
+            // Tokens are shared by the clones of these, so a registry is asked for one once.
+            self.config.registry_options(Credentials::from_environment(), &[])
+        });
+        let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
+        match (authorization.and_then(Credential::from_authorization), host) {
+            (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
+            _ => options.clone(),
+        }
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.
