@@ -10,8 +10,10 @@ mod scripted;
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::num::NonZero;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plimsoll_core::digest::Digest;
@@ -63,8 +65,8 @@ fn layers() -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn all_layers_are_asked_for_before_any_is_read() {
-    for (ahead, asked) in [(OPEN_AHEAD_MAX, 2), (1, 1), (0, 0)] {
+fn layers_are_read_from_their_urls() {
+    for ahead in [OPEN_AHEAD_MAX, 1, 0] {
         let server = Server::start();
         let [os, packages] = layers();
         server.on("/os", [Reply::new(200).body(os.clone())]);
@@ -78,7 +80,6 @@ fn all_layers_are_asked_for_before_any_is_read() {
         ];
         let limits = Limits::default();
         let opened = open_with(settings(), given, ahead, &limits).unwrap();
-        assert_eq!(server.seen().len(), asked);
         let image = &opened.images[0].image;
         assert_eq!((&image.platform, image.layers.len()), (&Platform::default(), 3));
         assert_eq!(image.digest, Some(digest(b"manifest")));
@@ -103,6 +104,55 @@ fn all_layers_are_asked_for_before_any_is_read() {
         let size = (os.len() + packages.len()) as u64;
         assert_eq!(*told.lock().unwrap(), (size, size), "{ahead} ahead");
     }
+}
+
+/// Takes as many requests as it has bodies, and only then answers them, each by its path: `/0`, `/1`.
+fn answers_once_all_are_there(bodies: Vec<Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let asked: Vec<(TcpStream, String)> = listener
+            .incoming()
+            .take(bodies.len())
+            .map(|stream| {
+                let mut reader = BufReader::new(stream.unwrap());
+                let lines: Vec<String> =
+                    reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                (reader.into_inner(), lines[0].clone())
+            })
+            .collect();
+        for (mut stream, line) in asked {
+            let nth: usize = line.split([' ', '/']).nth(2).unwrap().parse().unwrap();
+            let length = bodies[nth].len();
+            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+                .unwrap();
+            stream.write_all(&bodies[nth]).unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn all_layers_are_asked_for_before_any_is_read() {
+    let bodies: Vec<Vec<u8>> =
+        (0..9).map(|nth| Layer::default().file(&format!("{nth}"), "x").tar()).collect();
+    let server = answers_once_all_are_there(bodies.clone());
+    let given = bodies
+        .iter()
+        .enumerate()
+        .map(|(nth, body)| layer_url(format!("{server}/{nth}"), digest(body), &[]))
+        .collect();
+    let limits = Limits::default();
+    let settings = Settings { attempts_max: 1, response_timeout: Duration::from_secs(20), ..settings() };
+    let opened = open_with(settings, given, OPEN_AHEAD_MAX, &limits).unwrap();
+    let options = Options {
+        limits: &limits,
+        cache: None,
+        threads: NonZero::new(1),
+        progress: &|_| {},
+        is_cancelled: &|| false,
+    };
+    assert_eq!(catalog(&opened, &options).unwrap()[0].failures, []);
 }
 
 #[test]
