@@ -94,6 +94,7 @@ fn layers_are_read_from_their_urls() {
                 Progress::Read { bytes } => told.1 += bytes,
                 Progress::LayerDone { was_cached } => assert!(!was_cached),
             }
+            assert!(told.1 <= told.0, "more is read than there is: {told:?}");
         };
         let found = read(&opened, &limits, &progress);
         assert_eq!((found.failures, found.inventory.gaps), (Vec::new(), Vec::new()));
