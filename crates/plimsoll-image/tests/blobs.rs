@@ -10,7 +10,7 @@ mod scripted;
 mod support;
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::num::NonZero;
 use std::sync::{Arc, Mutex};
@@ -18,10 +18,12 @@ use std::time::Duration;
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Platform;
+use plimsoll_image::cache::LayerStore;
 use plimsoll_image::catalog::{CataloguedImage, Options, Progress, catalog};
 use plimsoll_image::cause::Cause;
+use plimsoll_image::facts::LayerFacts;
 use plimsoll_image::limits::Limits;
-use plimsoll_image::open::blobs::{self, LayerUrl, OPEN_AHEAD_MAX};
+use plimsoll_image::open::blobs::{self, Ahead, LayerUrl, OPEN_AHEAD_MAX};
 use plimsoll_image::open::{OpenError, Opened};
 use plimsoll_net::{Client, Proxies, Settings};
 use scripted::{Reply, Server};
@@ -44,10 +46,11 @@ fn layer_url(url: String, digest: Digest, headers: &[(&str, &[&str])]) -> LayerU
 fn open_with(
     settings: Settings,
     layers: Vec<LayerUrl>,
-    ahead: usize,
+    layers_max: usize,
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
     let client = Arc::new(Client::new(settings).unwrap());
+    let ahead = Ahead { layers_max, is_known: &|_| false };
     blobs::open("manifest", digest(b"manifest"), layers, client, ahead, limits)
 }
 
@@ -91,6 +94,7 @@ fn layers_are_read_from_their_urls() {
                 Progress::Read { bytes } => told.1 += bytes,
                 Progress::LayerDone { was_cached } => assert!(!was_cached),
             }
+            assert!(told.1 <= told.0, "more is read than there is: {told:?}");
         };
         let found = read(&opened, &limits, &progress);
         assert_eq!((found.failures, found.inventory.gaps), (Vec::new(), Vec::new()));
@@ -153,6 +157,35 @@ fn all_layers_are_asked_for_before_any_is_read() {
         is_cancelled: &|| false,
     };
     assert_eq!(catalog(&opened, &options).unwrap()[0].failures, []);
+}
+
+#[test]
+fn a_layer_that_is_known_is_not_asked_for() {
+    struct All;
+    impl LayerStore for All {
+        fn get(&self, _: &Digest) -> Option<LayerFacts> {
+            Some(LayerFacts::default())
+        }
+        fn put(&self, _: &Digest, _: &LayerFacts) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let server = Server::start();
+    let given = vec![layer_url(server.url("/known"), digest(b"known"), &[])];
+    let limits = Limits::default();
+    let ahead = Ahead { layers_max: OPEN_AHEAD_MAX, is_known: &|known| *known == digest(b"known") };
+    let client = Arc::new(Client::new(settings()).unwrap());
+    let opened = blobs::open("manifest", digest(b"manifest"), given, client, ahead, &limits).unwrap();
+    let options = Options {
+        limits: &limits,
+        cache: Some(&All),
+        threads: None,
+        progress: &|_| {},
+        is_cancelled: &|| false,
+    };
+    assert_eq!(catalog(&opened, &options).unwrap()[0].failures, []);
+    drop(opened);
+    assert_eq!(server.seen().len(), 0);
 }
 
 #[test]

@@ -59,14 +59,23 @@ impl std::fmt::Debug for LayerUrl {
     }
 }
 
-/// Opens an image by its layers, lowest first. The first `open_ahead_max` are asked for at once, each on a thread of
-/// its own, and this does not wait for them: a layer that cannot be had fails when it is read.
+/// Which layers are asked for at once.
+#[derive(Clone, Copy)]
+pub struct Ahead<'a> {
+    /// Most of them; [`OPEN_AHEAD_MAX`] is a good number, 0 asks for each when a worker comes to it.
+    pub layers_max: usize,
+    /// Whether a layer was read before and need not be asked for.
+    pub is_known: &'a dyn Fn(&Digest) -> bool,
+}
+
+/// Opens an image by its layers, lowest first. Those that are to be asked for at once are, each on a thread of its
+/// own, and this does not wait for them: a layer that cannot be had fails when it is read.
 pub fn open(
     reference: &str,
     manifest: Digest,
     layers: Vec<LayerUrl>,
     client: Arc<Client>,
-    open_ahead_max: usize,
+    ahead: Ahead<'_>,
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
     check_layer_count(&format!("`{reference}`"), layers.len(), limits)?;
@@ -84,19 +93,20 @@ pub fn open(
     };
     let layer_bytes_max = limits.layer_bytes_max;
     let mut places = HashMap::new();
-    let mut ahead = Vec::new();
+    let mut wanted = Vec::new();
     for layer in layers {
         // A layer that is given twice is fetched once.
         if !places.contains_key(&layer.digest) {
             let place =
                 Place { layer, client: Arc::clone(&client), layer_bytes_max, length: Mutex::default() };
             let place = Arc::new(place);
-            ahead.push(Arc::clone(&place));
+            wanted.push(Arc::clone(&place));
             places.insert(place.layer.digest.clone(), place);
         }
     }
-    ahead.truncate(open_ahead_max);
-    let ahead = ahead.into_iter().filter_map(open_ahead).collect();
+    wanted.retain(|place| !(ahead.is_known)(&place.layer.digest));
+    wanted.truncate(ahead.layers_max);
+    let ahead = wanted.into_iter().filter_map(open_ahead).collect();
     let images = vec![OpenedImage { image, layers: descriptors, gaps: Vec::new() }];
     Ok(Opened { images, store: Box::new(Blobs { places, ahead: Mutex::new(ahead) }) })
 }
