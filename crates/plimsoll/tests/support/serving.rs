@@ -31,11 +31,20 @@ impl Drop for Serving {
 impl Serving {
     /// Starts `plimsoll serve` in a world, on a port of its own; returns when it listens. It may not be ready yet.
     pub(crate) fn start(world: &World, arguments: &[&str]) -> Serving {
+        Serving::start_until(world, arguments, "listening address=")
+    }
+
+    /// The same, and returns when it is ready.
+    pub(crate) fn ready(world: &World, arguments: &[&str]) -> Serving {
+        Serving::start_until(world, arguments, "the store is open: ready")
+    }
+
+    fn start_until(world: &World, arguments: &[&str], said: &str) -> Serving {
         let all = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
         let mut child = world.command(&all).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::new(Mutex::new(String::new()));
-        let url = listening(&mut lines, &log);
+        let url = listening(&mut lines, &log, said);
         let of_thread = Arc::clone(&log);
         thread::spawn(move || {
             let mut line = String::new();
@@ -45,16 +54,6 @@ impl Serving {
             }
         });
         Serving { url, child, log }
-    }
-
-    /// The same, and returns when it is ready.
-    pub(crate) fn ready(world: &World, arguments: &[&str]) -> Serving {
-        let serving = Serving::start(world, arguments);
-        let patient = client(200);
-        // It is asked again while it answers 503; the client waits between attempts.
-        let response = patient.send(&Request::get(format!("{}/readyz", serving.url))).unwrap();
-        assert_eq!(response.status, 200, "{}", serving.log());
-        serving
     }
 
     /// What it has logged so far.
@@ -115,7 +114,9 @@ impl Serving {
     }
 }
 
-fn listening(lines: &mut BufReader<ChildStderr>, log: &Mutex<String>) -> String {
+/// Reads the log until something is said; the server's URL.
+fn listening(lines: &mut BufReader<ChildStderr>, log: &Mutex<String>, said: &str) -> String {
+    let mut url = None;
     loop {
         let mut line = String::new();
         let read = lines.read_line(&mut line).unwrap();
@@ -123,12 +124,15 @@ fn listening(lines: &mut BufReader<ChildStderr>, log: &Mutex<String>) -> String 
         log.lock().unwrap().push_str(&line);
         if let Some((_, rest)) = line.split_once("listening address=") {
             let address = rest.split_whitespace().next().unwrap();
-            return format!("http://{address}");
+            url = Some(format!("http://{address}"));
+        }
+        if let Some(url) = url.clone().filter(|_| line.contains(said)) {
+            return url;
         }
     }
 }
 
-/// A client that asks so often at most while the server is not ready.
+/// A client that asks so often at most.
 fn client(attempts_max: u32) -> Client {
     let settings = Settings {
         attempts_max,
