@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
@@ -130,7 +131,12 @@ impl Server {
         let Config { registries, server, offline, .. } = &self.config;
         let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
         let named = registries.keys().chain(mirrors).chain(&server.private_hosts_allowed);
+        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
         Settings {
+            // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
+            attempts_max: 2,
+            response_timeout: silence,
+            idle_timeout: silence,
             denies_private_addresses: true,
             private_hosts_allowed: named.cloned().collect(),
             only_hosts: offline.then(|| self.config.offline_hosts()),

@@ -90,6 +90,13 @@ impl Serving {
         serde_json::from_str(&body).unwrap_or(Value::Null)
     }
 
+    /// Asks for something to be done; it is an error unless the status is this one.
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, status: u16) {
+        let response = self.send(Request::post(path, ""));
+        assert_eq!(response.status, status, "{path}");
+    }
+
     /// Hands in an image; where it stands.
     #[track_caller]
     pub(crate) fn submit(&self, reference: &str) -> Value {
@@ -112,6 +119,16 @@ impl Serving {
         }
         panic!("{id} is not {states:?}: {}\n{}", self.get(&format!("/api/v1/scans/{id}"), 200), self.log());
     }
+}
+
+/// Snapshot settings that also replace what differs from one server and registry to the next.
+pub(crate) fn server_settings(world: &World) -> insta::Settings {
+    let mut settings = world.settings();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "[SERVER]");
+    settings.add_filter(r"localhost:\d+", "[REGISTRY]");
+    settings.add_filter(r"ref-[0-9a-f]{32}", "[REF]");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[ADDRESS]");
+    settings
 }
 
 /// Reads the log until something is said; the server's URL.
