@@ -112,6 +112,14 @@ pub enum RegistryError {
         /// What is wrong.
         reason: String,
     },
+    /// The bytes are not those that were asked for.
+    #[error("{place} answers wrongly: {reason}")]
+    Mismatch {
+        /// What answered, or for what.
+        place: String,
+        /// How they differ.
+        reason: String,
+    },
     /// The image is of a kind that is not supported.
     #[error(
         "`{what}` is in Docker's image format of before 2016 (schema 1), which cannot be verified; push it again with a current tool"
@@ -339,11 +347,11 @@ impl Endpoint {
         let bytes = response
             .bytes(MANIFEST_BYTES_MAX)
             .map_err(|error| RegistryError::from_net(error, &self.registry, &what))?;
-        let bad = |reason: String| RegistryError::BadAnswer {
-            place: format!("{what} from `{}`", self.registry),
-            reason,
-        };
-        let digest = head.verify(reference, &bytes).map_err(bad)?;
+        let place = || format!("{what} from `{}`", self.registry);
+        let bad = |reason: String| RegistryError::BadAnswer { place: place(), reason };
+        let digest = head
+            .verify(reference, &bytes)
+            .map_err(|reason| RegistryError::Mismatch { place: place(), reason })?;
         let media_type = match manifest_type(head.content_type.as_deref(), &bytes) {
             Ok(media_type) => media_type,
             Err(BadManifest::Schema1) => return Err(RegistryError::Schema1 { what }),
@@ -359,7 +367,7 @@ impl Endpoint {
         if let Some(length) = download.length()
             && length != size
         {
-            return Err(RegistryError::BadAnswer {
+            return Err(RegistryError::Mismatch {
                 place: format!("the registry `{}`", self.registry),
                 reason: format!("{what} has {length} bytes and should have {size}"),
             });

@@ -15,7 +15,7 @@ use plimsoll_core::image::Platform;
 use plimsoll_core::policy::{Policy, Threshold, Verdict};
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::update::database_path;
-use plimsoll_image::cache::LayerCache;
+use plimsoll_image::cache::{LayerCache, LayerStore};
 use plimsoll_image::catalog::Options;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::PlatformChoice;
@@ -87,8 +87,13 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let cache = (!args.no_cache).then(|| LayerCache::new(&session.data_dir.join("layers"), &limits));
     let bar = Bar::new(&format!("reading {}", args.image), session.is_quiet);
     let progress = |progress| bar.layers(progress);
-    let options =
-        Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
+    let options = Options {
+        limits: &limits,
+        cache: cache.as_ref().map(|cache| cache as &dyn LayerStore),
+        threads: args.threads,
+        progress: &progress,
+        is_cancelled: &|| false,
+    };
     let settings = session.net_settings(&args.insecure_registry);
     let registries = Registries {
         options: registry_options(session, args).map_err(misused)?,
