@@ -17,6 +17,7 @@ mod config;
 mod feeds;
 mod manual;
 mod scan;
+mod serve;
 
 /// Says what is aboard a container image, what is known to be wrong with it, and whether it may ship.
 #[derive(Debug, Parser)]
@@ -64,6 +65,7 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(Box<scan::ScanArgs>),
+    Serve(serve::ServeArgs),
     Feeds(feeds::FeedsArgs),
     Config(config::ConfigArgs),
     Completions(manual::CompletionsArgs),
@@ -131,6 +133,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let Cli { global, command } = cli;
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
+        Command::Serve(args) => serve::run(Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
@@ -176,20 +179,11 @@ impl Session {
 
     /// How registries are asked: as configured.
     fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
-        let registries = self.config.registries.iter();
-        let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
-        let plain_http_hosts = self.net_settings(plain_http).plain_http_hosts;
-        RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() }
+        self.config.registry_options(credentials, plain_http)
     }
 
     /// How the network is used; registries that speak plain HTTP are those named here and configured so.
     fn net_settings(&self, plain_http: &[String]) -> plimsoll_net::Settings {
-        let configured = self.config.registries.iter().filter(|(_, registry)| registry.plain_http);
-        plimsoll_net::Settings {
-            ca_files: self.ca_files.clone(),
-            plain_http_hosts: configured.map(|(host, _)| host).chain(plain_http).cloned().collect(),
-            only_hosts: self.config.offline.then(|| self.config.offline_hosts()),
-            ..plimsoll_net::Settings::default()
-        }
+        self.config.net_settings(&self.ca_files, plain_http)
     }
 }

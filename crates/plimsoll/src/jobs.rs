@@ -11,6 +11,3 @@ pub(crate) mod source;
 pub(crate) mod status;
 pub(crate) mod submission;
 pub(crate) mod workers;
-
-#[cfg(test)]
-mod tests;

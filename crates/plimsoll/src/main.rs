@@ -6,12 +6,14 @@
 mod cli;
 mod config;
 mod http;
+mod jobs;
 mod oci;
 mod pipeline;
 mod progress;
 mod schedule;
 mod server;
 mod standings;
+mod threshold;
 mod upstreams;
 mod warnings;
 

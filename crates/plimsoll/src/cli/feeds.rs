@@ -26,6 +26,8 @@ mod update;
 mod warn;
 mod watch;
 
+pub(super) use watch::keep_fresh;
+
 /// Fetch advisories, and show which there are and how old.
 #[derive(Args, Debug)]
 pub(super) struct FeedsArgs {

@@ -9,10 +9,9 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
-use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::image::Platform;
-use plimsoll_core::policy::{Policy, Threshold, Verdict};
+use plimsoll_core::policy::{Policy, Verdict};
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::update::database_path;
 use plimsoll_image::cache::{LayerCache, LayerStore};
@@ -28,6 +27,7 @@ use super::{Outcome, Session, misused};
 use crate::pipeline::{self, Registries};
 use crate::progress::Bar;
 use crate::standings::standings;
+use crate::threshold::threshold;
 
 /// Scan an image: what is installed, what is known to be wrong with it, what could not be seen
 ///
@@ -157,20 +157,6 @@ fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database,
 fn policy(args: &ScanArgs) -> anyhow::Result<Policy> {
     let fail_on = args.fail_on.as_deref().map(threshold).transpose()?;
     Ok(Policy { fail_on, allows_gaps: args.allow_gaps, fails_on_stale: args.fail_on_stale })
-}
-
-fn threshold(text: &str) -> anyhow::Result<Threshold> {
-    let (word, only_fixable) = match text.split_once(',') {
-        None => (text, false),
-        Some((word, "fixable")) => (word, true),
-        Some(_) => bail!("`{text}` is not a threshold; write SEVERITY or `SEVERITY,fixable`"),
-    };
-    let severity = match Severity::ALL.into_iter().find(|severity| severity.name() == word) {
-        Some(severity) => Some(severity),
-        None if word == "any" => None,
-        None => bail!("`{word}` is not a severity; write negligible, low, medium, high, critical or any"),
-    };
-    Ok(Threshold { severity, only_fixable })
 }
 
 fn platform_choice(text: Option<&str>) -> anyhow::Result<PlatformChoice> {

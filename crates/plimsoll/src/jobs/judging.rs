@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
-use plimsoll_core::advisory::{Advisories as _, Severity};
+use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::coverage::{Coverage, CoverageState};
 use plimsoll_core::finding::Finding;
