@@ -142,7 +142,8 @@ pub(super) fn negotiated_first(methods: Routes) -> Routes {
 /// Leaves one coding to whatever comes next, so that it is the one that Clair would choose.
 async fn coded_as_accepted(mut request: Request, next: Next) -> Response {
     let Ok(chosen) = coding(request.headers()) else {
-        let refusal = Refusal::new(415, "not_acceptable", "no coding of the `Accept-Encoding` header is offered");
+        let refusal =
+            Refusal::new(415, "not_acceptable", "no coding of the `Accept-Encoding` header is offered");
         let mut response = Refused::from(refusal).into_response();
         response.headers_mut().insert(header::ACCEPT_ENCODING, CODINGS);
         return response;

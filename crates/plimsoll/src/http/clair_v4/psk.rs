@@ -122,8 +122,12 @@ pub(crate) fn verify(keys: &Keys, token: &str, now: Timestamp) -> Result<String,
 /// A token for Quay.
 pub(crate) fn sign(keys: &Keys, now: Timestamp) -> anyhow::Result<String> {
     let now = now.as_second();
-    let saying =
-        Saying { iss: NOTIFIER, iat: now - HOLDS_SECONDS, nbf: now - HOLDS_SECONDS, exp: now + HOLDS_SECONDS };
+    let saying = Saying {
+        iss: NOTIFIER,
+        iat: now - HOLDS_SECONDS,
+        nbf: now - HOLDS_SECONDS,
+        exp: now + HOLDS_SECONDS,
+    };
     encode(&Header::new(Algorithm::HS256), &saying, &keys.signing).context("a token cannot be signed")
 }
 
@@ -181,7 +185,9 @@ mod tests {
         assert_eq!(verify(&keys(8), &good, now()), Err(BadToken::Signature));
         let part = |value: Value| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let signature = good.rsplit('.').next().unwrap();
-        for (algorithm, signature) in [("none", ""), ("none", signature), ("RS256", signature), ("ES256", "AAAA")] {
+        for (algorithm, signature) in
+            [("none", ""), ("none", signature), ("RS256", signature), ("ES256", "AAAA")]
+        {
             let header = part(json!({"alg": algorithm, "typ": "JWT"}));
             let forged = format!("{header}.{}.{signature}", part(claims.clone()));
             assert_eq!(verify(&keys(7), &forged, now()), Err(BadToken::Signature), "{algorithm}");
@@ -197,8 +203,7 @@ mod tests {
         let payload = token.split('.').nth(1).unwrap();
         let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap();
         let payload: Value = serde_json::from_slice(&payload).unwrap();
-        let expected =
-            json!({"iss": "clair-notifier", "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 60});
+        let expected = json!({"iss": "clair-notifier", "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 60});
         assert_eq!(payload, expected);
         let clair = Keys::read(&BASE64_STANDARD.encode([7; 32]), &["clair-notifier".to_owned()]).unwrap();
         assert_eq!(verify(&clair, &token, now()).as_deref(), Ok("clair-notifier"));

@@ -21,8 +21,9 @@ mod ecosystems;
 mod enrichments;
 mod vulnerabilities;
 
-pub(crate) use enrichments::{Enrichments, Score};
-pub(crate) use vulnerabilities::{Vulnerability, VulnerabilityReport};
+pub(super) use ecosystems::of_repository as ecosystem_of_repository;
+pub(crate) use enrichments::Enrichments;
+pub(crate) use vulnerabilities::{Vulnerability, VulnerabilityReport, severity_word};
 
 /// Bytes of a hash that make an id.
 const ID_BYTES: usize = 16;
@@ -272,7 +273,7 @@ impl Distribution {
 }
 
 /// The id of what these fields say.
-pub(super) fn id(fields: &[&str]) -> String {
+pub(in crate::http::clair_v4) fn id(fields: &[&str]) -> String {
     let mut hasher = Sha256::new();
     for field in fields {
         hasher.update((field.len() as u64).to_le_bytes());

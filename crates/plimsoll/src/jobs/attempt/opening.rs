@@ -45,7 +45,8 @@ fn in_registry(
     let client = work.server.registry_client().map_err(|error| {
         Broken::Image(Cause::Configuration, format!("registries cannot be asked: {error:#}"))
     })?;
-    let repository = Repository::new(Arc::clone(&client), &reference.name, options).map_err(OpenError::from)?;
+    let repository =
+        Repository::new(Arc::clone(&client), &reference.name, options).map_err(OpenError::from)?;
     let target = match &work.scan.digest {
         Some(digest) => TagOrDigest::Digest(digest.clone()),
         None => reference.target(),
@@ -55,8 +56,9 @@ fn in_registry(
         let to = submission::of_digest(&resubmitted(work), &manifest.digest, source, ScanKind::Digest);
         return Ok(Found::Elsewhere(Box::new(to)));
     }
-    let document = Document::parse(&manifest.bytes, &manifest.media_type)
-        .map_err(|detail| Broken::Image(Cause::Malformed, format!("manifest {}: {detail}", manifest.digest)))?;
+    let document = Document::parse(&manifest.bytes, &manifest.media_type).map_err(|detail| {
+        Broken::Image(Cause::Malformed, format!("manifest {}: {detail}", manifest.digest))
+    })?;
     if let Document::Index(index) = document {
         return Ok(children(work, source, &index.manifests));
     }

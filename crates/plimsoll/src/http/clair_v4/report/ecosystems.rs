@@ -121,7 +121,7 @@ pub(super) fn repository(ecosystem: &Ecosystem) -> Option<Repository> {
 }
 
 /// The language ecosystem whose packages come from a repository of this name.
-pub(super) fn of_repository(name: &str) -> Option<&'static Ecosystem> {
+pub(in crate::http::clair_v4) fn of_repository(name: &str) -> Option<&'static Ecosystem> {
     let found = SPELLINGS.iter().find(|spelling| !name.is_empty() && spelling.repository.0 == name);
     found.map(|spelling| spelling.ecosystem)
 }
