@@ -11,18 +11,22 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod apis;
 mod bundles;
 pub(crate) mod clair;
 mod credentials;
 mod feeds;
+mod psk;
 mod schema;
 mod server;
 mod units;
 mod warnings;
 
+pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
+pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
@@ -99,7 +103,11 @@ impl Config {
     }
 
     /// How registries are asked.
-    pub(crate) fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
+    pub(crate) fn registry_options(
+        &self,
+        credentials: Credentials,
+        plain_http: &[String],
+    ) -> RegistryOptions {
         let registries = self.registries.iter();
         let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
         let plain_http_hosts = self.plain_http_hosts(plain_http);

@@ -16,6 +16,7 @@ use plimsoll_image::open::registry::credentials::{Credential, Credentials};
 use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::http::Refusal;
@@ -45,6 +46,8 @@ pub(crate) struct Server {
     pub(crate) replica: String,
     /// Wakes workers.
     pub(crate) bell: Bell,
+    /// Who may have an image indexed while a client waits.
+    pub(crate) indexing: Semaphore,
     /// Certificate authorities that are trusted beside the system's.
     pub(crate) ca_files: Vec<PathBuf>,
     store: OnceLock<Arc<Store>>,
@@ -65,6 +68,7 @@ impl Server {
         now: fn() -> Timestamp,
     ) -> Server {
         let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
+        let indexes_max = config.server.clair.indexes_max.max(1);
         Server {
             config,
             data_dir,
@@ -72,6 +76,7 @@ impl Server {
             now,
             replica,
             bell: Bell::default(),
+            indexing: Semaphore::new(usize::try_from(indexes_max).unwrap_or(Semaphore::MAX_PERMITS)),
             ca_files,
             store: OnceLock::new(),
             client: OnceLock::new(),

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{ClairApiConfig, PskConfig, QuayApiConfig};
+
 /// How `plimsoll serve` listens, remembers and works. Every key can be set by a variable of the environment too:
 /// `PLIMSOLL_SERVER_LISTEN` is `listen`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -48,6 +50,12 @@ pub(crate) struct ServerConfig {
     pub(crate) log: String,
     /// Whether the log is JSON, a line an event.
     pub(crate) log_json: bool,
+    /// The key that Quay, and clients of Clair, share with the server.
+    pub(crate) psk: PskConfig,
+    /// Clair's API.
+    pub(crate) clair: ClairApiConfig,
+    /// Quay's API.
+    pub(crate) quay: QuayApiConfig,
 }
 
 impl Default for ServerConfig {
@@ -70,6 +78,9 @@ impl Default for ServerConfig {
             keep_days: 30,
             log: "info".to_owned(),
             log_json: false,
+            psk: PskConfig::default(),
+            clair: ClairApiConfig::default(),
+            quay: QuayApiConfig::default(),
         }
     }
 }
