@@ -109,7 +109,12 @@ mod tests {
                 Protection::VerifyFull,
                 Some("/etc/ca .pem"),
             ),
-            ("postgres://h/d?sslmode=require&sslrootcert=100%", "postgres://h/d", Protection::Require, Some("100%")),
+            (
+                "postgres://h/d?sslmode=require&sslrootcert=100%",
+                "postgres://h/d",
+                Protection::Require,
+                Some("100%"),
+            ),
         ] {
             let authorities = authorities.map(PathBuf::from);
             let expected = Place { url: url.to_owned(), protection, authorities };

@@ -69,7 +69,8 @@ impl Postgres {
         let place = Place::of(url)?;
         let tls = tls::connector(&place).map_err(|reason| bad(url, reason))?;
         // The driver's reason may quote a password that is not escaped.
-        let shape = "write `postgres://USER:PASSWORD@HOST:PORT/DATABASE` with special characters escaped as in URLs";
+        let shape =
+            "write `postgres://USER:PASSWORD@HOST:PORT/DATABASE` with special characters escaped as in URLs";
         let mut config: Config = place.url.parse().map_err(|_| bad(url, shape.to_owned()))?;
         config.ssl_mode(match place.protection {
             Protection::Disable => SslMode::Disable,
