@@ -34,7 +34,12 @@ pub(super) fn is_postgres(place: &str) -> bool {
 
 impl Place {
     pub(super) fn of(place: &str) -> Result<Place, StoreError> {
-        let (address, query) = place.split_once('?').unwrap_or((place, ""));
+        // A question mark before the first `@` is the password's, as the driver reads it.
+        let host = place.find('@').unwrap_or_default();
+        let (address, query) = match place[host..].find('?') {
+            Some(mark) => (&place[..host + mark], &place[host + mark + 1..]),
+            None => (place, ""),
+        };
         let (mut protection, mut authorities, mut rest) = (Protection::Prefer, None, Vec::new());
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             match pair.split_once('=') {

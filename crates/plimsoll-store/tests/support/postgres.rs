@@ -127,9 +127,7 @@ impl Drop for Server {
 fn programs() -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<(u32, PathBuf)> = versions
-        .filter_map(|version| {
-            Some((version.file_name().to_str()?.parse().ok()?, version.path().join("bin")))
-        })
+        .filter_map(|version| Some((version.file_name().to_str()?.parse().ok()?, version.path().join("bin"))))
         .collect();
     versions.sort_by_key(|(number, _)| std::cmp::Reverse(*number));
     let mut folders: Vec<PathBuf> = versions.into_iter().map(|(_, folder)| folder).collect();
