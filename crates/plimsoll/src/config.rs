@@ -15,6 +15,7 @@ mod bundles;
 pub(crate) mod clair;
 mod credentials;
 mod feeds;
+mod harbor;
 mod schema;
 mod server;
 mod units;
@@ -23,6 +24,7 @@ mod warnings;
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
+pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
@@ -50,6 +52,9 @@ pub(crate) struct Config {
     /// How `plimsoll serve` listens, remembers and works.
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// How Harbor is answered.
+    #[serde(default)]
+    pub(crate) harbor: HarborConfig,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,

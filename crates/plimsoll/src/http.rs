@@ -15,6 +15,7 @@ use crate::server::Server;
 pub(crate) mod access;
 pub(crate) mod api_v1;
 pub(crate) mod endpoint;
+mod harbor;
 mod health;
 mod refusal;
 
@@ -36,7 +37,7 @@ pub(crate) struct Api {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] = &[&api_v1::API, &health::API];
+pub(crate) static APIS: &[&Api] = &[&api_v1::API, &harbor::API, &health::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {
