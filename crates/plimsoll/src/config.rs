@@ -104,7 +104,11 @@ impl Config {
     }
 
     /// How registries are asked.
-    pub(crate) fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
+    pub(crate) fn registry_options(
+        &self,
+        credentials: Credentials,
+        plain_http: &[String],
+    ) -> RegistryOptions {
         let registries = self.registries.iter();
         let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
         let plain_http_hosts = self.plain_http_hosts(plain_http);

@@ -94,14 +94,9 @@ async fn take(server: &Arc<Server>, principal: &Principal, body: &[u8]) -> Resul
         |refusal: Refusal| if refusal.status == 400 { Refusal { status: 422, ..refusal } } else { refusal };
     let authorization = wanted.authorization;
     let config = &server.config;
-    let submission = submission::of_reference(
-        &wanted.reference,
-        authorization,
-        wanted.plain_http,
-        Asked::NOW,
-        config,
-    )
-    .map_err(as_field)?;
+    let submission =
+        submission::of_reference(&wanted.reference, authorization, wanted.plain_http, Asked::NOW, config)
+            .map_err(as_field)?;
     if !principal.may_submit(&submission.registry, &submission.repository) {
         let place = format!("{}/{}", submission.registry, submission.repository);
         let message = format!("this login may not submit images of `{place}`");
@@ -205,9 +200,7 @@ fn find(server: &Server, wish: &Wish) -> Result<Found, Refusal> {
     match find_now(server, wish, &question) {
         Err(refusal) if refusal.status == 503 && question.may_wait() => Ok(Found::Wait(next::AWAY_SECONDS)),
         // An error of its own ends Harbor's job: it must not look as if asking again would help.
-        Err(refusal) if refusal.status == 503 => {
-            Err(Refusal { status: 500, retry_after: None, ..refusal })
-        }
+        Err(refusal) if refusal.status == 503 => Err(Refusal { status: 500, retry_after: None, ..refusal }),
         found => found,
     }
 }
@@ -230,7 +223,8 @@ fn find_now(server: &Server, wish: &Wish, question: &Question) -> Result<Found, 
         if question.may_wait() {
             return Ok(Found::Wait(next::FEEDS_SECONDS));
         }
-        let message = format!("`{digest}` is indexed and cannot be judged: {why}; have feeds loaded, then scan again");
+        let message =
+            format!("`{digest}` is indexed and cannot be judged: {why}; have feeds loaded, then scan again");
         return Err(Refusal::new(500, "feeds_not_loaded", message));
     }
     let assessed = server.assessed(&digest)?.ok_or_else(|| Refusal::new(500, "failed", otherwise))?;

@@ -10,8 +10,7 @@ use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload
 /// All of them.
 pub(super) static ENDPOINTS: &[Endpoint] = &[METADATA, SCAN, REPORT, HEALTHY, READY];
 
-const ERROR: Option<Payload> =
-    Some(Payload { media_types: &[wire::ERROR], schema: schema_of::<ErrorBody> });
+const ERROR: Option<Payload> = Some(Payload { media_types: &[wire::ERROR], schema: schema_of::<ErrorBody> });
 
 const METADATA: Endpoint = Endpoint {
     method: Method::Get,
@@ -45,10 +44,7 @@ const SCAN: Endpoint = Endpoint {
             status: 202,
             about: "It is taken, and on disk.",
             headers: &[],
-            payload: Some(Payload {
-                media_types: &[wire::SCAN_RESPONSE],
-                schema: schema_of::<ScanResponse>,
-            }),
+            payload: Some(Payload { media_types: &[wire::SCAN_RESPONSE], schema: schema_of::<ScanResponse> }),
         },
         Answer { status: 400, about: "The body is not a scan request.", headers: &[], payload: ERROR },
         Answer {

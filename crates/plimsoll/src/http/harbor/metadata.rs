@@ -57,10 +57,8 @@ struct AdditionalAttributes {
 
 /// What is answered with a database that was built then.
 pub(super) fn metadata(built_at: Option<&str>, authorization: RegistryAuthorization) -> Metadata {
-    let mut properties = BTreeMap::from([
-        (KIND.0, KIND.1.to_owned()),
-        (AUTHORIZATION, authorization.word().to_owned()),
-    ]);
+    let mut properties =
+        BTreeMap::from([(KIND.0, KIND.1.to_owned()), (AUTHORIZATION, authorization.word().to_owned())]);
     properties.extend(built_at.map(|at| (UPDATED_AT, at.to_owned())));
     let offers = CAPABILITIES.iter().map(|row| CapabilityOffer {
         kind: row.name,

@@ -181,8 +181,7 @@ fn host(url: &str) -> Result<(String, bool), Refusal> {
     if url.is_empty() {
         return Err(invalid("missing `registry.url`".to_owned()));
     }
-    let bad =
-        || invalid(format!("`registry.url` is `{}`; it must be `https://HOST[:PORT]`", redacted(url)));
+    let bad = || invalid(format!("`registry.url` is `{}`; it must be `https://HOST[:PORT]`", redacted(url)));
     let (scheme, rest) = url.split_once("://").ok_or_else(bad)?;
     let plain_http = match scheme.to_ascii_lowercase().as_str() {
         "https" => false,
@@ -283,13 +282,16 @@ mod tests {
         let digest = format!("sha256:{}", "0".repeat(64));
         let wanted = read(&serde_json::to_vec(&request()).unwrap()).unwrap_or_else(|r| panic!("{r:?}"));
         assert_eq!(wanted.reference, format!("core.harbor.example/library/mongo:7@{digest}"));
-        assert_eq!(
-            wanted.authorization.as_deref(),
-            Some("Basic cm9ib3QkbGlicmFyeStzY2FubmVyOmdlOmhlaW0=")
-        );
+        assert_eq!(wanted.authorization.as_deref(), Some("Basic cm9ib3QkbGlicmFyeStzY2FubmVyOmdlOmhlaW0="));
         assert_eq!((wanted.plain_http, wanted.asked.as_str()), (false, "vulnerability"));
         for (pointer, value, reference, plain_http, asked) in [
-            ("/registry/url", json!("http://harbor.example:8080/"), "harbor.example:8080", true, "vulnerability"),
+            (
+                "/registry/url",
+                json!("http://harbor.example:8080/"),
+                "harbor.example:8080",
+                true,
+                "vulnerability",
+            ),
             ("/registry/url", json!("http://core"), "core:80", true, "vulnerability"),
             ("/registry/authorization", json!("Bearer a.b.c"), "core.harbor.example", false, "vulnerability"),
             ("/registry/authorization", json!(""), "core.harbor.example", false, "vulnerability"),
@@ -332,7 +334,12 @@ mod tests {
             ("/artifact/mime_type", json!("application/vnd.oci.image.index.v1+json"), 422, "send images"),
             ("/artifact", json!(7), 400, "the scan request is not one"),
             ("/enabled_capabilities/0/type", json!("license"), 501, "`license` is no capability"),
-            ("/enabled_capabilities/0/produces_mime_types", json!([]), 400, "missing `enabled_capabilities[]"),
+            (
+                "/enabled_capabilities/0/produces_mime_types",
+                json!([]),
+                400,
+                "missing `enabled_capabilities[]",
+            ),
             ("/enabled_capabilities/0/produces_mime_types", json!(["text/html"]), 501, "`text/html`"),
         ] {
             let refusal = read(&changed(pointer, value.clone())).map(|_| ()).unwrap_err();

@@ -5,13 +5,14 @@
 
 use std::io;
 
-use plimsoll_report::formats::{Context, FORMATS};
+use plimsoll_report::formats::{Context, FORMATS, Format};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::{Capability, Report, Told};
 use crate::http::Refusal;
+use crate::http::harbor::media::MediaType;
 use crate::http::harbor::wire::{Artifact, Scanner};
 
 /// The row.
@@ -50,7 +51,7 @@ struct Attributes {
 }
 
 fn write(told: &Told<'_>) -> Result<Vec<u8>, Refusal> {
-    let format = FORMATS.iter().find(|format| format.media_type == told.document).ok_or_else(|| {
+    let format = format_of(told.document).ok_or_else(|| {
         Refusal::bad_request(format!(
             "`{}` is no `sbom_media_type`; ask for one of: {}",
             told.document,
@@ -77,10 +78,15 @@ fn write(told: &Told<'_>) -> Result<Vec<u8>, Refusal> {
                 .map(|gap| [gap.kind.name().to_owned(), gap.subject.clone(), gap.detail.clone()])
                 .collect(),
         },
-        media_type: format.media_type,
+        media_type: told.document,
         sbom: serde_json::from_slice(&document).map_err(|error| broken(error.into()))?,
     };
     serde_json::to_vec(&report).map_err(|error| broken(error.into()))
+}
+
+/// The format of a document, whose version Harbor does not name.
+pub(super) fn format_of(document: &str) -> Option<&'static Format> {
+    FORMATS.iter().copied().find(|format| MediaType::read(format.media_type).essence == document)
 }
 
 fn broken(error: io::Error) -> Refusal {
