@@ -20,6 +20,7 @@ mod schema;
 mod server;
 mod units;
 mod warnings;
+mod watch;
 
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
@@ -28,6 +29,7 @@ pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
+pub(crate) use watch::WatchConfig;
 
 /// The configuration file. A key that means nothing is an error.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +57,9 @@ pub(crate) struct Config {
     /// How Harbor is answered.
     #[serde(default)]
     pub(crate) harbor: HarborConfig,
+    /// Registries that are watched, by names of your choice.
+    #[serde(default)]
+    pub(crate) watch: BTreeMap<String, WatchConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,
@@ -100,6 +105,7 @@ impl Config {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let config: Config = toml::from_str(text)?;
         config.check_feeds()?;
+        config.check_watches()?;
         Ok(config)
     }
 
@@ -139,6 +145,7 @@ impl Config {
             hosts.push(host.clone());
             hosts.extend(registry.mirrors.iter().map(|mirror| authority(mirror).to_owned()));
         }
+        hosts.extend(self.watch.values().map(|watch| watch.registry.clone()));
         hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
         hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
         // It would mean every host.

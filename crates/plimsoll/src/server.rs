@@ -123,9 +123,10 @@ impl Server {
     }
 
     fn net_settings(&self) -> Settings {
-        let Config { registries, server, offline, .. } = &self.config;
+        let Config { registries, server, offline, watch, .. } = &self.config;
         let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
-        let named = registries.keys().chain(mirrors).chain(&server.private_hosts_allowed);
+        let watched = watch.values().map(|watch| &watch.registry);
+        let named = registries.keys().chain(mirrors).chain(watched).chain(&server.private_hosts_allowed);
         Settings {
             denies_private_addresses: true,
             private_hosts_allowed: named.cloned().collect(),
