@@ -16,20 +16,24 @@ mod bundles;
 pub(crate) mod clair;
 mod credentials;
 mod feeds;
+mod harbor;
 mod psk;
 mod schema;
 mod server;
 mod units;
 mod warnings;
+mod watch;
 
 pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
+pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
 pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
+pub(crate) use watch::WatchConfig;
 
 /// The configuration file. A key that means nothing is an error.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -54,6 +58,12 @@ pub(crate) struct Config {
     /// How `plimsoll serve` listens, remembers and works.
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// How Harbor is answered.
+    #[serde(default)]
+    pub(crate) harbor: HarborConfig,
+    /// Registries that are watched, by names of your choice.
+    #[serde(default)]
+    pub(crate) watch: BTreeMap<String, WatchConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,
@@ -99,6 +109,7 @@ impl Config {
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let config: Config = toml::from_str(text)?;
         config.check_feeds()?;
+        config.check_watches()?;
         Ok(config)
     }
 
@@ -138,6 +149,7 @@ impl Config {
             hosts.push(host.clone());
             hosts.extend(registry.mirrors.iter().map(|mirror| authority(mirror).to_owned()));
         }
+        hosts.extend(self.watch.values().map(|watch| watch.registry.clone()));
         hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
         hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
         // It would mean every host.

@@ -16,6 +16,7 @@ mod standings;
 mod threshold;
 mod upstreams;
 mod warnings;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -18,7 +18,7 @@ use super::{Outcome, Session, misused};
 use crate::config::{ServerConfig, secret};
 use crate::jobs::workers;
 use crate::server::Server;
-use crate::{http, warnings};
+use crate::{http, warnings, watch};
 
 mod feeding;
 mod upkeep;
@@ -143,6 +143,7 @@ fn start(server: &Arc<Server>, place: &str) -> Vec<JoinHandle<()>> {
     let mut threads = workers::start(server, count);
     threads.extend(thread_of(server, "events", Server::tail));
     threads.extend(thread_of(server, "upkeep", upkeep::run));
+    watch::start(server);
     if server.config.server.updates_feeds {
         // Not waited for: it may be in the middle of a fetch, and ending that needs no care.
         drop(thread_of(server, "feeds", feeding::run));
