@@ -6,11 +6,13 @@
 mod cli;
 mod config;
 mod http;
+mod mail;
 mod oci;
 mod pipeline;
 mod progress;
 mod schedule;
 mod server;
+mod signing;
 mod standings;
 mod upstreams;
 mod warnings;
