@@ -13,14 +13,16 @@ mod bundles;
 pub(crate) mod clair;
 mod credentials;
 mod feeds;
+mod notify;
 mod schema;
 mod server;
-mod units;
+pub(crate) mod units;
 mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
-pub(crate) use credentials::secret;
+pub(crate) use credentials::{CredentialsConfig, secret};
 pub(crate) use feeds::{FeedConfig, select, select_all};
+pub(crate) use notify::TargetConfig;
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
@@ -48,6 +50,9 @@ pub(crate) struct Config {
     /// How `plimsoll serve` listens, remembers and works.
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// Who is told of what happens to images and feeds, by a name of your own.
+    #[serde(default)]
+    pub(crate) notify: BTreeMap<String, TargetConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,
@@ -107,6 +112,8 @@ impl Config {
         }
         hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
         hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
+        let targets = self.notify.values().flat_map(|target| [&target.url, &target.server]);
+        hosts.extend(targets.flatten().map(|url| authority(url).to_owned()));
         // It would mean every host.
         hosts.retain(|host| host != "*");
         hosts
