@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::credentials::Credentials;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +30,7 @@ pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
 
 /// The configuration file. A key that means nothing is an error.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// What is changed of feeds, by name.
@@ -59,7 +61,7 @@ pub(crate) struct Config {
 }
 
 /// How a registry is reached.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistryConfig {
     /// Hosts to ask first, in order.
@@ -99,6 +101,29 @@ impl Config {
         let config: Config = toml::from_str(text)?;
         config.check_feeds()?;
         Ok(config)
+    }
+
+    /// How registries are asked.
+    pub(crate) fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
+        let registries = self.registries.iter();
+        let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
+        let plain_http_hosts = self.plain_http_hosts(plain_http);
+        RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() }
+    }
+
+    /// How the network is used; registries that speak plain HTTP are those named here and configured so.
+    pub(crate) fn net_settings(&self, ca_files: &[PathBuf], plain_http: &[String]) -> plimsoll_net::Settings {
+        plimsoll_net::Settings {
+            ca_files: ca_files.to_vec(),
+            plain_http_hosts: self.plain_http_hosts(plain_http),
+            only_hosts: self.offline.then(|| self.offline_hosts()),
+            ..plimsoll_net::Settings::default()
+        }
+    }
+
+    fn plain_http_hosts(&self, also: &[String]) -> Vec<String> {
+        let configured = self.registries.iter().filter(|(_, registry)| registry.plain_http);
+        configured.map(|(host, _)| host).chain(also).cloned().collect()
     }
 
     /// The hosts that may be asked offline: `HOST` or `HOST:PORT`.

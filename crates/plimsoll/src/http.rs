@@ -12,6 +12,8 @@ use axum::http::Response;
 
 use crate::server::Server;
 
+pub(crate) mod access;
+pub(crate) mod api_v1;
 pub(crate) mod endpoint;
 mod health;
 mod refusal;
@@ -34,7 +36,7 @@ pub(crate) struct Api {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] = &[&health::API];
+pub(crate) static APIS: &[&Api] = &[&api_v1::API, &health::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

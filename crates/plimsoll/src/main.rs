@@ -6,14 +6,18 @@
 mod cli;
 mod config;
 mod http;
+mod jobs;
 mod mail;
+mod notify;
 mod oci;
 mod pipeline;
 mod progress;
+mod rematch;
 mod schedule;
 mod server;
 mod signing;
 mod standings;
+mod threshold;
 mod upstreams;
 mod warnings;
 

@@ -4,23 +4,31 @@
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::reference::RegistryReference;
+use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
 
 use crate::config::Config;
 use crate::http::Refusal;
+use crate::jobs::workers::Bell;
 
 mod advisories;
 mod assessed;
 mod lifecycle;
+mod tail;
 
 pub(crate) use advisories::Advised;
 pub(crate) use assessed::Assessed;
 pub(crate) use lifecycle::Lifecycle;
+pub(crate) use tail::{Heard, Listener};
 
 /// What all routes and all workers share.
 pub(crate) struct Server {
@@ -34,14 +42,27 @@ pub(crate) struct Server {
     pub(crate) now: fn() -> Timestamp,
     /// What this server is called among its replicas: unique.
     pub(crate) replica: String,
+    /// Wakes workers.
+    pub(crate) bell: Bell,
+    /// Certificate authorities that are trusted beside the system's.
+    pub(crate) ca_files: Vec<PathBuf>,
     store: OnceLock<Arc<Store>>,
+    client: OnceLock<Arc<Client>>,
+    registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
     assessed: assessed::Cache,
+    told: tail::Told,
 }
 
 impl Server {
     /// A server that is starting: no store yet, and the advisory database that is there.
-    pub(crate) fn new(config: Config, data_dir: PathBuf, replica: String, now: fn() -> Timestamp) -> Server {
+    pub(crate) fn new(
+        config: Config,
+        data_dir: PathBuf,
+        ca_files: Vec<PathBuf>,
+        replica: String,
+        now: fn() -> Timestamp,
+    ) -> Server {
         let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
         Server {
             config,
@@ -49,9 +70,14 @@ impl Server {
             lifecycle: Lifecycle::default(),
             now,
             replica,
+            bell: Bell::default(),
+            ca_files,
             store: OnceLock::new(),
+            client: OnceLock::new(),
+            registry_options: OnceLock::new(),
             advised,
             assessed: assessed::Cache::default(),
+            told: tail::Told::default(),
         }
     }
 
@@ -87,6 +113,42 @@ impl Server {
         match tokio::task::spawn_blocking(move || work(&server)).await {
             Ok(done) => done,
             Err(error) => Err(Refusal::new(500, "internal", format!("the work broke off: {error}"))),
+        }
+    }
+
+    /// The client that asks registries for images that clients name. Private addresses are refused but for those of
+    /// hosts that the configuration names.
+    pub(crate) fn registry_client(&self) -> anyhow::Result<Arc<Client>> {
+        if let Some(client) = self.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(Client::new(self.net_settings())?);
+        Ok(Arc::clone(self.client.get_or_init(|| client)))
+    }
+
+    fn net_settings(&self) -> Settings {
+        let Config { registries, server, offline, .. } = &self.config;
+        let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
+        let named = registries.keys().chain(mirrors).chain(&server.private_hosts_allowed);
+        Settings {
+            denies_private_addresses: true,
+            private_hosts_allowed: named.cloned().collect(),
+            only_hosts: offline.then(|| self.config.offline_hosts()),
+            ..self.config.net_settings(&self.ca_files, &[])
+        }
+    }
+
+    /// How a registry is asked for one scan: with the client's own authorization where it gave one, and then with no
+    /// other.
+    pub(crate) fn registry_options(&self, reference: &str, authorization: Option<&str>) -> RegistryOptions {
+        let options = self.registry_options.get_or_init(|| {
+            // Tokens are shared by the clones of these, so a registry is asked for one once.
+            self.config.registry_options(Credentials::from_environment(), &[])
+        });
+        let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
+        match (authorization.and_then(Credential::from_authorization), host) {
+            (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
+            _ => options.clone(),
         }
     }
 
