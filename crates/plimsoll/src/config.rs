@@ -22,7 +22,7 @@ pub(crate) mod units;
 mod warnings;
 
 pub(crate) use bundles::BundlesConfig;
-pub(crate) use credentials::{CredentialsConfig, secret};
+pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use notify::TargetConfig;
 pub(crate) use schema::schema;
@@ -104,7 +104,11 @@ impl Config {
     }
 
     /// How registries are asked.
-    pub(crate) fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
+    pub(crate) fn registry_options(
+        &self,
+        credentials: Credentials,
+        plain_http: &[String],
+    ) -> RegistryOptions {
         let registries = self.registries.iter();
         let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
         let plain_http_hosts = self.plain_http_hosts(plain_http);

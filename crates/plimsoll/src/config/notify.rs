@@ -98,9 +98,10 @@ impl TargetConfig {
     /// The first key that is set and that neither every kind takes nor this one.
     pub(crate) fn foreign_key(&self, keys: &[&str]) -> Option<String> {
         let Ok(toml::Value::Table(table)) = toml::Value::try_from(self) else { return None };
-        table.into_iter().map(|(key, _)| key).find(|key| {
-            !COMMON_KEYS.contains(&key.as_str()) && !keys.contains(&key.as_str())
-        })
+        table
+            .into_iter()
+            .map(|(key, _)| key)
+            .find(|key| !COMMON_KEYS.contains(&key.as_str()) && !keys.contains(&key.as_str()))
     }
 }
 

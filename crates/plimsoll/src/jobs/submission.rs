@@ -134,7 +134,8 @@ pub(crate) fn check_registry(host: &str, config: &Config) -> Result<(), Refusal>
     if is_allowed {
         return Ok(());
     }
-    let message = format!("images of `{host}` are not scanned here; add it to `registries_allowed` of `[server]`");
+    let message =
+        format!("images of `{host}` are not scanned here; add it to `registries_allowed` of `[server]`");
     Err(Refusal::new(403, "forbidden", message))
 }
 

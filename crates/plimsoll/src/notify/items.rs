@@ -77,7 +77,8 @@ fn distribution(finding: &Change) -> Value {
 
 /// What tells one notice from all others: which target, and which events it is of.
 pub(crate) fn notice_id(target: &str, happened: &[(String, Occurrence)]) -> String {
-    let number = |of: Option<&(String, Occurrence)>| of.map_or(0, |(_, happened)| happened.number).to_string();
+    let number =
+        |of: Option<&(String, Occurrence)>| of.map_or(0, |(_, happened)| happened.number).to_string();
     uuid(&["notice", target, &number(happened.first()), &number(happened.last())])
 }
 

@@ -160,9 +160,8 @@ pub(crate) fn read(event: &Event) -> Result<Option<Occurrence>, serde_json::Erro
         return Ok(None);
     }
     let of: State = serde_json::from_str(&event.body)?;
-    let is_it = |topic: &&&Topic| {
-        topic.event == event.kind && (topic.state.is_empty() || topic.state == of.state)
-    };
+    let is_it =
+        |topic: &&&Topic| topic.event == event.kind && (topic.state.is_empty() || topic.state == of.state);
     let Some(topic) = TOPICS.iter().find(is_it).copied().filter(|_| of.successor.is_none()) else {
         return Ok(None);
     };

@@ -68,7 +68,9 @@ const PERSISTENT: u8 = 2;
 
 fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
     let routing_key = needed(&config.routing_key, "routing_key")?;
-    for (key, text) in [("exchange", config.exchange.as_deref().unwrap_or_default()), ("routing_key", routing_key)] {
+    for (key, text) in
+        [("exchange", config.exchange.as_deref().unwrap_or_default()), ("routing_key", routing_key)]
+    {
         if text.len() > usize::from(u8::MAX) {
             bail!("`{key}` is longer than 255 bytes, which AMQP cannot say");
         }
@@ -86,8 +88,10 @@ fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
     let config = config.clone();
     Ok(Ways {
         prepare: Box::new(move |happened, now| {
-            let (findings, others): (Vec<_>, Vec<_>) =
-                happened.iter().cloned().partition(|(_, happened)| matches!(happened.what, What::Findings(_)));
+            let (findings, others): (Vec<_>, Vec<_>) = happened
+                .iter()
+                .cloned()
+                .partition(|(_, happened)| matches!(happened.what, What::Findings(_)));
             let mut prepared = match &callback {
                 Some(callback) => by_callback(&name, callback, &findings, is_each, now),
                 None => directly(&name, rollup, &findings, is_each, now),
@@ -159,7 +163,8 @@ fn uri(config: &TargetConfig) -> anyhow::Result<AMQPUri> {
     let url = needed(&config.url, "url")?;
     let bad = || format!("`{}` is no broker; write `amqps://HOST/VHOST`", redacted(url));
     let mut uri: AMQPUri = url.parse().ok().with_context(bad)?;
-    if url.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@')) {
+    if url.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or_default().contains('@'))
+    {
         bail!("the broker's URL has a user in it; they belong in `credentials`");
     }
     if uri.scheme == AMQPScheme::AMQP && !config.allow_plain {
@@ -201,9 +206,9 @@ fn tls(config: &TargetConfig) -> anyhow::Result<OwnedTLSConfig> {
     };
     let cert_chain = match &config.ca {
         None => None,
-        Some(path) => {
-            Some(String::from_utf8(read(path)?).ok().with_context(|| format!("`{}` is no PEM", path.display()))?)
-        }
+        Some(path) => Some(
+            String::from_utf8(read(path)?).ok().with_context(|| format!("`{}` is no PEM", path.display()))?,
+        ),
     };
     Ok(OwnedTLSConfig { identity, cert_chain })
 }
@@ -237,8 +242,12 @@ async fn hand_over(
     if !exchange.is_empty() {
         // The kind is not looked at where nothing is made.
         let options = ExchangeDeclareOptions { passive: true, ..ExchangeDeclareOptions::default() };
-        let declared =
-            channel.exchange_declare(exchange.as_str().into(), ExchangeKind::Direct, options, FieldTable::default());
+        let declared = channel.exchange_declare(
+            exchange.as_str().into(),
+            ExchangeKind::Direct,
+            options,
+            FieldTable::default(),
+        );
         declared.await.with_context(|| format!("the exchange `{exchange}` cannot be used"))?;
     }
     let mut went = Vec::with_capacity(deliveries.len());
@@ -273,8 +282,9 @@ async fn publish(
             error: format!("no queue takes messages with the routing key `{routing_key}`; bind one"),
             after: None,
         },
-        Confirmation::Nack(_) | Confirmation::NotRequested => {
-            Went::Later { error: "the broker does not take responsibility for the message".to_owned(), after: None }
-        }
+        Confirmation::Nack(_) | Confirmation::NotRequested => Went::Later {
+            error: "the broker does not take responsibility for the message".to_owned(),
+            after: None,
+        },
     })
 }

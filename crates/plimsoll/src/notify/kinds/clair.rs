@@ -62,8 +62,8 @@ fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
         send: Box::new(move |deliveries, now| {
             let sent = deliveries.iter().map(|delivery| {
                 // The body has a length: Quay's older releases refuse chunks.
-                let request = Request::post(&url, delivery.body.as_slice())
-                    .header("Content-Type", "application/json");
+                let request =
+                    Request::post(&url, delivery.body.as_slice()).header("Content-Type", "application/json");
                 match key(&config) {
                     Ok(None) => posting::post(&client, &request, now),
                     Ok(Some(key)) => {
