@@ -4,6 +4,7 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use plimsoll_core::digest::Digest;
+use plimsoll_image::cache;
 use plimsoll_image::open::describe::{self, Content, describe};
 use plimsoll_image::open::registry::RegistryOptions;
 use plimsoll_image::open::registry::reference::RegistryReference;
@@ -103,7 +104,7 @@ fn resubmitted(work: &Work<'_>) -> Submission {
         priority: scan.priority,
         reason: super::Reason::Asked,
         attempts_max: scan.attempts_max,
-        index_state: plimsoll_image::cache::index_state(),
+        index_state: cache::index_state(),
         is_forced: false,
     }
 }
@@ -123,5 +124,9 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
         Broken::Image(Cause::Configuration, format!("layers cannot be asked for: {error:#}"))
     })?;
     let limits = limits(work.server);
-    Ok(blobs::open(&work.scan.id, manifest, urls, client, blobs::OPEN_AHEAD_MAX, &limits)?)
+    let fingerprint = cache::fingerprint(&limits);
+    let is_known =
+        |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
+    let ahead = blobs::Ahead { layers_max: blobs::OPEN_AHEAD_MAX, is_known: &is_known };
+    Ok(blobs::open(&work.scan.id, manifest, urls, client, ahead, &limits)?)
 }
