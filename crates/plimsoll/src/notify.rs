@@ -56,24 +56,23 @@ pub(crate) fn open(config: &Config, net: &Settings) -> anyhow::Result<Vec<Target
 }
 
 /// Starts to tell all targets; the threads end when the server does. Without targets there is nothing to start.
-pub(crate) fn start(server: &Arc<Server>, targets: Vec<Target>) -> std::io::Result<Vec<JoinHandle<()>>> {
+pub(crate) fn start(server: &Arc<Server>, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
     if targets.is_empty() {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let targets = Arc::new(targets);
+    let targets: Arc<[Target]> = targets.into();
     let mut threads = Vec::with_capacity(targets.len() + 1);
     let (of, all) = (Arc::clone(server), Arc::clone(&targets));
-    threads.push(thread::Builder::new().name("notify".to_owned()).spawn(move || follow(&of, &all))?);
+    threads.push(thread::spawn(move || follow(&of, &all)));
     for at in 0..targets.len() {
         let (of, all) = (Arc::clone(server), Arc::clone(&targets));
-        let run = move || {
+        threads.push(thread::spawn(move || {
             if let Some(target) = all.get(at) {
                 tell(&of, target);
             }
-        };
-        threads.push(thread::Builder::new().name("notify-target".to_owned()).spawn(run)?);
+        }));
     }
-    Ok(threads)
+    threads
 }
 
 /// Follows events as long as the server runs.

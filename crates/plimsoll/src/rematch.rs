@@ -216,13 +216,11 @@ fn begin(
     }
     let comparing = Comparing { to: id.clone(), since: now.to_string(), ..Comparing::default() };
     let after = Standing { comparing: Some(comparing), skipped: None, ..standing.clone() };
-    let body = serde_json::json!({"database": id, "built_at": current.identity().built_at, "before": standing.compared});
-    let event = NewEvent { kind: EventKind::DatabaseChanged, subject: id, body: body.to_string() };
     let step = Step {
         setting: SETTING,
         before: Some(&standing.text()),
         after: &after.text(),
-        events: &[event],
+        events: &[],
         judged: &[],
     };
     Ok(store.take_step(&step, now)?.then_some(after))

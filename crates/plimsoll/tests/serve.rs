@@ -22,7 +22,15 @@ fn an_image_is_scanned() {
     let submitted = serving.submit(&format!("{}/harbour/ship:1", registry.host));
     let status = serving.until(submitted["id"].as_str().unwrap(), &["completed", "failed", "unsupported"]);
     println!("{}", serde_json::to_string_pretty(&status).unwrap());
-    let ran = world.plimsoll(&["status", &format!("{}/harbour/ship:1", registry.host), "--server", &serving.url, "--wait", "--fail-on", "high"]);
+    let ran = world.plimsoll(&[
+        "status",
+        &format!("{}/harbour/ship:1", registry.host),
+        "--server",
+        &serving.url,
+        "--wait",
+        "--fail-on",
+        "high",
+    ]);
     println!("{ran}");
     println!("{}", serving.log());
 }
