@@ -17,6 +17,7 @@ mod api_v1;
 mod clair_v4;
 pub(crate) mod endpoint;
 mod health;
+mod quay;
 mod refusal;
 
 pub(crate) use refusal::Refusal;
@@ -37,7 +38,7 @@ pub(crate) struct Api {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] = &[&api_v1::API, &clair_v4::API, &health::API];
+pub(crate) static APIS: &[&Api] = &[&api_v1::API, &clair_v4::API, &health::API, &quay::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {
