@@ -18,6 +18,7 @@ use crate::limits::Limits;
 use crate::open::documents::{Config, Descriptor, Document, Manifest};
 
 pub mod blobs;
+pub mod describe;
 pub mod docker_archive;
 pub mod documents;
 pub mod layout;
@@ -110,14 +111,18 @@ impl OpenedImage {
     /// What the documents alone say against indexing the whole image: there are no layers, one is encrypted, or
     /// one is larger than the limit. A scan goes on and tells each as a gap.
     pub fn obstacle(&self, limits: &Limits) -> Option<(Cause, String)> {
-        if self.layers.is_empty() {
-            return Some((Cause::NoLayers, "it has no layers".to_owned()));
-        }
-        self.layers.iter().find_map(|layer| {
-            let (cause, detail) = layer.obstacle(limits)?;
-            Some((cause, format!("layer {}: {detail}", layer.digest)))
-        })
+        obstacle(&self.layers, limits)
     }
+}
+
+fn obstacle(layers: &[Descriptor], limits: &Limits) -> Option<(Cause, String)> {
+    if layers.is_empty() {
+        return Some((Cause::NoLayers, "it has no layers".to_owned()));
+    }
+    layers.iter().find_map(|layer| {
+        let (cause, detail) = layer.obstacle(limits)?;
+        Some((cause, format!("layer {}: {detail}", layer.digest)))
+    })
 }
 
 /// Why an image could not be opened.

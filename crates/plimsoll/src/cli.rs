@@ -18,6 +18,7 @@ mod feeds;
 mod manual;
 mod scan;
 mod serve;
+mod status;
 
 /// Says what is aboard a container image, what is known to be wrong with it, and whether it may ship.
 #[derive(Debug, Parser)]
@@ -66,6 +67,7 @@ struct Global {
 enum Command {
     Scan(Box<scan::ScanArgs>),
     Serve(serve::ServeArgs),
+    Status(Box<status::StatusArgs>),
     Feeds(feeds::FeedsArgs),
     Config(config::ConfigArgs),
     Completions(manual::CompletionsArgs),
@@ -79,6 +81,14 @@ pub(crate) enum Outcome {
     ThresholdMet,
     CouldNot,
     Usage,
+    /// `status`: it can never be scanned as it is.
+    Unsupported,
+    /// `status`: the scan failed, or was called off.
+    Failed,
+    /// `status`: there is no result yet.
+    NotReady,
+    /// `status`: the server did not answer.
+    Unreachable,
 }
 
 impl From<Outcome> for ExitCode {
@@ -88,6 +98,10 @@ impl From<Outcome> for ExitCode {
             Outcome::ThresholdMet => 1,
             Outcome::CouldNot => 2,
             Outcome::Usage => 3,
+            Outcome::Unsupported => 4,
+            Outcome::Failed => 5,
+            Outcome::NotReady => 6,
+            Outcome::Unreachable => 7,
         })
     }
 }
@@ -134,11 +148,18 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Serve(args) => serve::run(Session::new(global)?, &args),
+        Command::Status(args) => status::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }
+}
+
+/// Writes a text in one go, so that a closed pipe is one error.
+fn print(text: &str) -> anyhow::Result<Outcome> {
+    std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?;
+    Ok(Outcome::Done)
 }
 
 /// Whoever read the output stopped reading, as `head` does.

@@ -13,7 +13,7 @@ use axum::http::Response;
 use crate::server::Server;
 
 pub(crate) mod access;
-mod api_v1;
+pub(crate) mod api_v1;
 mod clair_v4;
 pub(crate) mod endpoint;
 mod health;

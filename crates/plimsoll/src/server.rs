@@ -4,13 +4,16 @@
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
 use plimsoll_image::open::registry::RegistryOptions;
-use plimsoll_image::open::registry::credentials::Credentials;
+use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
 use tokio::sync::Semaphore;
@@ -49,6 +52,7 @@ pub(crate) struct Server {
     pub(crate) ca_files: Vec<PathBuf>,
     store: OnceLock<Arc<Store>>,
     client: OnceLock<Arc<Client>>,
+    registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
     assessed: assessed::Cache,
     told: tail::Told,
@@ -76,6 +80,7 @@ impl Server {
             ca_files,
             store: OnceLock::new(),
             client: OnceLock::new(),
+            registry_options: OnceLock::new(),
             advised,
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
@@ -131,7 +136,12 @@ impl Server {
         let Config { registries, server, offline, .. } = &self.config;
         let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
         let named = registries.keys().chain(mirrors).chain(&server.private_hosts_allowed);
+        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
         Settings {
+            // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
+            attempts_max: 2,
+            response_timeout: silence,
+            idle_timeout: silence,
             denies_private_addresses: true,
             private_hosts_allowed: named.cloned().collect(),
             only_hosts: offline.then(|| self.config.offline_hosts()),
@@ -142,8 +152,15 @@ impl Server {
     /// How a registry is asked for one scan: with the client's own authorization where it gave one, and then with no
     /// other.
     pub(crate) fn registry_options(&self, reference: &str, authorization: Option<&str>) -> RegistryOptions {
-        let _ = (reference, authorization);
-        self.config.registry_options(Credentials::from_environment(), &[])
+        let options = self.registry_options.get_or_init(|| {
+            // Tokens are shared by the clones of these, so a registry is asked for one once.
+            self.config.registry_options(Credentials::from_environment(), &[])
+        });
+        let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
+        match (authorization.and_then(Credential::from_authorization), host) {
+            (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
+            _ => options.clone(),
+        }
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.

@@ -2,7 +2,6 @@
 //! command.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::bail;
@@ -12,7 +11,7 @@ use plimsoll_feeds::database::Database;
 use plimsoll_feeds::feeds::{FEEDS, Feed};
 use plimsoll_feeds::status::{FeedStatus, status};
 
-use super::{Outcome, Session, misused};
+use super::{Outcome, Session, misused, print};
 
 mod diff;
 mod export;
@@ -90,12 +89,6 @@ pub(super) fn run(session: &mut Session, args: FeedsArgs) -> anyhow::Result<Outc
         FeedsCommand::Mirror(args) => mirror::run(session, &args),
         FeedsCommand::Diff(args) => diff::run(session, &args),
     }
-}
-
-/// Writes a text in one go, so that a closed pipe is one error.
-fn print(text: &str) -> anyhow::Result<Outcome> {
-    io::stdout().write_all(text.as_bytes())?;
-    Ok(Outcome::Done)
 }
 
 fn override_urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<()> {

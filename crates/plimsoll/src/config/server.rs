@@ -40,6 +40,8 @@ pub(crate) struct ServerConfig {
     pub(crate) private_hosts_allowed: Vec<String>,
     /// Largest layer that is read, in MiB.
     pub(crate) layer_mib_max: u64,
+    /// Longest silence of a registry, in seconds, before an attempt counts as failed.
+    pub(crate) registry_seconds_max: u32,
     /// Longest time that one attempt may take, in minutes.
     pub(crate) scan_minutes_max: u32,
     /// Days for which events, ended deliveries and names of images are kept.
@@ -71,6 +73,7 @@ impl Default for ServerConfig {
             registries_allowed: None,
             private_hosts_allowed: Vec::new(),
             layer_mib_max: 16 << 10,
+            registry_seconds_max: 60,
             scan_minutes_max: 30,
             keep_days: 30,
             log: "info".to_owned(),

@@ -4,7 +4,6 @@
 //! ends the scan with the reason; a damaged layer ends it too, since a result without it would look better than the
 //! image is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -309,6 +308,7 @@ fn fate(cause: &Cause) -> Fate {
         Cause::RateLimited { .. } => Fate::Retry(Reason::RateLimited),
         Cause::Unavailable | Cause::BrokenOff | Cause::BadAnswer => Fate::Retry(Reason::RegistryUnavailable),
         Cause::File => Fate::Retry(Reason::OutOfSpace),
+        Cause::TimeLimit => Fate::Retry(Reason::TimedOut),
         Cause::Artifact(_) => Fate::Unsupported(Reason::ArtifactType),
         Cause::NoLayers => Fate::Unsupported(Reason::NoLayers),
         Cause::TooManyLayers => Fate::Unsupported(Reason::TooManyLayers),
@@ -372,6 +372,3 @@ impl LayerStore for KeptLayers<'_> {
 pub(crate) fn digest_text(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
-
-/// Shares a client with whoever opens layers.
-type SharedClient = Arc<plimsoll_net::Client>;
