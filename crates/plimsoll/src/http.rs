@@ -18,6 +18,7 @@ mod clair_v4;
 pub(crate) mod endpoint;
 mod harbor;
 mod health;
+mod quay;
 mod refusal;
 
 pub(crate) use refusal::Refusal;
@@ -38,7 +39,7 @@ pub(crate) struct Api {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] = &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API];
+pub(crate) static APIS: &[&Api] = &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &quay::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {
