@@ -17,6 +17,7 @@ mod config;
 mod feeds;
 mod manual;
 mod scan;
+mod token;
 
 /// Says what is aboard a container image, what is known to be wrong with it, and whether it may ship.
 #[derive(Debug, Parser)]
@@ -66,6 +67,7 @@ enum Command {
     Scan(Box<scan::ScanArgs>),
     Feeds(feeds::FeedsArgs),
     Config(config::ConfigArgs),
+    Token(token::TokenArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -133,6 +135,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),
+        Command::Token(args) => token::run(&args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }

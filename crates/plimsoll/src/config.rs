@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 mod bundles;
 pub(crate) mod clair;
 mod credentials;
+mod environment;
 mod feeds;
 mod schema;
 mod server;
@@ -22,7 +23,12 @@ pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use schema::schema;
-pub(crate) use server::ServerConfig;
+#[cfg(test)]
+pub(crate) use schema::tests::check as check_document;
+pub(crate) use server::{
+    Anonymous, AuthConfig, GrantConfig, MetricsAccess, Network, OidcConfig, Scope, ServerConfig, TlsConfig,
+    TokenConfig, TracesConfig,
+};
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
 
 /// The configuration file. A key that means nothing is an error.
@@ -70,7 +76,7 @@ impl Config {
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Config> {
         match Config::place(path) {
             Some(path) => Config::read_from(&path),
-            None => Ok(Config::default()),
+            None => Config::default().overridden(environment::variables()),
         }
     }
 
@@ -86,14 +92,23 @@ impl Config {
     fn read_from(path: &Path) -> anyhow::Result<Config> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
-        Config::parse(&text).with_context(|| format!("the configuration `{}` is not valid", path.display()))
+        let config = Config::parse(&text);
+        config
+            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?
+            .overridden(environment::variables())
     }
 
     /// Reads the text of a file.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let config: Config = toml::from_str(text)?;
-        config.check_feeds()?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// Refuses what contradicts itself.
+    fn check(&self) -> anyhow::Result<()> {
+        self.check_feeds()?;
+        self.server.check()
     }
 
     /// The hosts that may be asked offline: `HOST` or `HOST:PORT`.

@@ -11,16 +11,23 @@ use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
 use plimsoll_store::{Store, StoreError};
 
+use crate::access::Door;
 use crate::config::Config;
 use crate::http::Refusal;
+use crate::http::limits::Rates;
 
 mod advisories;
 mod assessed;
 mod lifecycle;
+pub(crate) mod metrics;
 
 pub(crate) use advisories::Advised;
 pub(crate) use assessed::Assessed;
 pub(crate) use lifecycle::Lifecycle;
+pub(crate) use metrics::Metrics;
+
+/// Most questions whether the store answers that may wait for it at once.
+const PROBES_MAX: usize = 4;
 
 /// What all routes and all workers share.
 pub(crate) struct Server {
@@ -34,6 +41,13 @@ pub(crate) struct Server {
     pub(crate) now: fn() -> Timestamp,
     /// What this server is called among its replicas: unique.
     pub(crate) replica: String,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// How often clients asked of late.
+    pub(crate) rates: Rates,
+    /// Questions whether the store answers that are under way.
+    pub(crate) probes: Arc<tokio::sync::Semaphore>,
+    door: OnceLock<Result<Door, String>>,
     store: OnceLock<Arc<Store>>,
     advised: RwLock<Arc<Advised>>,
     assessed: assessed::Cache,
@@ -49,6 +63,10 @@ impl Server {
             lifecycle: Lifecycle::default(),
             now,
             replica,
+            metrics: Metrics::default(),
+            rates: Rates::default(),
+            probes: Arc::new(tokio::sync::Semaphore::new(PROBES_MAX)),
+            door: OnceLock::new(),
             store: OnceLock::new(),
             advised,
             assessed: assessed::Cache::default(),
@@ -58,6 +76,18 @@ impl Server {
     /// Gives the server its store, once.
     pub(crate) fn set_store(&self, store: Arc<Store>) {
         drop(self.store.set(store));
+    }
+
+    /// Who may ask. Made of the configuration when it is first wanted; where that does not work, nobody may.
+    pub(crate) fn door(&self) -> Result<&Door, Refusal> {
+        let door = self.door.get_or_init(|| Door::new(&self.config).map_err(|error| format!("{error:#}")));
+        door.as_ref().map_err(|error| {
+            Refusal::new(
+                500,
+                "internal",
+                format!("nobody is let in, since the configuration does not work: {error}"),
+            )
+        })
     }
 
     /// Reads the advisory database anew where the file is another one, and how feeds stand in any case. Whether the

@@ -5,6 +5,18 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod auth;
+mod limits;
+mod tls;
+mod traces;
+
+pub(crate) use auth::{Anonymous, AuthConfig, GrantConfig, MetricsAccess, OidcConfig, Scope, TokenConfig};
+pub(crate) use limits::Network;
+pub(crate) use tls::TlsConfig;
+pub(crate) use traces::TracesConfig;
+
+use limits::LimitsConfig;
+
 /// How `plimsoll serve` listens, remembers and works. Every key can be set by a variable of the environment too:
 /// `PLIMSOLL_SERVER_LISTEN` is `listen`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +58,21 @@ pub(crate) struct ServerConfig {
     pub(crate) log: String,
     /// Whether the log is JSON, a line an event.
     pub(crate) log_json: bool,
+    /// Who may ask for what.
+    pub(crate) auth: AuthConfig,
+    /// The certificate that the server shows. Without this section it speaks plain HTTP.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How much clients may ask for.
+    pub(crate) limits: LimitsConfig,
+    /// Where traces go.
+    pub(crate) traces: Option<TracesConfig>,
+}
+
+impl ServerConfig {
+    /// Refuses what contradicts itself.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.auth.check()
+    }
 }
 
 impl Default for ServerConfig {
@@ -67,6 +94,10 @@ impl Default for ServerConfig {
             keep_days: 30,
             log: "info".to_owned(),
             log_json: false,
+            auth: AuthConfig::default(),
+            tls: None,
+            limits: LimitsConfig::default(),
+            traces: None,
         }
     }
 }
