@@ -81,6 +81,11 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
+/// A time as it is kept, in whole microseconds, so that what is returned is what is found later.
+pub(crate) fn as_kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
 /// PostgreSQL keeps no NUL in a text, so neither engine does: what comes from outside may have some.
 pub(crate) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
