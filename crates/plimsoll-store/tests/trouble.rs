@@ -82,6 +82,26 @@ fn a_deadlock_is_tried_again() {
     }
 }
 
+/// What somebody else is just changing is waited for and kept, not written over.
+#[test]
+fn a_change_that_is_under_way_is_kept() {
+    let Some(server) = postgres::server() else { return };
+    let place = server.database();
+    let store = Store::open(&place).unwrap();
+    let lease = claimed(&store, 1).lease;
+    let mut other = raw(&place);
+    let mut before = other.transaction().unwrap();
+    before.execute("UPDATE scans SET cancelled = 1 WHERE id = $1", &[&digest(1).as_str()]).unwrap();
+    let change = plimsoll_store::Change { state: ScanState::Indexing, detail: String::new(), kind: None };
+    std::thread::scope(|scope| {
+        let advancing = scope.spawn(|| store.advance(&lease, &change, at(3)));
+        wait_for_waiting(&place, 1);
+        before.commit().unwrap();
+        assert!(advancing.join().unwrap().unwrap());
+    });
+    assert!(store.beat(&lease, at(60), None, at(4)).unwrap().is_cancelled);
+}
+
 /// A lock that is held for longer than anybody waits is a conflict, and nothing has changed.
 #[test]
 fn a_lock_that_is_held_is_told() {

@@ -117,12 +117,13 @@ fn a_lost_worker_costs_an_attempt(store: &Store, _: &str) {
     let first = text(1);
     let only = Claim { only: Some(&first), ..any("w", 10) };
     assert!(store.claim(&only, at(2)).unwrap().is_some());
-    assert!(store.claim(&Claim { until: at(20), ..only }, at(10)).unwrap().is_some());
+    let last = store.claim(&Claim { until: at(20), ..only }, at(10)).unwrap().unwrap();
     // It was the last one, so another scan is looked for.
     assert_eq!(store.claim(&any("w", 40), at(20)).unwrap().unwrap().scan.id, text(2));
     let scan = store.scan(&first).unwrap().unwrap();
     assert_eq!((scan.state, scan.reason), (ScanState::Failed, Reason::AttemptsExhausted));
     assert!(scan.detail.contains("`w`"), "{}", scan.detail);
+    assert!(!store.finish(&last.lease, &completed(inventory(1, Vec::new())), at(21)).unwrap());
 }
 
 fn a_lost_worker_ends_what_was_called_off(store: &Store, _: &str) {
