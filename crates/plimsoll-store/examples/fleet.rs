@@ -3,13 +3,19 @@
 //! `cargo run --release -p plimsoll-store --example fleet -- PLACE [IMAGES]`, PLACE an empty store. The fleet is written
 //! past the store, for speed; its tables are those of the first migration.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
-use plimsoll_store::{Store, StoreError};
+use plimsoll_core::ecosystems;
+use plimsoll_core::image::{Image, Platform};
+use plimsoll_core::inventory::{Inventory, Package};
+use plimsoll_core::scan::Reason;
+use plimsoll_store::{Claim, InventoryRow, Outcome, Priority, ScanKind, Store, StoreError, Submission};
 
 const IMAGES: u32 = 100_000;
 const PACKAGES_OF_AN_IMAGE: u32 = 300;
+const PACKAGES_OF_A_LARGE_IMAGE: u32 = 2_500;
 const PACKAGES: u32 = 300_000;
 /// What 500 advisories are about.
 const CHANGED: u32 = 5_000;
@@ -36,7 +42,68 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     }
     let began = Instant::now();
     println!("{:?} in {:.2?}", store.counts()?, began.elapsed());
+    for (image, title) in [(u32::MAX, "new"), (u32::MAX - 1, "known")] {
+        let took = scan(&store, &digest(image))?;
+        println!("an image of {PACKAGES_OF_A_LARGE_IMAGE} packages that are {title} written in {took:.2?}");
+    }
+    let names: Vec<(String, String)> =
+        (0..500).map(|number| ("pypi".to_owned(), format!("p{}", number * 5))).collect();
+    let (began, mut found) = (Instant::now(), 0);
+    store.packages_named(&names, &mut |_| found += 1)?;
+    println!("{found} packages by {} names in {:.2?}", names.len(), began.elapsed());
     Ok(())
+}
+
+/// Scans an image of many packages; how long its end took.
+fn scan(store: &Store, digest: &Digest) -> Result<Duration, Box<dyn std::error::Error>> {
+    let now = Timestamp::UNIX_EPOCH;
+    let submission = Submission {
+        digest: Some(digest.clone()),
+        kind: ScanKind::Image,
+        reference: String::new(),
+        registry: String::new(),
+        repository: String::new(),
+        source: Vec::new(),
+        priority: Priority::Asked,
+        reason: Reason::Asked,
+        attempts_max: 1,
+        index_state: String::new(),
+        is_forced: false,
+    };
+    store.submit(&submission, now)?;
+    let claim = Claim { worker: "w", until: Timestamp::MAX, per_registry_max: 1, all_max: 1, only: None };
+    let lease = store.claim(&claim, now)?.ok_or("nothing is due")?.lease;
+    let packages = (0..PACKAGES_OF_A_LARGE_IMAGE).map(|number| Package {
+        ecosystem: &ecosystems::PYPI,
+        name: format!("p{number}"),
+        version: "1.0".to_owned(),
+        purl: format!("pkg:pypi/p{number}@1.0"),
+        source: None,
+        architecture: None,
+        module: None,
+        licenses: vec!["MIT".to_owned()],
+        evidence_path: format!("/usr/lib/python3/site-packages/p{number}-1.0.dist-info/METADATA"),
+        layer: Some(digest.clone()),
+        owned_by: None,
+    });
+    let inventory = Inventory { packages: packages.collect(), ..Inventory::default() };
+    let image = Image {
+        reference: String::new(),
+        digest: Some(digest.clone()),
+        config_digest: None,
+        platform: Platform::default(),
+        layers: Vec::new(),
+    };
+    let row = InventoryRow { image, inventory, index_state: String::new(), indexed_at: now };
+    let outcome = Outcome::Awaiting {
+        inventory: Box::new(row),
+        reason: Reason::NoDatabase,
+        awaited: Vec::new(),
+        detail: String::new(),
+    };
+    let began = Instant::now();
+    store.finish(&lease, &outcome, now)?;
+    Ok(began.elapsed())
 }
 
 fn count(store: &Store, numbers: &[u32]) -> Result<(usize, usize), StoreError> {
