@@ -176,6 +176,10 @@ fn fill_postgres(place: &str, images: u32) -> Result<(), postgres::Error> {
         "INSERT INTO packages SELECT n, 'p' || n, 'debian:12', 'p' || n, '' FROM generate_series(1, $1::bigint) n",
         &[&i64::from(PACKAGES)],
     )?;
+    transaction.execute(
+        "SELECT setval(pg_get_serial_sequence('packages', 'number'), $1)",
+        &[&i64::from(PACKAGES)],
+    )?;
     transaction.commit()?;
     client.batch_execute("ANALYZE")
 }

@@ -148,6 +148,8 @@ impl Columns {
     pub(crate) fn optional_time(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let Some(microseconds) = self.optional_integer()? else { return Ok(None) };
         let time = Timestamp::from_microsecond(microseconds);
+        // The very last second of all times has no microseconds.
+        let time = time.or_else(|_| Timestamp::from_second(microseconds.div_euclid(1_000_000)));
         time.map(Some).map_err(|_| StoreError::Damaged(format!("{microseconds} is no time")))
     }
 

@@ -14,6 +14,7 @@ crate::scenarios! {
     all_together_have_a_limit,
     one_scan_may_be_claimed_by_name,
     a_lease_that_ran_out_is_claimed_by_another,
+    a_lease_may_hold_for_ever,
     a_lost_worker_costs_an_attempt,
     a_lost_worker_ends_what_was_called_off,
     no_two_workers_have_one_scan,
@@ -109,6 +110,13 @@ fn a_lease_that_ran_out_is_claimed_by_another(store: &Store, _: &str) {
     let expected =
         ["queued asked", "fetching asked", "retrying worker_lost", "fetching asked", "completed complete"];
     assert_eq!(states, expected);
+}
+
+fn a_lease_may_hold_for_ever(store: &Store, _: &str) {
+    store.submit(&asked(1), at(0)).unwrap();
+    let claim = Claim { until: jiff::Timestamp::MAX, ..any("w", 0) };
+    let lease = store.claim(&claim, at(1)).unwrap().unwrap().lease;
+    assert!(store.finish(&lease, &completed(inventory(1, Vec::new())), at(2)).unwrap());
 }
 
 fn a_lost_worker_costs_an_attempt(store: &Store, _: &str) {
