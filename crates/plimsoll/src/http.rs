@@ -19,6 +19,8 @@ pub(crate) mod endpoint;
 mod health;
 mod quay;
 mod refusal;
+#[cfg(test)]
+mod samples;
 
 pub(crate) use refusal::Refusal;
 
