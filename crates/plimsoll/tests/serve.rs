@@ -50,7 +50,12 @@ fn push(registry: &Scripted, name: &str, image: &Image) -> String {
 }
 
 /// Pushes a manifest with these layers and this config; its reference.
-fn push_manifest(registry: &Scripted, name: &str, config: (&str, Value), layers: Vec<(&str, Vec<u8>)>) -> String {
+fn push_manifest(
+    registry: &Scripted,
+    name: &str,
+    config: (&str, Value),
+    layers: Vec<(&str, Vec<u8>)>,
+) -> String {
     let mut layout = Layout::default();
     let layers: Vec<Value> = layers.into_iter().map(|(kind, bytes)| layout.blob(kind, bytes)).collect();
     let config = layout.blob(config.0, config.1.to_string().into_bytes());
@@ -78,13 +83,19 @@ fn completed() {
     registry.push("harbour/fleet", &layout, &index, "1");
     let fleet = format!("{}/harbour/fleet:1", registry.host);
     assert_eq!(assert_status!("completed", &world, serving, &image, "--wait"), 0);
-    assert_eq!(assert_status!("completed_refused", &world, serving, &image, "--wait", "--fail-on", "high"), 1);
+    assert_eq!(
+        assert_status!("completed_refused", &world, serving, &image, "--wait", "--fail-on", "high"),
+        1
+    );
     assert_eq!(assert_status!("completed_clean", &world, serving, &clean, "--wait", "--fail-on", "any"), 0);
     assert_eq!(assert_status!("completed_index", &world, serving, &fleet, "--wait", "--fail-on", "any"), 1);
     let foreign = Image::new("amd64", vec![("ADD /", gem())]);
     let foreign = push(&registry, "harbour/gem", &foreign);
     assert_eq!(assert_status!("completed_with_gaps", &world, serving, &foreign, "--wait"), 2);
-    assert_eq!(assert_status!("completed_gaps_allowed", &world, serving, &foreign, "--wait", "--allow-gaps"), 0);
+    assert_eq!(
+        assert_status!("completed_gaps_allowed", &world, serving, &foreign, "--wait", "--allow-gaps"),
+        0
+    );
     assert_eq!(serving.end(), Some(0));
 }
 
@@ -135,12 +146,7 @@ fn unsupported() {
         ("layer_too_large", push_manifest(&registry, "harbour/large", config(1), vec![(LAYER, large)])),
         (
             "layer_type",
-            push_manifest(
-                &registry,
-                "harbour/film",
-                config(1),
-                vec![("video/mp4", b"no archive".to_vec())],
-            ),
+            push_manifest(&registry, "harbour/film", config(1), vec![("video/mp4", b"no archive".to_vec())]),
         ),
         (
             "too_many_layers",
@@ -241,7 +247,11 @@ fn retrying() {
         let submitted = serving.submit(&image);
         serving.until(submitted["id"].as_str().unwrap(), &["retrying"]);
         let snapshot = format!("retrying_{name}");
-        assert_eq!(assert_status!(snapshot, &world, serving, submitted["id"].as_str().unwrap(),), 6, "{name}");
+        assert_eq!(
+            assert_status!(snapshot, &world, serving, submitted["id"].as_str().unwrap(),),
+            6,
+            "{name}"
+        );
     }
 }
 

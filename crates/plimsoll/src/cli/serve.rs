@@ -17,9 +17,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Outcome, Session, misused};
 use crate::config::{ServerConfig, secret};
 use crate::jobs::workers;
+use crate::notify::kinds::Target;
 use crate::server::Server;
-use crate::{http, warnings};
+use crate::{http, notify, warnings, watch};
 
+mod changes;
 mod feeding;
 mod upkeep;
 
@@ -56,39 +58,39 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
     config.server.updates_feeds &= !args.no_update;
     start_log(&config.server).map_err(misused)?;
     let place = store_place(&config.server, &data_dir).map_err(misused)?;
+    let targets = notify::open(&config, &config.net_settings(&ca_files, &[])).map_err(misused)?;
     let server = Arc::new(Server::new(config, data_dir, ca_files, replica(), Timestamp::now));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
-    runtime.block_on(serve(&server, place))?;
+    runtime.block_on(serve(&server, place, targets))?;
     Ok(Outcome::Done)
 }
 
-async fn serve(server: &Arc<Server>, place: String) -> anyhow::Result<()> {
-    let listen = server.config.server.listen.clone();
-    let listener = tokio::net::TcpListener::bind(&listen)
-        .await
-        .with_context(|| format!("cannot listen on `{listen}` (`listen` of `[server]`)"))?;
+async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> anyhow::Result<()> {
+    let listener = http::listen::bind(server).await?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
     tracing::info!(%address, replica = %server.replica, "listening");
     let work = {
         let server = Arc::clone(server);
         thread::Builder::new()
             .name("start".to_owned())
-            .spawn(move || start(&server, &place))
+            .spawn(move || start(&server, &place, targets))
             .context("cannot start a thread")?
     };
-    let ended = {
-        let server = Arc::clone(server);
-        async move {
-            asked_to_end().await;
-            tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
-            server.lifecycle.ending();
-            server.bell.ring();
-        }
-    };
-    axum::serve(listener, http::router(server)).with_graceful_shutdown(ended).await?;
+    let (end, ending) = tokio::sync::watch::channel(false);
+    let of_signals = Arc::clone(server);
+    tokio::spawn(async move {
+        asked_to_end().await;
+        tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
+        of_signals.lifecycle.ending();
+        of_signals.bell.ring();
+        end.send_replace(true);
+        // Told as long as anybody may listen.
+        end.closed().await;
+    });
+    http::listen::listen(Arc::clone(server), http::router(server), listener, ending).await?;
     let threads = tokio::task::spawn_blocking(move || work.join().unwrap_or_default()).await?;
     tokio::task::spawn_blocking(move || {
         for thread in threads {
@@ -115,7 +117,7 @@ async fn asked_to_end() {
 }
 
 /// Opens the store, however long that takes, and starts all that works with it.
-fn start(server: &Arc<Server>, place: &str) -> Vec<JoinHandle<()>> {
+fn start(server: &Arc<Server>, place: &str, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
     server.lifecycle.migrating();
     let begun = Instant::now();
     let store = loop {
@@ -143,6 +145,9 @@ fn start(server: &Arc<Server>, place: &str) -> Vec<JoinHandle<()>> {
     let mut threads = workers::start(server, count);
     threads.extend(thread_of(server, "events", Server::tail));
     threads.extend(thread_of(server, "upkeep", upkeep::run));
+    watch::start(server);
+    threads.extend(thread_of(server, "changes", changes::run));
+    threads.extend(notify::start(server, targets));
     if server.config.server.updates_feeds {
         // Not waited for: it may be in the middle of a fetch, and ending that needs no care.
         drop(thread_of(server, "feeds", feeding::run));

@@ -7,9 +7,10 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use serde_json::json;
 
-use super::endpoint::Endpoint;
-use super::{Api, Refusal};
+use super::endpoint::{Endpoint, Payload, schema_of};
+use super::{Api, Front, Refusal};
 
+mod deliveries;
 mod events;
 mod query;
 mod reports;
@@ -23,6 +24,13 @@ pub(super) static API: Api = Api {
     about: "Plimsoll's own API: asking for scans, where they stand, what was found, what happens.",
     endpoints: ENDPOINTS,
     refuse,
+    front: Front {
+        refusal: Some(Payload {
+            media_types: &["application/problem+json"],
+            schema: schema_of::<wire::Problem>,
+        }),
+        ..Front::USUAL
+    },
 };
 
 static ENDPOINTS: &[Endpoint] = &[
@@ -34,6 +42,8 @@ static ENDPOINTS: &[Endpoint] = &[
     reports::REPORT,
     verdict::VERDICT,
     events::EVENTS,
+    deliveries::LIST,
+    deliveries::REPLAY,
 ];
 
 /// A problem document.

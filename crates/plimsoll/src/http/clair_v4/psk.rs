@@ -13,6 +13,9 @@ use jiff::Timestamp;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Knows, Principal, unauthorized};
+use crate::config::{Config, Scope};
+
 /// Who Clair's own parts say that they are; always let in.
 const OWN_ISSUER: &str = "clair-intraservice";
 
@@ -90,6 +93,20 @@ impl Keys {
             issuers: issuers.to_vec(),
         })
     }
+}
+
+/// The way to know whose such a token is, where a key is configured. Whoever has the key may do all that Clair's API
+/// has.
+pub(crate) fn knows(config: &Config) -> anyhow::Result<Option<Knows>> {
+    let Some(key) = config.server.psk.key().context("in `[server.psk]`")? else { return Ok(None) };
+    let keys = Keys::read(&key, &config.server.psk.issuers).context("in `[server.psk]`")?;
+    let knows = move |token: &str, now: Timestamp| match verify(&keys, token, now) {
+        Ok(issuer) => Some(Ok(Principal::everywhere(format!("psk:{issuer}"), Scope::Admin))),
+        // It may be somebody else's.
+        Err(BadToken::Signature) => None,
+        Err(bad) => Some(Err(unauthorized(format!("the token is not taken: {bad}")))),
+    };
+    Ok(Some(Box::new(knows)))
 }
 
 /// Who signed a token, where it counts now.

@@ -125,8 +125,7 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
     })?;
     let limits = limits(work.server);
     let fingerprint = cache::fingerprint(&limits);
-    let is_known =
-        |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
+    let is_known = |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
     let ahead = blobs::Ahead { layers_max: blobs::OPEN_AHEAD_MAX, is_known: &is_known };
     Ok(blobs::open(&work.scan.id, manifest, urls, client, ahead, &limits)?)
 }
