@@ -36,6 +36,8 @@ mod openapi;
 mod quay;
 mod readiness;
 mod refusal;
+#[cfg(test)]
+mod samples;
 
 pub(crate) use ending::Ending;
 pub(crate) use refusal::Refusal;
@@ -85,7 +87,7 @@ impl Front {
 
 /// All APIs, sorted by name.
 pub(crate) static APIS: &[&Api] =
-    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &openapi::API, &quay::API];
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &quay::API, &openapi::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {
