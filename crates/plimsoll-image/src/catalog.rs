@@ -87,10 +87,20 @@ pub fn catalog(opened: &Opened, options: &Options<'_>) -> Result<Vec<CataloguedI
     let store = opened.store.as_ref();
     let mut known = HashSet::new();
     let layers = opened.images.iter().flat_map(|image| &image.layers);
-    let mut distinct: Vec<&Descriptor> = layers.filter(|layer| known.insert(&layer.digest)).collect();
-    distinct.sort_by_key(|layer| (Reverse(store.known_size(layer)), &layer.digest));
+    // Sizes become known meanwhile; what is told to begin with is told once.
+    let mut distinct: Vec<Distinct<'_>> = layers
+        .filter(|layer| known.insert(&layer.digest))
+        .map(|layer| Distinct { layer, size: store.known_size(layer) })
+        .collect();
+    distinct.sort_by_key(|one| (Reverse(one.size), &one.layer.digest));
     let passes = read_all(store, &distinct, options)?;
     Ok(opened.images.iter().map(|image| join(image, &passes)).collect())
+}
+
+/// One layer, and its size if that is known before it is opened.
+struct Distinct<'a> {
+    layer: &'a Descriptor,
+    size: Option<u64>,
 }
 
 fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedImage {
@@ -124,22 +134,22 @@ pub fn catalog_rootfs(root: &Path, options: &Options<'_>) -> io::Result<Inventor
 
 fn read_all(
     store: &dyn Store,
-    layers: &[&Descriptor],
+    layers: &[Distinct<'_>],
     options: &Options<'_>,
 ) -> Result<HashMap<Digest, LayerPass>, Cancelled> {
-    let bytes = layers.iter().filter_map(|layer| store.known_size(layer)).fold(0, u64::saturating_add);
+    let bytes = layers.iter().filter_map(|one| one.size).fold(0, u64::saturating_add);
     (options.progress)(Progress::Layers { count: layers.len(), bytes });
     let shared = Shared::new(options.limits);
     let next = AtomicUsize::new(0);
     let passes = Mutex::new(HashMap::new());
     let stop = Stop { is_cancelled: options.is_cancelled, was_cancelled: AtomicBool::new(false) };
     let work = || {
-        while let Some(layer) = layers.get(next.fetch_add(1, Ordering::Relaxed))
+        while let Some(one) = layers.get(next.fetch_add(1, Ordering::Relaxed))
             && !stop.is_now()
         {
-            let (pass, was_cached) = read_one(store, layer, &shared, options, &stop);
+            let (pass, was_cached) = read_one(store, one, &shared, options, &stop);
             (options.progress)(Progress::LayerDone { was_cached });
-            passes.lock().unwrap_or_else(PoisonError::into_inner).insert(layer.digest.clone(), pass);
+            passes.lock().unwrap_or_else(PoisonError::into_inner).insert(one.layer.digest.clone(), pass);
         }
     };
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
@@ -174,24 +184,14 @@ impl Stop<'_> {
 
 fn read_one(
     store: &dyn Store,
-    layer: &Descriptor,
+    &Distinct { layer, size }: &Distinct<'_>,
     shared: &Shared<'_>,
     options: &Options<'_>,
     stop: &Stop<'_>,
 ) -> (LayerPass, bool) {
-    let known_before = store.known_size(layer);
-    let told = AtomicU64::new(0);
-    let tell_rest = |size: u64| {
-        if known_before.is_none() && size > 0 {
-            (options.progress)(Progress::Sized { bytes: size });
-        }
-        let bytes = size.saturating_sub(told.load(Ordering::Relaxed));
-        if bytes > 0 {
-            (options.progress)(Progress::Read { bytes });
-        }
-    };
+    let meter = Meter::new(size, options.progress);
     if let Some(facts) = options.cache.and_then(|cache| cache.get(&layer.digest)) {
-        tell_rest(known_before.unwrap_or(0));
+        meter.finish();
         return (LayerPass { facts, failure: None }, true);
     }
     let by_diff_id = store.layers_are_by_diff_id();
@@ -200,18 +200,18 @@ fn read_one(
         diff_id: Some(&layer.digest).filter(|_| by_diff_id),
         size: store.stated_size(layer),
     };
-    let read = AtomicU64::new(0);
     let pass = match layer.obstacle(options.limits) {
         Some((cause, detail)) => {
             LayerPass { facts: LayerFacts::default(), failure: Some(LayerFailure::new(cause, detail)) }
         }
         None => read_layer(shared, &expected, &mut || {
             let input = store.blob(layer).map_err(io::Error::from)?;
-            Ok(Box::new(Metered { input, at: 0, read: &read, told: &told, stop, progress: options.progress }))
+            meter.opened(store.known_size(layer));
+            Ok(Box::new(Metered { input, at: 0, meter: &meter, stop }))
         }),
     };
     let pass = LayerPass { failure: pass.failure.map(|failure| explained(failure, layer)), ..pass };
-    tell_rest(known_before.or_else(|| store.known_size(layer)).unwrap_or(read.load(Ordering::Relaxed)));
+    meter.finish();
     if let (Some(cache), None) = (options.cache, &pass.failure) {
         // A cache that cannot be written costs time, not truth.
         drop(cache.put(&layer.digest, &pass.facts));
@@ -235,16 +235,61 @@ fn explained(failure: LayerFailure, layer: &Descriptor) -> LayerFailure {
     }
 }
 
+/// How far one layer is, so that what is told of it adds up to its size. One thread uses it.
+struct Meter<'a> {
+    /// Its size, 0 for one that is not known: told in the beginning, or by [`Progress::Sized`].
+    size: AtomicU64,
+    /// Bytes read so far. A layer may be opened a second time, which is not told again.
+    read: AtomicU64,
+    /// Of them, those that were told.
+    told: AtomicU64,
+    progress: &'a (dyn Fn(Progress) + Sync),
+}
+
+impl<'a> Meter<'a> {
+    fn new(size: Option<u64>, progress: &'a (dyn Fn(Progress) + Sync)) -> Meter<'a> {
+        let size = AtomicU64::new(size.unwrap_or(0));
+        Meter { size, read: AtomicU64::new(0), told: AtomicU64::new(0), progress }
+    }
+
+    fn opened(&self, size: Option<u64>) {
+        if let Some(bytes) = size
+            && self.size.load(Ordering::Relaxed) == 0
+            && bytes > 0
+        {
+            self.size.store(bytes, Ordering::Relaxed);
+            (self.progress)(Progress::Sized { bytes });
+        }
+    }
+
+    fn read(&self, at: u64) {
+        self.read.fetch_max(at, Ordering::Relaxed);
+        if at.saturating_sub(self.told.load(Ordering::Relaxed)) >= PROGRESS_BYTES {
+            self.tell(at);
+        }
+    }
+
+    /// Tells the rest, also of a layer that broke off.
+    fn finish(&self) {
+        self.opened(Some(self.read.load(Ordering::Relaxed)));
+        self.tell(self.size.load(Ordering::Relaxed));
+    }
+
+    fn tell(&self, at: u64) {
+        let bytes = at.saturating_sub(self.told.load(Ordering::Relaxed));
+        if bytes > 0 {
+            self.told.store(at, Ordering::Relaxed);
+            (self.progress)(Progress::Read { bytes });
+        }
+    }
+}
+
 /// A layer's stored bytes, told of as they come, until the work is cancelled.
 struct Metered<'a> {
     input: Box<dyn Read + Send>,
     at: u64,
-    /// Bytes read of the layer so far. It may be opened a second time, which is not told again.
-    read: &'a AtomicU64,
-    /// Of them, those that were told.
-    told: &'a AtomicU64,
+    meter: &'a Meter<'a>,
     stop: &'a Stop<'a>,
-    progress: &'a (dyn Fn(Progress) + Sync),
 }
 
 impl Read for Metered<'_> {
@@ -254,12 +299,7 @@ impl Read for Metered<'_> {
         }
         let count = self.input.read(buffer)?;
         self.at = self.at.saturating_add(count as u64);
-        self.read.fetch_max(self.at, Ordering::Relaxed);
-        let bytes = self.at.saturating_sub(self.told.load(Ordering::Relaxed));
-        if bytes >= PROGRESS_BYTES {
-            self.told.store(self.at, Ordering::Relaxed);
-            (self.progress)(Progress::Read { bytes });
-        }
+        self.meter.read(self.at);
         Ok(count)
     }
 }

@@ -66,6 +66,8 @@ pub enum Cause {
     Corrupt,
     /// Another named limit was reached.
     Limit,
+    /// The image was not read within its time, which may be the network's or the machine's fault.
+    TimeLimit,
     /// It was told to stop.
     Cancelled,
 }
@@ -98,13 +100,14 @@ impl Cause {
             Cause::LayerType(_) => "layer_type",
             Cause::Corrupt => "corrupt_layer",
             Cause::Limit => "limit",
+            Cause::TimeLimit => "time_limit",
             Cause::Cancelled => "cancelled",
         }
     }
 
     /// Whether the same may succeed later with nobody having changed anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Cause::RateLimited { .. } | Cause::Unavailable | Cause::BrokenOff)
+        matches!(self, Cause::RateLimited { .. } | Cause::Unavailable | Cause::BrokenOff | Cause::TimeLimit)
     }
 
     /// Whether it lies in the image itself, so that no attempt will ever succeed. Digests name their content: what
@@ -175,6 +178,10 @@ impl Cause {
             if error.is::<Cancelled>() {
                 return Cause::Cancelled;
             }
+            if let Some(error) = error.downcast_ref::<io::Error>() {
+                // Its `source` would leave out the very error that it wraps.
+                return Cause::of_read(error);
+            }
             cause = error.source();
         }
         match error.kind() {
@@ -219,6 +226,62 @@ impl OpenError {
             OpenError::Io { source, .. } => Cause::of_read(source),
             OpenError::Registry(error) => error.cause(),
             OpenError::Fetch { source, .. } => Cause::of_net(source),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn connection() -> NetError {
+        NetError::Connection { url: "https://r.example/".to_owned(), source: io::Error::other("reset") }
+    }
+
+    #[test]
+    fn what_the_network_says_has_a_cause() {
+        let url = || "https://r.example/".to_owned();
+        for (error, cause, is_transient) in [
+            (connection(), Cause::Unavailable, true),
+            (
+                NetError::TimedOut { url: url(), limit: "idle_timeout", after: Duration::ZERO },
+                Cause::Unavailable,
+                true,
+            ),
+            (NetError::Changed { url: url(), what: String::new() }, Cause::BrokenOff, true),
+            (
+                NetError::AddressRefused { url: url(), address: std::net::IpAddr::from([127, 0, 0, 1]) },
+                Cause::AddressRefused,
+                false,
+            ),
+            (NetError::PlainHttp { url: url(), host: String::new() }, Cause::AddressRefused, false),
+            (NetError::Tls { url: url(), source: "expired".into() }, Cause::NotTrusted, false),
+            (NetError::BodyTooLarge { url: url(), bytes_max: 1 }, Cause::BadAnswer, false),
+            (NetError::BadHeader { url: url(), name: String::new() }, Cause::BadReference, false),
+        ] {
+            let found = Cause::of_net(&error);
+            assert_eq!((&found, found.is_transient()), (&cause, is_transient), "{error}");
+        }
+    }
+
+    #[test]
+    fn errors_of_reading_are_unwrapped() {
+        let fetch = OpenError::Fetch { what: "layer".to_owned(), source: connection() };
+        let config = OpenError::Io { path: "config".to_owned(), source: connection().into() };
+        for (error, cause) in [
+            // Before the first byte it is the registry, after it the connection.
+            (io::Error::from(fetch), Cause::Unavailable),
+            (connection().into(), Cause::BrokenOff),
+            (io::Error::other(io::Error::from(connection())), Cause::BrokenOff),
+            (io::Error::other(config), Cause::BrokenOff),
+            (io::Error::other(Cancelled), Cause::Cancelled),
+            (io::ErrorKind::PermissionDenied.into(), Cause::File),
+            (io::ErrorKind::NotFound.into(), Cause::NotFound),
+        ] {
+            assert_eq!(Cause::of_read(&error), cause, "{error:?}");
         }
     }
 }

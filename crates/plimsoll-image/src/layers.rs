@@ -227,6 +227,9 @@ fn failure_of(error: &TarError) -> LayerFailure {
         TarError::Read(read) if read.kind() == io::ErrorKind::QuotaExceeded => {
             LayerFailure::new(Cause::Limit, read.to_string())
         }
+        TarError::Read(read) if read.kind() == io::ErrorKind::TimedOut => {
+            LayerFailure::new(Cause::TimeLimit, read.to_string())
+        }
         TarError::Read(read) if read.kind() == io::ErrorKind::UnexpectedEof => {
             LayerFailure::new(Cause::Corrupt, "it ends in the middle")
         }

@@ -10,16 +10,20 @@ mod scripted;
 mod support;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::num::NonZero;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Platform;
+use plimsoll_image::cache::LayerStore;
 use plimsoll_image::catalog::{CataloguedImage, Options, Progress, catalog};
 use plimsoll_image::cause::Cause;
+use plimsoll_image::facts::LayerFacts;
 use plimsoll_image::limits::Limits;
-use plimsoll_image::open::blobs::{self, LayerUrl, OPEN_AHEAD_MAX};
+use plimsoll_image::open::blobs::{self, Ahead, LayerUrl, OPEN_AHEAD_MAX};
 use plimsoll_image::open::{OpenError, Opened};
 use plimsoll_net::{Client, Proxies, Settings};
 use scripted::{Reply, Server};
@@ -42,10 +46,11 @@ fn layer_url(url: String, digest: Digest, headers: &[(&str, &[&str])]) -> LayerU
 fn open_with(
     settings: Settings,
     layers: Vec<LayerUrl>,
-    ahead: usize,
+    layers_max: usize,
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
     let client = Arc::new(Client::new(settings).unwrap());
+    let ahead = Ahead { layers_max, is_known: &|_| false };
     blobs::open("manifest", digest(b"manifest"), layers, client, ahead, limits)
 }
 
@@ -63,8 +68,8 @@ fn layers() -> [Vec<u8>; 2] {
 }
 
 #[test]
-fn all_layers_are_asked_for_before_any_is_read() {
-    for (ahead, asked) in [(OPEN_AHEAD_MAX, 2), (1, 1), (0, 0)] {
+fn layers_are_read_from_their_urls() {
+    for ahead in [OPEN_AHEAD_MAX, 1, 0] {
         let server = Server::start();
         let [os, packages] = layers();
         server.on("/os", [Reply::new(200).body(os.clone())]);
@@ -78,7 +83,6 @@ fn all_layers_are_asked_for_before_any_is_read() {
         ];
         let limits = Limits::default();
         let opened = open_with(settings(), given, ahead, &limits).unwrap();
-        assert_eq!(server.seen().len(), asked);
         let image = &opened.images[0].image;
         assert_eq!((&image.platform, image.layers.len()), (&Platform::default(), 3));
         assert_eq!(image.digest, Some(digest(b"manifest")));
@@ -90,6 +94,7 @@ fn all_layers_are_asked_for_before_any_is_read() {
                 Progress::Read { bytes } => told.1 += bytes,
                 Progress::LayerDone { was_cached } => assert!(!was_cached),
             }
+            assert!(told.1 <= told.0, "more is read than there is: {told:?}");
         };
         let found = read(&opened, &limits, &progress);
         assert_eq!((found.failures, found.inventory.gaps), (Vec::new(), Vec::new()));
@@ -103,6 +108,84 @@ fn all_layers_are_asked_for_before_any_is_read() {
         let size = (os.len() + packages.len()) as u64;
         assert_eq!(*told.lock().unwrap(), (size, size), "{ahead} ahead");
     }
+}
+
+/// Takes as many requests as it has bodies, and only then answers them, each by its path: `/0`, `/1`.
+fn answers_once_all_are_there(bodies: Vec<Vec<u8>>) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let asked: Vec<(TcpStream, String)> = listener
+            .incoming()
+            .take(bodies.len())
+            .map(|stream| {
+                let mut reader = BufReader::new(stream.unwrap());
+                let lines: Vec<String> =
+                    reader.by_ref().lines().map(Result::unwrap).take_while(|line| !line.is_empty()).collect();
+                (reader.into_inner(), lines[0].clone())
+            })
+            .collect();
+        for (mut stream, line) in asked {
+            let nth: usize = line.split([' ', '/']).nth(2).unwrap().parse().unwrap();
+            let length = bodies[nth].len();
+            write!(stream, "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n")
+                .unwrap();
+            stream.write_all(&bodies[nth]).unwrap();
+        }
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn all_layers_are_asked_for_before_any_is_read() {
+    let bodies: Vec<Vec<u8>> =
+        (0..9).map(|nth| Layer::default().file(&format!("{nth}"), "x").tar()).collect();
+    let server = answers_once_all_are_there(bodies.clone());
+    let given = bodies
+        .iter()
+        .enumerate()
+        .map(|(nth, body)| layer_url(format!("{server}/{nth}"), digest(body), &[]))
+        .collect();
+    let limits = Limits::default();
+    let settings = Settings { attempts_max: 1, response_timeout: Duration::from_secs(20), ..settings() };
+    let opened = open_with(settings, given, OPEN_AHEAD_MAX, &limits).unwrap();
+    let options = Options {
+        limits: &limits,
+        cache: None,
+        threads: NonZero::new(1),
+        progress: &|_| {},
+        is_cancelled: &|| false,
+    };
+    assert_eq!(catalog(&opened, &options).unwrap()[0].failures, []);
+}
+
+#[test]
+fn a_layer_that_is_known_is_not_asked_for() {
+    struct All;
+    impl LayerStore for All {
+        fn get(&self, _: &Digest) -> Option<LayerFacts> {
+            Some(LayerFacts::default())
+        }
+        fn put(&self, _: &Digest, _: &LayerFacts) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let server = Server::start();
+    let given = vec![layer_url(server.url("/known"), digest(b"known"), &[])];
+    let limits = Limits::default();
+    let ahead = Ahead { layers_max: OPEN_AHEAD_MAX, is_known: &|known| *known == digest(b"known") };
+    let client = Arc::new(Client::new(settings()).unwrap());
+    let opened = blobs::open("manifest", digest(b"manifest"), given, client, ahead, &limits).unwrap();
+    let options = Options {
+        limits: &limits,
+        cache: Some(&All),
+        threads: None,
+        progress: &|_| {},
+        is_cancelled: &|| false,
+    };
+    assert_eq!(catalog(&opened, &options).unwrap()[0].failures, []);
+    drop(opened);
+    assert_eq!(server.seen().len(), 0);
 }
 
 #[test]

@@ -11,21 +11,25 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod apis;
 mod bundles;
 pub(crate) mod clair;
 mod credentials;
 mod feeds;
 mod harbor;
+mod psk;
 mod schema;
 mod server;
 mod units;
 mod warnings;
 mod watch;
 
+pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
+pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
 pub(crate) use warnings::{EmailConfig, WarningsConfig};

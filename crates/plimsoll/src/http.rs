@@ -14,6 +14,7 @@ use crate::server::Server;
 
 pub(crate) mod access;
 pub(crate) mod api_v1;
+mod clair_v4;
 pub(crate) mod endpoint;
 mod harbor;
 mod health;
@@ -37,7 +38,8 @@ pub(crate) struct Api {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] = &[&api_v1::API, &harbor::API, &health::API];
+pub(crate) static APIS: &[&Api] =
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

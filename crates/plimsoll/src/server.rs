@@ -4,15 +4,19 @@
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
 use plimsoll_image::open::registry::RegistryOptions;
-use plimsoll_image::open::registry::credentials::Credentials;
+use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::http::Refusal;
@@ -42,10 +46,13 @@ pub(crate) struct Server {
     pub(crate) replica: String,
     /// Wakes workers.
     pub(crate) bell: Bell,
+    /// Who may have an image indexed while a client waits.
+    pub(crate) indexing: Semaphore,
     /// Certificate authorities that are trusted beside the system's.
     pub(crate) ca_files: Vec<PathBuf>,
     store: OnceLock<Arc<Store>>,
     client: OnceLock<Arc<Client>>,
+    registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
     assessed: assessed::Cache,
     told: tail::Told,
@@ -61,6 +68,7 @@ impl Server {
         now: fn() -> Timestamp,
     ) -> Server {
         let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
+        let indexes_max = config.server.clair.indexes_max.max(1);
         Server {
             config,
             data_dir,
@@ -68,9 +76,11 @@ impl Server {
             now,
             replica,
             bell: Bell::default(),
+            indexing: Semaphore::new(usize::try_from(indexes_max).unwrap_or(Semaphore::MAX_PERMITS)),
             ca_files,
             store: OnceLock::new(),
             client: OnceLock::new(),
+            registry_options: OnceLock::new(),
             advised,
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
@@ -127,7 +137,12 @@ impl Server {
         let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
         let watched = watch.values().map(|watch| &watch.registry);
         let named = registries.keys().chain(mirrors).chain(watched).chain(&server.private_hosts_allowed);
+        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
         Settings {
+            // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
+            attempts_max: 2,
+            response_timeout: silence,
+            idle_timeout: silence,
             denies_private_addresses: true,
             private_hosts_allowed: named.cloned().collect(),
             only_hosts: offline.then(|| self.config.offline_hosts()),
@@ -138,8 +153,15 @@ impl Server {
     /// How a registry is asked for one scan: with the client's own authorization where it gave one, and then with no
     /// other.
     pub(crate) fn registry_options(&self, reference: &str, authorization: Option<&str>) -> RegistryOptions {
-        let _ = (reference, authorization);
-        self.config.registry_options(Credentials::from_environment(), &[])
+        let options = self.registry_options.get_or_init(|| {
+            // Tokens are shared by the clones of these, so a registry is asked for one once.
+            self.config.registry_options(Credentials::from_environment(), &[])
+        });
+        let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
+        match (authorization.and_then(Credential::from_authorization), host) {
+            (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
+            _ => options.clone(),
+        }
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.

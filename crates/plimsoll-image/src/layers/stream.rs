@@ -91,9 +91,8 @@ impl<R: Read + Stored> Read for Unpacked<'_, R> {
         }
         if self.shared.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             let seconds = limits.time_max.as_secs();
-            return Err(quota(format!(
-                "was not read within {seconds} seconds of the image's start (time_max)"
-            )));
+            let message = format!("was not read within {seconds} seconds of the image's start (time_max)");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
         Ok(count)
     }

@@ -7,9 +7,8 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::{Image, Layer, Platform};
@@ -60,42 +59,56 @@ impl std::fmt::Debug for LayerUrl {
     }
 }
 
-/// Opens an image by its layers, lowest first. At most `open_ahead_max` of them are asked for at once and now;
-/// a layer that cannot be had fails when it is read.
+/// Which layers are asked for at once.
+#[derive(Clone, Copy)]
+pub struct Ahead<'a> {
+    /// Most of them; [`OPEN_AHEAD_MAX`] is a good number, 0 asks for each when a worker comes to it.
+    pub layers_max: usize,
+    /// Whether a layer was read before and need not be asked for.
+    pub is_known: &'a dyn Fn(&Digest) -> bool,
+}
+
+/// Opens an image by its layers, lowest first. Those that are to be asked for at once are, each on a thread of its
+/// own, and this does not wait for them: a layer that cannot be had fails when it is read.
 pub fn open(
     reference: &str,
     manifest: Digest,
     layers: Vec<LayerUrl>,
     client: Arc<Client>,
-    open_ahead_max: usize,
+    ahead: Ahead<'_>,
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
     check_layer_count(&format!("`{reference}`"), layers.len(), limits)?;
     for layer in &layers {
         check_headers(layer)?;
     }
-    let order: Vec<Digest> = layers.iter().map(|layer| layer.digest.clone()).collect();
-    let mut places = HashMap::new();
-    let mut distinct = Vec::new();
-    for layer in layers {
-        if !places.contains_key(&layer.digest) {
-            distinct.push(layer.digest.clone());
-            places.insert(layer.digest.clone(), Place { layer, state: Mutex::default() });
-        }
-    }
-    let blobs = Blobs { client, places, layer_bytes_max: limits.layer_bytes_max };
-    blobs.open_ahead(&distinct, open_ahead_max);
     let descriptors: Vec<Descriptor> =
-        order.iter().map(|digest| Descriptor::new("", digest.clone(), 0)).collect();
+        layers.iter().map(|layer| Descriptor::new("", layer.digest.clone(), 0)).collect();
     let image = Image {
         reference: reference.to_owned(),
         digest: Some(manifest),
         config_digest: None,
         platform: Platform::default(),
-        layers: descriptors.iter().map(|descriptor| blobs.layer(descriptor)).collect(),
+        layers: descriptors.iter().map(layer_of).collect(),
     };
+    let layer_bytes_max = limits.layer_bytes_max;
+    let mut places = HashMap::new();
+    let mut wanted = Vec::new();
+    for layer in layers {
+        // A layer that is given twice is fetched once.
+        if !places.contains_key(&layer.digest) {
+            let place =
+                Place { layer, client: Arc::clone(&client), layer_bytes_max, length: Mutex::default() };
+            let place = Arc::new(place);
+            wanted.push(Arc::clone(&place));
+            places.insert(place.layer.digest.clone(), place);
+        }
+    }
+    wanted.retain(|place| !(ahead.is_known)(&place.layer.digest));
+    wanted.truncate(ahead.layers_max);
+    let ahead = wanted.into_iter().filter_map(open_ahead).collect();
     let images = vec![OpenedImage { image, layers: descriptors, gaps: Vec::new() }];
-    Ok(Opened { images, store: Box::new(blobs) })
+    Ok(Opened { images, store: Box::new(Blobs { places, ahead: Mutex::new(ahead) }) })
 }
 
 fn check_headers(layer: &LayerUrl) -> Result<(), OpenError> {
@@ -109,51 +122,45 @@ fn check_headers(layer: &LayerUrl) -> Result<(), OpenError> {
     }
 }
 
-struct Blobs {
-    client: Arc<Client>,
-    places: HashMap<Digest, Place>,
-    layer_bytes_max: u64,
+/// Size 0, for want of knowledge.
+fn layer_of(descriptor: &Descriptor) -> Layer {
+    Layer {
+        digest: descriptor.digest.clone(),
+        diff_id: None,
+        media_type: descriptor.media_type.clone(),
+        size: descriptor.size,
+        created_by: None,
+    }
 }
 
+/// A layer that is being opened, or that is open.
+type Opening = JoinHandle<Result<Download, OpenError>>;
+
+fn open_ahead(place: Arc<Place>) -> Option<(Digest, Opening)> {
+    let digest = place.layer.digest.clone();
+    let name = format!("layer {}", digest.short());
+    // Where there can be no more threads, the layer is opened when it is wanted.
+    let thread = thread::Builder::new().name(name).spawn(move || place.fetch()).ok()?;
+    Some((digest, thread))
+}
+
+struct Blobs {
+    places: HashMap<Digest, Arc<Place>>,
+    ahead: Mutex<HashMap<Digest, Opening>>,
+}
+
+/// One layer's place.
 struct Place {
     layer: LayerUrl,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    /// What was opened ahead and has not been read.
-    ahead: Option<Result<Download, OpenError>>,
-    length: Option<u64>,
+    client: Arc<Client>,
+    layer_bytes_max: u64,
+    /// Its size, once its server has said it.
+    length: Mutex<Option<u64>>,
 }
 
 impl Place {
-    fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-impl Blobs {
-    fn open_ahead(&self, distinct: &[Digest], open_ahead_max: usize) {
-        let ahead = distinct.get(..open_ahead_max.min(distinct.len())).unwrap_or_default();
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(digest) = ahead.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let Some(place) = self.places.get(digest) else { continue };
-                let opened = self.fetch(place);
-                place.with(|state| state.ahead = Some(opened));
-            }
-        };
-        thread::scope(|scope| {
-            for _ in 1..ahead.len() {
-                scope.spawn(work);
-            }
-            work();
-        });
-    }
-
-    fn fetch(&self, place: &Place) -> Result<Download, OpenError> {
-        let LayerUrl { digest, url, headers } = &place.layer;
+    fn fetch(&self) -> Result<Download, OpenError> {
+        let LayerUrl { digest, url, headers } = &self.layer;
         let mut request = Request::get(url);
         for (name, values) in headers {
             // The client asks for the bytes as they were hashed, whatever else is said to be welcome.
@@ -161,31 +168,20 @@ impl Blobs {
                 request = values.iter().fold(request, |request, value| request.origin_header(name, value));
             }
         }
-        let download = self
-            .client
-            .download(&request)
-            .map_err(|source| OpenError::Fetch { what: format!("layer {digest}"), source })?;
-        place.with(|state| state.length = download.length());
+        let what = || format!("layer {digest}");
+        let download =
+            self.client.download(&request).map_err(|source| OpenError::Fetch { what: what(), source })?;
+        *self.length.lock().unwrap_or_else(PoisonError::into_inner) = download.length();
         let max = self.layer_bytes_max;
         if download.length().is_some_and(|length| length > max) {
             return Err(OpenError::Unsupported {
-                what: format!("layer {digest}"),
+                what: what(),
                 detail: format!("it is larger than {max} bytes (layer_bytes_max)"),
                 cause: Cause::LayerTooLarge,
             });
         }
         // One byte more than may be, so that whoever reads the layer sees that there is more.
         Ok(download.limit(max.saturating_add(1)))
-    }
-
-    fn layer(&self, descriptor: &Descriptor) -> Layer {
-        Layer {
-            digest: descriptor.digest.clone(),
-            diff_id: None,
-            media_type: descriptor.media_type.clone(),
-            size: self.known_size(descriptor).unwrap_or(0),
-            created_by: None,
-        }
     }
 }
 
@@ -199,8 +195,9 @@ impl Store for Blobs {
             what: descriptor.digest.to_string(),
             detail: "it is not among the layers that were given".to_owned(),
         })?;
-        let ahead = place.with(|state| state.ahead.take());
-        Ok(Box::new(ahead.unwrap_or_else(|| self.fetch(place))?))
+        let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).remove(&descriptor.digest);
+        let opened = ahead.and_then(|thread| thread.join().ok()).unwrap_or_else(|| place.fetch());
+        Ok(Box::new(opened?))
     }
 
     fn stated_size(&self, _layer: &Descriptor) -> Option<u64> {
@@ -208,6 +205,6 @@ impl Store for Blobs {
     }
 
     fn known_size(&self, layer: &Descriptor) -> Option<u64> {
-        self.places.get(&layer.digest)?.with(|state| state.length)
+        *self.places.get(&layer.digest)?.length.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -192,8 +192,9 @@ fn with_password(place: &str, password: &str) -> Option<String> {
 
 fn start_log(config: &ServerConfig) -> anyhow::Result<()> {
     use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log)
-        .with_context(|| format!("`log` of `[server]` is `{}`; write `info` or `plimsoll=debug`", config.log))?;
+    let filter = EnvFilter::try_new(&config.log).with_context(|| {
+        format!("`log` of `[server]` is `{}`; write `info` or `plimsoll=debug`", config.log)
+    })?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match config.log_json {
         true => builder.json().try_init(),

@@ -138,7 +138,9 @@ fn subject(args: &StatusArgs) -> anyhow::Result<Subject> {
     let reference = RegistryReference::from_str(image.strip_prefix("docker://").unwrap_or(image))?;
     match (&reference.digest, args.no_submit) {
         (Some(digest), true) => Ok(Subject::Id(digest.as_str().to_owned())),
-        (None, true) => bail!("`{image}` names no digest, and with `--no-submit` only a digest can be asked for"),
+        (None, true) => {
+            bail!("`{image}` names no digest, and with `--no-submit` only a digest can be asked for")
+        }
         (_, false) => Ok(Subject::Reference(reference.to_string())),
     }
 }
@@ -159,7 +161,8 @@ fn follow(
             (Some(status), _) => {
                 let is_at_work = ScanState::of_name(&status.state).is_some_and(ScanState::is_at_work);
                 let wait = if is_at_work { LOOK_AT_WORK } else { LOOK };
-                let left = deadline.map_or(wait, |deadline| deadline.saturating_duration_since(Instant::now()));
+                let left =
+                    deadline.map_or(wait, |deadline| deadline.saturating_duration_since(Instant::now()));
                 server.status(&status.id, Some(wait.min(left)))
             }
         };
@@ -217,7 +220,7 @@ fn said(args: &StatusArgs, status: &ScanStatus, verdict: Option<&VerdictAnswer>)
 fn query(args: &StatusArgs) -> String {
     let mut query = format!("?allow_gaps={}&fail_on_stale={}", args.allow_gaps, args.fail_on_stale);
     if let Some(fail_on) = &args.fail_on {
-        drop(write!(query, "&fail_on={fail_on}"));
+        let _ = write!(query, "&fail_on={fail_on}");
     }
     query
 }

@@ -4,7 +4,6 @@
 //! ends the scan with the reason; a damaged layer ends it too, since a result without it would look better than the
 //! image is.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -154,7 +153,8 @@ impl Work<'_> {
 
     fn run(&self, source: &[u8]) -> Result<Outcome, Broken> {
         let index_state = cache::index_state();
-        let known = self.scan.digest.as_ref().map(|digest| self.store.inventory(digest)).transpose()?.flatten();
+        let known =
+            self.scan.digest.as_ref().map(|digest| self.store.inventory(digest)).transpose()?.flatten();
         if let Some(row) = known.filter(|row| row.index_state == index_state) {
             self.advance(ScanState::Matching, "its layers are known".to_owned(), Some(ScanKind::Image))?;
             return Ok(self.judge(row));
@@ -266,9 +266,7 @@ impl Work<'_> {
                 };
                 self.retry(reason, detail, after)
             }
-            Fate::Unsupported(reason) => {
-                Outcome::Ended { state: ScanState::Unsupported, reason, detail }
-            }
+            Fate::Unsupported(reason) => Outcome::Ended { state: ScanState::Unsupported, reason, detail },
             Fate::Failed(reason) => failed(reason, detail),
         }
     }
@@ -288,7 +286,8 @@ fn failed(reason: Reason, detail: String) -> Outcome {
 /// How long to wait before another attempt: twice as long each time, shortened by up to a half, so that a thousand
 /// scans that failed together do not come back together; never sooner than the registry asks for.
 fn retry_wait(id: &str, attempt: u32, after_seconds: Option<u64>) -> Duration {
-    let doubled = RETRY_WAIT.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(RETRY_WAIT_MAX);
+    let doubled =
+        RETRY_WAIT.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(RETRY_WAIT_MAX);
     let digest = Sha256::digest(format!("{id} {attempt}"));
     let jitter = f64::from(digest.first().copied().unwrap_or_default()) / 510.0;
     let wait = doubled.saturating_sub(doubled.mul_f64(jitter));
@@ -309,6 +308,7 @@ fn fate(cause: &Cause) -> Fate {
         Cause::RateLimited { .. } => Fate::Retry(Reason::RateLimited),
         Cause::Unavailable | Cause::BrokenOff | Cause::BadAnswer => Fate::Retry(Reason::RegistryUnavailable),
         Cause::File => Fate::Retry(Reason::OutOfSpace),
+        Cause::TimeLimit => Fate::Retry(Reason::TimedOut),
         Cause::Artifact(_) => Fate::Unsupported(Reason::ArtifactType),
         Cause::NoLayers => Fate::Unsupported(Reason::NoLayers),
         Cause::TooManyLayers => Fate::Unsupported(Reason::TooManyLayers),
@@ -372,6 +372,3 @@ impl LayerStore for KeptLayers<'_> {
 pub(crate) fn digest_text(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
-
-/// Shares a client with whoever opens layers.
-type SharedClient = Arc<plimsoll_net::Client>;

@@ -8,6 +8,7 @@ use std::str::FromStr as _;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
 use plimsoll_image::cache;
+use plimsoll_image::open::registry::credentials::Credential;
 use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_store::{Priority, ScanKind, Submission};
 
@@ -52,6 +53,10 @@ pub(crate) fn of_reference(
 ) -> Result<Submission, Refusal> {
     let reference = parse(text)?;
     check_registry(reference.name.host(), config)?;
+    if authorization.as_deref().is_some_and(|text| Credential::from_authorization(text).is_none()) {
+        let message = "`authorization` is neither `Basic` with a user and a password in base64 nor `Bearer`";
+        return Err(Refusal::bad_request(message));
+    }
     if plain_http && !config.registries.get(reference.name.host()).is_some_and(|known| known.plain_http) {
         return Err(Refusal::bad_request(format!(
             "`{}` is not configured to speak plain HTTP; set `plain_http` of the registry in `[registries]`",
@@ -130,7 +135,8 @@ pub(crate) fn check_registry(host: &str, config: &Config) -> Result<(), Refusal>
     if is_allowed {
         return Ok(());
     }
-    let message = format!("images of `{host}` are not scanned here; add it to `registries_allowed` of `[server]`");
+    let message =
+        format!("images of `{host}` are not scanned here; add it to `registries_allowed` of `[server]`");
     Err(Refusal::new(403, "forbidden", message))
 }
 

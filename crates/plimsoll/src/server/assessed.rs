@@ -74,13 +74,8 @@ pub(super) fn assess(server: &Server, digest: &Digest) -> Result<Option<Arc<Asse
         .get_or_insert_with(&key, || {
             let database = advised.database.as_ref().map_err(String::as_str);
             let catalogued = (row.image, row.inventory);
-            let assessment =
-                pipeline::assess(catalogued, database, &advised.standings, &Policy::default());
-            Ok(Arc::new(Assessed {
-                assessment,
-                index_state: row.index_state,
-                indexed_at: row.indexed_at,
-            }))
+            let assessment = pipeline::assess(catalogued, database, &advised.standings, &Policy::default());
+            Ok(Arc::new(Assessed { assessment, index_state: row.index_state, indexed_at: row.indexed_at }))
         })
         .map(Some)
 }

@@ -114,7 +114,10 @@ fn read<T: DeserializeOwned>(response: Response) -> Result<T, Unanswered> {
     let url = response.url.clone();
     let bytes = response.bytes(ANSWER_BYTES_MAX).map_err(|error| of_net(&error))?;
     serde_json::from_slice(&bytes).map_err(|error| Unanswered {
-        detail: format!("`{}` does not answer as Plimsoll's server does: {error}", plimsoll_net::redacted(&url)),
+        detail: format!(
+            "`{}` does not answer as Plimsoll's server does: {error}",
+            plimsoll_net::redacted(&url)
+        ),
         is_not_ready: false,
         reason: None,
         is_transient: false,
@@ -137,7 +140,8 @@ fn problem(response: Response) -> Result<Unanswered, String> {
         401 => Ok(unanswered(false, Some(Reason::Unauthorized), false)),
         429 => Ok(unanswered(false, Some(Reason::RateLimited), true)),
         503 if problem.as_ref().is_some_and(|problem| problem.code == "not_ready") => {
-            let reason = [Reason::Migrating, Reason::Ending].into_iter().find(|reason| said.contains(reason.name()));
+            let reason =
+                [Reason::Migrating, Reason::Ending].into_iter().find(|reason| said.contains(reason.name()));
             Ok(unanswered(true, Some(reason.unwrap_or(Reason::Starting)), true))
         }
         503 => Ok(unanswered(false, Some(Reason::DatabaseUnavailable), true)),
@@ -149,7 +153,10 @@ fn problem(response: Response) -> Result<Unanswered, String> {
 fn of_net(error: &NetError) -> Unanswered {
     let is_transient = matches!(
         error,
-        NetError::Connection { .. } | NetError::TimedOut { .. } | NetError::TooSlow { .. } | NetError::Proxy { .. }
+        NetError::Connection { .. }
+            | NetError::TimedOut { .. }
+            | NetError::TooSlow { .. }
+            | NetError::Proxy { .. }
     );
     Unanswered { detail: error.to_string(), is_not_ready: false, reason: None, is_transient }
 }

@@ -55,18 +55,18 @@ impl Query {
             Some(number) => (number, 60),
             None => (text.strip_suffix('s').unwrap_or(text), 1),
         };
-        let number: u64 = number
-            .parse()
-            .map_err(|_| Refusal::bad_request(format!("`{key}` is `{text}`; write seconds, such as `60s`")))?;
+        let number: u64 = number.parse().map_err(|_| {
+            Refusal::bad_request(format!("`{key}` is `{text}`; write seconds, such as `60s`"))
+        })?;
         Ok(Some(Duration::from_secs(number.saturating_mul(unit)).min(WAIT_MAX)))
     }
 
     /// How many rows.
     pub(super) fn rows(&self, key: &str) -> Result<u32, Refusal> {
         let Some(text) = self.text(key) else { return Ok(ROWS) };
-        let rows: u32 = text
-            .parse()
-            .map_err(|_| Refusal::bad_request(format!("`{key}` is `{text}`; write a number up to {ROWS_MAX}")))?;
+        let rows: u32 = text.parse().map_err(|_| {
+            Refusal::bad_request(format!("`{key}` is `{text}`; write a number up to {ROWS_MAX}"))
+        })?;
         Ok(rows.clamp(1, ROWS_MAX))
     }
 

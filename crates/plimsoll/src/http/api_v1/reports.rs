@@ -58,7 +58,10 @@ pub(super) const REPORT: Endpoint = Endpoint {
                 ("ETag", "Another one when the report is."),
                 ("Plimsoll-Database", "The advisory database that the image was held against."),
             ],
-            payload: Some(Payload { media_types: &["application/json"], schema: schema_of::<serde_json::Value> }),
+            payload: Some(Payload {
+                media_types: &["application/json"],
+                schema: schema_of::<serde_json::Value>,
+            }),
         },
         Answer { status: 304, about: "Still as `If-None-Match` says.", headers: &[], payload: None },
         Answer {

@@ -232,7 +232,9 @@ async fn submit(
     };
     if !principal.may_submit(&submission.registry, &submission.repository) {
         let place = format!("{}/{}", submission.registry, submission.repository);
-        return Err(Refusal::new(403, "forbidden", format!("this token may not submit images of `{place}`")).into());
+        return Err(
+            Refusal::new(403, "forbidden", format!("this token may not submit images of `{place}`")).into()
+        );
     }
     let standing = server
         .blocking(move |server| {

@@ -67,10 +67,7 @@ pub(super) const VERDICT: Endpoint = Endpoint {
             status: 200,
             about: "The verdict.",
             headers: &[],
-            payload: Some(Payload {
-                media_types: &["application/json"],
-                schema: schema_of::<VerdictAnswer>,
-            }),
+            payload: Some(Payload { media_types: &["application/json"], schema: schema_of::<VerdictAnswer> }),
         },
         Answer { status: 400, about: "The request cannot be understood.", headers: &[], payload: PROBLEM },
         Answer { status: 404, about: "There is no such scan.", headers: &[], payload: PROBLEM },
@@ -122,7 +119,9 @@ fn of_image(assessment: &Assessment, policy: &Policy, server: &Server) -> ImageV
     let (reasons, gaps) = match &verdict {
         Verdict::NothingDemanded => (Vec::new(), Vec::new()),
         Verdict::Cleared(gaps) | Verdict::Undecided(gaps) => (Vec::new(), gaps.clone()),
-        Verdict::Refused(reasons) => (reasons.iter().map(|reason| reason.detail.clone()).collect(), Vec::new()),
+        Verdict::Refused(reasons) => {
+            (reasons.iter().map(|reason| reason.detail.clone()).collect(), Vec::new())
+        }
     };
     ImageVerdict {
         digest: image.digest.as_ref().map_or(String::new(), |digest| digest.as_str().to_owned()),

@@ -260,7 +260,13 @@ impl ScanStatus {
     }
 
     /// What is said where the service cannot look: a state of the service itself.
-    pub(crate) fn of_service(id: &str, state: ScanState, reason: Reason, detail: &str, now: &str) -> ScanStatus {
+    pub(crate) fn of_service(
+        id: &str,
+        state: ScanState,
+        reason: Reason,
+        detail: &str,
+        now: &str,
+    ) -> ScanStatus {
         ScanStatus {
             id: id.to_owned(),
             kind: "reference".to_owned(),

@@ -4,10 +4,11 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use plimsoll_core::digest::Digest;
-use plimsoll_image::open::documents::{Descriptor, Document};
-use plimsoll_image::open::registry::reference::{RegistryReference, TagOrDigest};
-use plimsoll_image::open::registry::{RegistryOptions, Repository};
-use plimsoll_image::open::{OpenError, Opened, PlatformChoice, blobs, remote};
+use plimsoll_image::cache;
+use plimsoll_image::open::describe::{self, Content, describe};
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::reference::RegistryReference;
+use plimsoll_image::open::{Opened, PlatformChoice, blobs, remote};
 use plimsoll_store::{Child, ScanKind, Submission};
 
 use super::super::source::{Source, SourceLayer};
@@ -45,38 +46,40 @@ fn in_registry(
     let client = work.server.registry_client().map_err(|error| {
         Broken::Image(Cause::Configuration, format!("registries cannot be asked: {error:#}"))
     })?;
-    let repository = Repository::new(Arc::clone(&client), &reference.name, options).map_err(OpenError::from)?;
-    let target = match &work.scan.digest {
-        Some(digest) => TagOrDigest::Digest(digest.clone()),
-        None => reference.target(),
+    let limits = limits(work.server);
+    let location = match &work.scan.digest {
+        Some(digest) => format!("{}@{digest}", reference.name),
+        None => text.to_owned(),
     };
-    let manifest = repository.manifest(&target).map_err(OpenError::from)?;
-    if work.scan.digest.is_none() {
-        let to = submission::of_digest(&resubmitted(work), &manifest.digest, source, ScanKind::Digest);
-        return Ok(Found::Elsewhere(Box::new(to)));
+    if work.scan.kind != ScanKind::Image {
+        let found = describe(text, &location, Arc::clone(&client), options, &limits)?;
+        if work.scan.digest.is_none() {
+            let to = submission::of_digest(&resubmitted(work), &found.digest, source, ScanKind::Digest);
+            return Ok(Found::Elsewhere(Box::new(to)));
+        }
+        match found.content {
+            Content::Index(named) => return Ok(children(work, source, &named)),
+            Content::Manifest(facts) => {
+                if let Some((cause, detail)) = facts.obstacle {
+                    return Err(Broken::Image(cause, detail));
+                }
+            }
+        }
     }
-    let document = Document::parse(&manifest.bytes, &manifest.media_type)
-        .map_err(|detail| Broken::Image(Cause::Malformed, format!("manifest {}: {detail}", manifest.digest)))?;
-    if let Document::Index(index) = document {
-        return Ok(children(work, source, &index.manifests));
-    }
-    let location = format!("{}@{}", reference.name, manifest.digest);
-    let choice = PlatformChoice::All;
-    let opened = remote::open(text, &location, client, options, &choice, &limits(work.server))?;
+    let opened = remote::open(text, &location, client, options, &PlatformChoice::All, &limits)?;
     Ok(Found::Image(opened))
 }
 
-/// What an index names. Attestations and other things about images are told and not scanned; so are indexes in it,
-/// which are scans that lead to others.
-fn children(work: &Work<'_>, source: &Source, manifests: &[Descriptor]) -> Found {
-    let children: Vec<Child> = manifests
+/// What an index names. Attestations are told and not scanned; an index in it is a scan that leads to others.
+fn children(work: &Work<'_>, source: &Source, named: &[describe::Child]) -> Found {
+    let children: Vec<Child> = named
         .iter()
         .map(|child| Child {
             digest: child.digest.clone(),
             platform: child.platform.as_ref().map_or(String::new(), ToString::to_string),
             media_type: child.media_type.clone(),
             size: child.size,
-            is_attestation: child.is_attestation(),
+            is_attestation: child.is_attestation,
         })
         .collect();
     let parent = resubmitted(work);
@@ -101,7 +104,7 @@ fn resubmitted(work: &Work<'_>) -> Submission {
         priority: scan.priority,
         reason: super::Reason::Asked,
         attempts_max: scan.attempts_max,
-        index_state: plimsoll_image::cache::index_state(),
+        index_state: cache::index_state(),
         is_forced: false,
     }
 }
@@ -121,5 +124,8 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
         Broken::Image(Cause::Configuration, format!("layers cannot be asked for: {error:#}"))
     })?;
     let limits = limits(work.server);
-    Ok(blobs::open(&work.scan.id, manifest, urls, client, blobs::OPEN_AHEAD_MAX, &limits)?)
+    let fingerprint = cache::fingerprint(&limits);
+    let is_known = |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
+    let ahead = blobs::Ahead { layers_max: blobs::OPEN_AHEAD_MAX, is_known: &is_known };
+    Ok(blobs::open(&work.scan.id, manifest, urls, client, ahead, &limits)?)
 }
