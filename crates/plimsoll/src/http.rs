@@ -18,6 +18,7 @@ mod clair_v4;
 pub(crate) mod endpoint;
 mod harbor;
 mod health;
+mod hooks;
 mod refusal;
 
 pub(crate) use refusal::Refusal;
@@ -39,7 +40,7 @@ pub(crate) struct Api {
 
 /// All APIs, sorted by name.
 pub(crate) static APIS: &[&Api] =
-    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API];
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &hooks::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {
