@@ -22,6 +22,7 @@ mod notices;
 mod outbox;
 mod scans;
 mod settings;
+mod steps;
 mod tags;
 mod wire;
 
@@ -37,6 +38,7 @@ pub use scans::{
     Submission, Submitted,
 };
 pub use settings::Counts;
+pub use steps::Step;
 pub use tags::{Repository, Tag, TagFilter};
 
 /// Where the server remembers.

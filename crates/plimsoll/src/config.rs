@@ -17,10 +17,11 @@ pub(crate) mod clair;
 mod credentials;
 mod feeds;
 mod harbor;
+mod notify;
 mod psk;
 mod schema;
 mod server;
-mod units;
+pub(crate) mod units;
 mod warnings;
 mod watch;
 
@@ -29,6 +30,7 @@ pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
+pub(crate) use notify::TargetConfig;
 pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
 pub(crate) use server::ServerConfig;
@@ -64,6 +66,8 @@ pub(crate) struct Config {
     /// Registries that are watched, by names of your choice.
     #[serde(default)]
     pub(crate) watch: BTreeMap<String, WatchConfig>,
+    /// Who is told of what happens to images and feeds, by a name of your own.
+    pub(crate) notify: BTreeMap<String, TargetConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,
@@ -152,6 +156,8 @@ impl Config {
         hosts.extend(self.watch.values().map(|watch| watch.registry.clone()));
         hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
         hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
+        let targets = self.notify.values().flat_map(|target| [&target.url, &target.server]);
+        hosts.extend(targets.flatten().map(|url| authority(url).to_owned()));
         // It would mean every host.
         hosts.retain(|host| host != "*");
         hosts

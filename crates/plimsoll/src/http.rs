@@ -19,6 +19,7 @@ pub(crate) mod endpoint;
 mod harbor;
 mod health;
 mod hooks;
+mod quay;
 mod refusal;
 
 pub(crate) use refusal::Refusal;
@@ -40,7 +41,7 @@ pub(crate) struct Api {
 
 /// All APIs, sorted by name.
 pub(crate) static APIS: &[&Api] =
-    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &hooks::API];
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &hooks::API, &quay::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

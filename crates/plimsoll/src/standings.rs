@@ -1,11 +1,12 @@
 //! How the feeds stand where an image is judged: the configuration and the attempts to fetch, put together.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::standings::{Standing, Standings};
-use plimsoll_feeds::feeds::FEEDS;
-use plimsoll_feeds::status::attempts;
+use plimsoll_feeds::feeds::{FEEDS, Feed};
+use plimsoll_feeds::status::{FeedStatus, attempts, status};
 
 use crate::config::Config;
 
@@ -26,4 +27,16 @@ pub(crate) fn standings(config: &Config, data_dir: Option<&Path>, now: Timestamp
         (feed.name.to_owned(), standing)
     });
     Standings { today: now.strftime("%Y-%m-%d").to_string(), feeds: feeds.collect() }
+}
+
+/// How all feeds of a data directory stand, with what the configuration says of them.
+pub(crate) fn statuses(config: &Config, data_dir: &Path, now: Timestamp) -> Vec<FeedStatus> {
+    let url = |feed: &&Feed| Some((feed.name.to_owned(), config.feed(feed.name).url?));
+    let urls: BTreeMap<String, String> = FEEDS.iter().filter_map(url).collect();
+    let mut feeds = status(data_dir, &urls, now);
+    for feed in &mut feeds {
+        feed.is_enabled = config.is_enabled(feed.name);
+        feed.max_age_days = config.max_age_days(feed.name).unwrap_or(feed.max_age_days);
+    }
+    feeds
 }

@@ -80,7 +80,9 @@ fn look_if_due(server: &Server, store: &Store, name: &str, watch: &WatchConfig) 
     }
     let after = after(name, watch, before, polled, begun);
     match &after.last_error {
-        Some(error) => tracing::warn!(watch = %name, error = %error, failures = after.failures, "not looked at"),
+        Some(error) => {
+            tracing::warn!(watch = %name, error = %error, failures = after.failures, "not looked at")
+        }
         None => tracing::info!(
             watch = %name, repositories = after.repositories, tags = after.tags, submitted = after.submitted,
             problems = after.problems.len(), "looked at"

@@ -104,8 +104,7 @@ fn push_many(registry: &Scripted) -> Vec<String> {
         });
         let layers = [layout.blob(LAYER, gzip(&layer.tar()))];
         let config = layout.blob(CONFIG, config.to_string().into_bytes());
-        let manifest =
-            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
         let top = layout.blob(MANIFEST, manifest.to_string().into_bytes());
         let name = format!("fleet/ship-{}", nth % 7);
         registry.push(&name, &layout, &top, &format!("v{nth}"));
@@ -158,7 +157,11 @@ fn a_server_on_sqlite_that_is_killed_loses_nothing_and_does_nothing_twice() {
 fn check(serving: &Serving, ids: &[String]) {
     for id in ids {
         let status = serving.until(id, &["completed", "failed", "unsupported", "cancelled"]);
-        assert_eq!((&status["state"], &status["reason"]), (&json!("completed"), &json!("complete")), "{status}");
+        assert_eq!(
+            (&status["state"], &status["reason"]),
+            (&json!("completed"), &json!("complete")),
+            "{status}"
+        );
     }
     let mut events: BTreeMap<String, Vec<(Timestamp, String, String)>> = BTreeMap::new();
     for event in serving.events(0, "scan") {

@@ -1,15 +1,13 @@
 //! `plimsoll feeds`: what advisories there are, how old they are, and bringing them up to date. One file a
 //! command.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::bail;
 use clap::{Args, Subcommand};
 use jiff::Timestamp;
 use plimsoll_feeds::database::Database;
-use plimsoll_feeds::feeds::{FEEDS, Feed};
-use plimsoll_feeds::status::{FeedStatus, status};
+use plimsoll_feeds::status::FeedStatus;
 
 use super::{Outcome, Session, misused, print};
 
@@ -97,14 +95,7 @@ fn override_urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<()> {
 
 /// How all feeds stand, as this configuration wants them.
 fn statuses(session: &Session, now: Timestamp) -> Vec<FeedStatus> {
-    let url = |feed: &&Feed| Some((feed.name.to_owned(), session.config.feed(feed.name).url?));
-    let urls: BTreeMap<String, String> = FEEDS.iter().filter_map(url).collect();
-    let mut feeds = status(&session.data_dir, &urls, now);
-    for feed in &mut feeds {
-        feed.is_enabled = session.config.is_enabled(feed.name);
-        feed.max_age_days = session.config.max_age_days(feed.name).unwrap_or(feed.max_age_days);
-    }
-    feeds
+    crate::standings::statuses(&session.config, &session.data_dir, now)
 }
 
 fn open(path: &Path) -> anyhow::Result<Database> {

@@ -17,9 +17,11 @@ use sha2::{Digest as _, Sha256};
 use super::{Outcome, Session, misused};
 use crate::config::{ServerConfig, secret};
 use crate::jobs::workers;
+use crate::notify::kinds::Target;
 use crate::server::Server;
-use crate::{http, warnings, watch};
+use crate::{http, notify, warnings, watch};
 
+mod changes;
 mod feeding;
 mod upkeep;
 
@@ -56,16 +58,17 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
     config.server.updates_feeds &= !args.no_update;
     start_log(&config.server).map_err(misused)?;
     let place = store_place(&config.server, &data_dir).map_err(misused)?;
+    let targets = notify::open(&config, &config.net_settings(&ca_files, &[])).map_err(misused)?;
     let server = Arc::new(Server::new(config, data_dir, ca_files, replica(), Timestamp::now));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
-    runtime.block_on(serve(&server, place))?;
+    runtime.block_on(serve(&server, place, targets))?;
     Ok(Outcome::Done)
 }
 
-async fn serve(server: &Arc<Server>, place: String) -> anyhow::Result<()> {
+async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> anyhow::Result<()> {
     let listen = server.config.server.listen.clone();
     let listener = tokio::net::TcpListener::bind(&listen)
         .await
@@ -76,7 +79,7 @@ async fn serve(server: &Arc<Server>, place: String) -> anyhow::Result<()> {
         let server = Arc::clone(server);
         thread::Builder::new()
             .name("start".to_owned())
-            .spawn(move || start(&server, &place))
+            .spawn(move || start(&server, &place, targets))
             .context("cannot start a thread")?
     };
     let ended = {
@@ -115,7 +118,7 @@ async fn asked_to_end() {
 }
 
 /// Opens the store, however long that takes, and starts all that works with it.
-fn start(server: &Arc<Server>, place: &str) -> Vec<JoinHandle<()>> {
+fn start(server: &Arc<Server>, place: &str, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
     server.lifecycle.migrating();
     let begun = Instant::now();
     let store = loop {
@@ -144,6 +147,8 @@ fn start(server: &Arc<Server>, place: &str) -> Vec<JoinHandle<()>> {
     threads.extend(thread_of(server, "events", Server::tail));
     threads.extend(thread_of(server, "upkeep", upkeep::run));
     watch::start(server);
+    threads.extend(thread_of(server, "changes", changes::run));
+    threads.extend(notify::start(server, targets));
     if server.config.server.updates_feeds {
         // Not waited for: it may be in the middle of a fetch, and ending that needs no care.
         drop(thread_of(server, "feeds", feeding::run));

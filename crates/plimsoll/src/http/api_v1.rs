@@ -10,6 +10,7 @@ use serde_json::json;
 use super::endpoint::Endpoint;
 use super::{Api, Refusal};
 
+mod deliveries;
 mod events;
 mod query;
 mod reports;
@@ -34,6 +35,8 @@ static ENDPOINTS: &[Endpoint] = &[
     reports::REPORT,
     verdict::VERDICT,
     events::EVENTS,
+    deliveries::LIST,
+    deliveries::REPLAY,
 ];
 
 /// A problem document.

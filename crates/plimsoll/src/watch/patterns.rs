@@ -141,7 +141,10 @@ mod tests {
 
     #[test]
     fn names_without_signs_are_known_without_a_list() {
-        assert_eq!(patterns(&["b", "a", "a", "c", "!c*"]).names(), Some(vec!["a".to_owned(), "b".to_owned()]));
+        assert_eq!(
+            patterns(&["b", "a", "a", "c", "!c*"]).names(),
+            Some(vec!["a".to_owned(), "b".to_owned()])
+        );
         assert_eq!(patterns(&["a", "b*"]).names(), None);
     }
 }
