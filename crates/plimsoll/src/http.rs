@@ -21,6 +21,7 @@ mod health;
 mod hooks;
 mod quay;
 mod refusal;
+mod watches;
 
 pub(crate) use refusal::Refusal;
 
@@ -41,7 +42,7 @@ pub(crate) struct Api {
 
 /// All APIs, sorted by name.
 pub(crate) static APIS: &[&Api] =
-    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &hooks::API, &quay::API];
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &hooks::API, &quay::API, &watches::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

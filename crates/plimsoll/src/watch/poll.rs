@@ -99,7 +99,9 @@ pub(super) fn poll(
                     }
                     if let Err(broken) = look.repository(name) {
                         look.is_broken.store(true, Ordering::SeqCst);
-                        look.with(|(_, first)| drop(first.get_or_insert(broken)));
+                        look.with(|(_, first)| {
+                            first.get_or_insert(broken);
+                        });
                     }
                 }
             });
