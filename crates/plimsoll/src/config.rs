@@ -15,6 +15,7 @@ mod apis;
 mod bundles;
 pub(crate) mod clair;
 mod credentials;
+mod environment;
 mod feeds;
 mod harbor;
 mod notify;
@@ -33,7 +34,12 @@ pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
 pub(crate) use notify::TargetConfig;
 pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
-pub(crate) use server::ServerConfig;
+#[cfg(test)]
+pub(crate) use schema::tests::check as check_document;
+pub(crate) use server::{
+    Anonymous, AuthConfig, GrantConfig, MetricsAccess, Network, OidcConfig, Scope, ServerConfig, TlsConfig,
+    TokenConfig, TracesConfig,
+};
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
 pub(crate) use watch::WatchConfig;
 
@@ -67,6 +73,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) watch: BTreeMap<String, WatchConfig>,
     /// Who is told of what happens to images and feeds, by a name of your own.
+    #[serde(default)]
     pub(crate) notify: BTreeMap<String, TargetConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]
@@ -90,7 +97,7 @@ impl Config {
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Config> {
         match Config::place(path) {
             Some(path) => Config::read_from(&path),
-            None => Ok(Config::default()),
+            None => Config::default().overridden(environment::variables()),
         }
     }
 
@@ -106,15 +113,24 @@ impl Config {
     fn read_from(path: &Path) -> anyhow::Result<Config> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
-        Config::parse(&text).with_context(|| format!("the configuration `{}` is not valid", path.display()))
+        let config = Config::parse(&text);
+        config
+            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?
+            .overridden(environment::variables())
     }
 
     /// Reads the text of a file.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let config: Config = toml::from_str(text)?;
-        config.check_feeds()?;
-        config.check_watches()?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// Refuses what contradicts itself.
+    fn check(&self) -> anyhow::Result<()> {
+        self.check_feeds()?;
+        self.check_watches()?;
+        self.server.check()
     }
 
     /// How registries are asked.

@@ -18,19 +18,25 @@ use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
 use tokio::sync::Semaphore;
 
+use crate::access::Door;
 use crate::config::Config;
 use crate::http::Refusal;
+use crate::http::limits::Rates;
 use crate::jobs::workers::Bell;
 
 mod advisories;
 mod assessed;
 mod lifecycle;
+pub(crate) mod metrics;
 mod tail;
 
 pub(crate) use advisories::Advised;
 pub(crate) use assessed::Assessed;
 pub(crate) use lifecycle::Lifecycle;
+pub(crate) use metrics::Metrics;
 pub(crate) use tail::{Heard, Listener};
+/// Most questions whether the store answers that may wait for it at once.
+const PROBES_MAX: usize = 4;
 
 /// What all routes and all workers share.
 pub(crate) struct Server {
@@ -50,6 +56,13 @@ pub(crate) struct Server {
     pub(crate) indexing: Semaphore,
     /// Certificate authorities that are trusted beside the system's.
     pub(crate) ca_files: Vec<PathBuf>,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// How often clients asked of late.
+    pub(crate) rates: Rates,
+    /// Questions whether the store answers that are under way.
+    pub(crate) probes: Arc<tokio::sync::Semaphore>,
+    door: OnceLock<Result<Door, String>>,
     store: OnceLock<Arc<Store>>,
     client: OnceLock<Arc<Client>>,
     registry_options: OnceLock<RegistryOptions>,
@@ -78,6 +91,10 @@ impl Server {
             bell: Bell::default(),
             indexing: Semaphore::new(usize::try_from(indexes_max).unwrap_or(Semaphore::MAX_PERMITS)),
             ca_files,
+            metrics: Metrics::default(),
+            rates: Rates::default(),
+            probes: Arc::new(tokio::sync::Semaphore::new(PROBES_MAX)),
+            door: OnceLock::new(),
             store: OnceLock::new(),
             client: OnceLock::new(),
             registry_options: OnceLock::new(),
@@ -90,6 +107,18 @@ impl Server {
     /// Gives the server its store, once.
     pub(crate) fn set_store(&self, store: Arc<Store>) {
         drop(self.store.set(store));
+    }
+
+    /// Who may ask. Made of the configuration when it is first wanted; where that does not work, nobody may.
+    pub(crate) fn door(&self) -> Result<&Door, Refusal> {
+        let door = self.door.get_or_init(|| Door::new(&self.config).map_err(|error| format!("{error:#}")));
+        door.as_ref().map_err(|error| {
+            Refusal::new(
+                500,
+                "internal",
+                format!("nobody is let in, since the configuration does not work: {error}"),
+            )
+        })
     }
 
     /// Reads the advisory database anew where the file is another one, and how feeds stand in any case. Whether the

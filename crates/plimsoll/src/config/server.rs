@@ -6,6 +6,15 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{ClairApiConfig, PskConfig, QuayApiConfig};
+mod auth;
+mod limits;
+mod tls;
+mod traces;
+pub(crate) use auth::{Anonymous, AuthConfig, GrantConfig, MetricsAccess, OidcConfig, Scope, TokenConfig};
+use limits::LimitsConfig;
+pub(crate) use limits::Network;
+pub(crate) use tls::TlsConfig;
+pub(crate) use traces::TracesConfig;
 
 /// How `plimsoll serve` listens, remembers and works. Every key can be set by a variable of the environment too:
 /// `PLIMSOLL_SERVER_LISTEN` is `listen`.
@@ -56,6 +65,21 @@ pub(crate) struct ServerConfig {
     pub(crate) clair: ClairApiConfig,
     /// Quay's API.
     pub(crate) quay: QuayApiConfig,
+    /// Who may ask for what.
+    pub(crate) auth: AuthConfig,
+    /// The certificate that the server shows. Without this section it speaks plain HTTP.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How much clients may ask for.
+    pub(crate) limits: LimitsConfig,
+    /// Where traces go.
+    pub(crate) traces: Option<TracesConfig>,
+}
+
+impl ServerConfig {
+    /// Refuses what contradicts itself.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.auth.check()
+    }
 }
 
 impl Default for ServerConfig {
@@ -81,6 +105,10 @@ impl Default for ServerConfig {
             psk: PskConfig::default(),
             clair: ClairApiConfig::default(),
             quay: QuayApiConfig::default(),
+            auth: AuthConfig::default(),
+            tls: None,
+            limits: LimitsConfig::default(),
+            traces: None,
         }
     }
 }

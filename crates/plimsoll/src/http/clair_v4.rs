@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::endpoint::{Answer, Endpoint, Parameter, Payload, Place, schema_of};
-use super::{Api, Refusal};
+use super::{Api, Front, Refusal};
 use crate::server::Server;
 
 mod affected;
@@ -38,6 +38,14 @@ pub(super) static API: Api = Api {
     about: "Clair's API, version 4, for Quay and other clients of Clair.",
     endpoints: ENDPOINTS,
     refuse,
+    // Quay gives an image up after five refusals, waits ten minutes for its index, and negotiates as Clair does.
+    front: Front {
+        limits_rate: false,
+        limits_time: false,
+        compresses: false,
+        takes_shared_keys: true,
+        refusal: Some(Payload { media_types: &[JSON], schema: schema_of::<Problem> }),
+    },
 };
 
 static ENDPOINTS: &[Endpoint] = &[

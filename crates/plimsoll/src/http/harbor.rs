@@ -17,8 +17,9 @@ use plimsoll_core::advisory::Advisories as _;
 use plimsoll_core::digest::Digest;
 use serde::Serialize;
 
-use super::access::Principal;
-use super::{Api, Refusal};
+use super::endpoint::{Payload, schema_of};
+use super::{Api, Front, Refusal};
+use crate::access::Principal;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
 use capabilities::{Capability, Report, Told};
@@ -41,6 +42,12 @@ pub(super) static API: Api = Api {
     about: "Harbor's Pluggable Scanner API: Harbor has images scanned and fetches reports.",
     endpoints: endpoints::ENDPOINTS,
     refuse,
+    front: Front {
+        // To Harbor that is a failure for good.
+        limits_rate: false,
+        refusal: Some(Payload { media_types: &[wire::ERROR], schema: schema_of::<ErrorBody> }),
+        ..Front::USUAL
+    },
 };
 
 /// How long to wait, as Harbor reads it; its documents say `Retry-After`.

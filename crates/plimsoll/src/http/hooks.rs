@@ -20,10 +20,10 @@ use plimsoll_store::{Store, StoreError, Tag, TagFilter};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::access::Principal;
 use super::api_v1;
 use super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
-use super::{Api, Refusal};
+use super::{Api, Front, Refusal};
+use crate::access::Principal;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
 use kinds::{BODY_BYTES_MAX, Event, Happened, KINDS};
@@ -40,6 +40,13 @@ pub(super) static API: Api = Api {
     about: "Webhooks of registries: what is pushed is scanned.",
     endpoints: &[RECEIVE],
     refuse: api_v1::refuse,
+    front: Front {
+        refusal: Some(Payload {
+            media_types: &["application/problem+json"],
+            schema: schema_of::<api_v1::wire::Problem>,
+        }),
+        ..Front::USUAL
+    },
 };
 
 const RECEIVE: Endpoint = Endpoint {
@@ -172,7 +179,9 @@ fn believe(event: &Event, server: &Server, principal: &Principal) -> Result<Regi
             Ok(reference) if principal.may_submit(reference.name.host(), reference.name.path()) => {
                 return Ok(reference);
             }
-            Ok(reference) => drop(why.get_or_insert(format!("this token may not submit `{}`", reference.name))),
+            Ok(reference) => {
+                drop(why.get_or_insert(format!("this token may not submit `{}`", reference.name)))
+            }
             Err(reason) => drop(why.get_or_insert(reason)),
         }
     }

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::endpoint::{Endpoint, Payload, schema_of};
-use super::{Api, Refusal};
+use super::{Api, Front, Refusal};
 use crate::server::Server;
 
 mod capabilities;
@@ -24,8 +24,16 @@ mod standing;
 mod tests;
 
 /// The row.
-pub(super) static API: Api =
-    Api { name: "quay", about: "Quay's own API of how secure an image is.", endpoints: ENDPOINTS, refuse };
+pub(super) static API: Api = Api {
+    name: "quay",
+    about: "Quay's own API of how secure an image is.",
+    endpoints: ENDPOINTS,
+    refuse,
+    front: Front {
+        refusal: Some(Payload { media_types: JSON, schema: schema_of::<Problem> }),
+        ..Front::USUAL
+    },
+};
 
 static ENDPOINTS: &[Endpoint] = &[security::SECURITY, capabilities::CAPABILITIES];
 

@@ -12,9 +12,9 @@ use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::access::Principal;
 use super::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
-use super::{Api, api_v1};
+use super::{Api, Front, api_v1};
+use crate::access::Principal;
 use crate::server::Server;
 use crate::watch::WatchState;
 
@@ -24,6 +24,13 @@ pub(super) static API: Api = Api {
     about: "Registries that are watched.",
     endpoints: &[LIST],
     refuse: api_v1::refuse,
+    front: Front {
+        refusal: Some(Payload {
+            media_types: &["application/problem+json"],
+            schema: schema_of::<api_v1::wire::Problem>,
+        }),
+        ..Front::USUAL
+    },
 };
 
 const LIST: Endpoint = Endpoint {
@@ -68,7 +75,7 @@ async fn list(State(server): State<Arc<Server>>, principal: Principal) -> Respon
             let mut watches = BTreeMap::new();
             for (name, watch) in &server.config.watch {
                 let mut state = WatchState::read(store, name)?;
-                if !principal.may_see(&watch.registry, "") {
+                if principal.is_limited() {
                     // They name repositories.
                     state.problems.clear();
                     state.last_error = state.last_error.map(|_| "it was not looked at".to_owned());

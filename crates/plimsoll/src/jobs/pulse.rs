@@ -38,6 +38,8 @@ pub(super) struct Pulse {
     stop: AtomicU8,
     layers: AtomicU32,
     layers_done: AtomicU32,
+    /// Of those, how many were read before.
+    layers_known: AtomicU32,
     bytes: AtomicU64,
     bytes_done: AtomicU64,
 }
@@ -78,10 +80,18 @@ impl Pulse {
             catalog::Progress::Read { bytes } => {
                 self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
             }
-            catalog::Progress::LayerDone { .. } => {
+            catalog::Progress::LayerDone { was_cached } => {
                 self.layers_done.fetch_add(1, Ordering::Relaxed);
+                self.layers_known.fetch_add(u32::from(was_cached), Ordering::Relaxed);
             }
         }
+    }
+
+    /// How many layers were known from before, how many were read, and how many bytes of layers are done.
+    pub(super) fn layers_read(&self) -> (u64, u64, u64) {
+        let known = u64::from(self.layers_known.load(Ordering::Relaxed));
+        let done = u64::from(self.layers_done.load(Ordering::Relaxed));
+        (known, done.saturating_sub(known), self.bytes_done.load(Ordering::Relaxed))
     }
 
     fn progress(&self) -> Option<Progress> {

@@ -23,8 +23,8 @@ use serde_json::Value;
 use super::negotiation::{media_type, negotiated_first};
 use super::report::ecosystem_of_repository;
 use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, Refused, document, read};
+use crate::access::Principal;
 use crate::http::Refusal;
-use crate::http::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
 use crate::server::Server;
 

@@ -22,8 +22,8 @@ use super::{
     BAD_REQUEST, DIGEST, IF_NONE_MATCH, JSON, NOT_ACCEPTABLE, PROBLEM, Refused, digest_of, document, etag,
     header_value, read,
 };
+use crate::access::Principal;
 use crate::http::Refusal;
-use crate::http::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
 use crate::jobs::submission::of_layers;
 use crate::server::Server;

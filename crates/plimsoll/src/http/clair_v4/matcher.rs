@@ -20,9 +20,9 @@ use super::{
     BAD_REQUEST, DIGEST, IF_NONE_MATCH, JSON, NOT_ACCEPTABLE, PROBLEM, Refused, digest_of, document, etag,
     header_value, set, uuid,
 };
+use crate::access::Principal;
 use crate::config::NotReady;
 use crate::http::Refusal;
-use crate::http::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
 use crate::server::{Assessed, Server};
 

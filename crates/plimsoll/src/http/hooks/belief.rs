@@ -13,7 +13,8 @@ use crate::watch::patterns::Patterns;
 pub(super) fn check(reference: &RegistryReference, config: &Config) -> Result<(), String> {
     let host = reference.name.host();
     let is_allowed = config.server.registries_allowed.is_some() && check_registry(host, config).is_ok();
-    let mut watches = config.watch.values().filter(|watch| watch.registry.eq_ignore_ascii_case(host)).peekable();
+    let mut watches =
+        config.watch.values().filter(|watch| watch.registry.eq_ignore_ascii_case(host)).peekable();
     let is_watched = watches.peek().is_some();
     if config.registries.contains_key(host) || (is_allowed && !is_watched) {
         return Ok(());

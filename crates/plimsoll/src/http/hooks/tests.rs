@@ -100,8 +100,7 @@ impl World {
         let place = folder.path().join("server.sqlite").display().to_string();
         let store = Arc::new(Store::open(&place).unwrap());
         let config = Config::parse(config).unwrap();
-        let server =
-            Server::new(config, folder.path().to_owned(), Vec::new(), "one".to_owned(), now);
+        let server = Server::new(config, folder.path().to_owned(), Vec::new(), "one".to_owned(), now);
         server.set_store(Arc::clone(&store));
         server.lifecycle.ready();
         World { server: Arc::new(server), store, _folder: folder }

@@ -26,11 +26,8 @@ fn read(body: &Value, events: &mut Events) {
         };
         let repository = text(event, "/target/repository");
         let hosts = [text(event, "/request/host"), text(event, "/target/url").and_then(host_of)];
-        let mut names: Vec<String> = hosts
-            .into_iter()
-            .flatten()
-            .filter_map(|host| Some(format!("{host}/{}", repository?)))
-            .collect();
+        let mut names: Vec<String> =
+            hosts.into_iter().flatten().filter_map(|host| Some(format!("{host}/{}", repository?))).collect();
         names.dedup();
         events.push(Event {
             happened,

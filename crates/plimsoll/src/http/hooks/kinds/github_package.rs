@@ -23,8 +23,7 @@ fn read(body: &Value, events: &mut Events) {
         return;
     };
     let is_published = matches!(text(body, "/action"), Some("published" | "updated"));
-    let is_image =
-        text(package, "/package_type").is_some_and(|kind| kind.eq_ignore_ascii_case("container"));
+    let is_image = text(package, "/package_type").is_some_and(|kind| kind.eq_ignore_ascii_case("container"));
     if !is_published || !is_image {
         events.ignored += 1;
         return;
