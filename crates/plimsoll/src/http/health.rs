@@ -120,3 +120,6 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
     (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{}\n", refusal.message))
         .into_response()
 }
+
+#[cfg(test)]
+mod tests;

@@ -243,14 +243,14 @@ async fn readiness() {
     let folder = tempfile::tempdir().unwrap();
     let server = Arc::new(Server::new(Config::default(), folder.path().to_owned(), "r".to_owned(), now));
     let router = test_router(&server);
-    let steps: [(fn(&Server), u16, &str); 4] = [
-        (|_| (), 503, "starting"),
-        (|server| server.lifecycle.migrating(), 503, "migrating"),
-        (|server| server.lifecycle.ready(), 200, "anonymous"),
-        (|server| server.lifecycle.ending(), 503, "ending"),
-    ];
-    for (step, status, text) in steps {
-        step(&server);
+    let lifecycle = &server.lifecycle;
+    for (step, status, text) in [
+        (&(|| ()) as &dyn Fn(), 503, "starting"),
+        (&|| lifecycle.migrating(), 503, "migrating"),
+        (&|| lifecycle.ready(), 200, "anonymous"),
+        (&|| lifecycle.ending(), 503, "ending"),
+    ] {
+        step();
         let response = router.clone().oneshot(request("/read").body(Body::empty()).unwrap()).await.unwrap();
         assert_eq!(response.headers().contains_key(header::RETRY_AFTER), status == 503);
         let found = ask(&router, request("/read").body(Body::empty()).unwrap()).await;

@@ -81,6 +81,8 @@ async fn http_2_without_tls() {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.unwrap();
     assert_eq!(head[3], 4, "a SETTINGS frame: {head:?}");
+    // Otherwise it would be waited for whether the client knows that the end comes.
+    drop(stream);
     running.end().await;
 }
 
