@@ -1,7 +1,8 @@
-//! Versions, references, challenges, and text on its way to a screen.
+//! Versions, references, challenges, links, and text on its way to a screen.
 
 use plimsoll_core::schemes::SCHEMES;
 use plimsoll_image::open::registry::auth::parse_challenges;
+use plimsoll_image::open::registry::listing::next_link;
 use plimsoll_image::open::registry::reference::{RegistryReference, RepositoryName};
 use plimsoll_report::printable::{one_line, printable};
 
@@ -27,6 +28,7 @@ pub fn schemes(data: &[u8]) {
 pub fn registry(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     drop(parse_challenges(&text));
+    next_link(&text);
     if let Ok(reference) = text.parse::<RegistryReference>() {
         assert_eq!(reference.to_string().parse().as_ref(), Ok(&reference), "`{text}`");
     }

@@ -71,6 +71,20 @@ pub fn without_database(inventory: &Inventory, detail: &str, standings: &Standin
     Findings { findings: Vec::new(), coverage: judges.coverage(&[], standings), gaps }
 }
 
+/// The namespace and the name that each package is looked up by, in the order of the packages; `None` where a package is
+/// not looked up.
+pub fn looked_up_by(inventory: &Inventory) -> Vec<Option<(String, String)>> {
+    let judges = Judges::of(inventory);
+    let packages = inventory.packages.iter();
+    packages
+        .map(|package| {
+            let lookup = Lookup::of(package, judges.judge(package)?);
+            let is_named = !lookup.lacks_namespace() && !lookup.name.is_empty();
+            is_named.then(|| (lookup.judge.namespace.to_owned(), lookup.name.into_owned()))
+        })
+        .collect()
+}
+
 /// What ends the namespace in a package's name.
 const NAMESPACE_ENDS: [char; 2] = [':', '/'];
 
@@ -102,6 +116,11 @@ impl<'p> Lookup<'p> {
             version,
             lacks_epoch: is_source && ecosystem.source_lacks_epoch,
         }
+    }
+
+    /// Whether only a part of its name is stated.
+    fn lacks_namespace(&self) -> bool {
+        self.package.ecosystem.needs_namespace && !self.name.contains(NAMESPACE_ENDS)
     }
 
     /// The package as people know it.
@@ -216,7 +235,7 @@ struct Matcher<'a, A> {
 
 impl<'a, A: Advisories> Matcher<'a, A> {
     fn package(&mut self, index: usize, lookup: &Lookup<'_>, rows: &mut Vec<Row<'a>>) {
-        if lookup.package.ecosystem.needs_namespace && !lookup.name.contains(NAMESPACE_ENDS) {
+        if lookup.lacks_namespace() {
             let detail = format!(
                 "its group is not stated, and {} packages are known by it, so it was not judged",
                 lookup.package.ecosystem.title

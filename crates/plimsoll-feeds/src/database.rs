@@ -21,7 +21,7 @@ mod verify;
 mod write;
 
 pub use build::{Builder, DESCRIPTION_CHARS_MAX, FeedSink};
-pub use diff::{AdvisoryName, Diff, diff};
+pub use diff::{AdvisoryName, Diff, diff, packages_rated_anew};
 pub use open::{Database, OpenError};
 pub use sqlite::{ExportError, export_sqlite};
 pub use write::{BuildError, Built};

@@ -11,6 +11,7 @@ use std::time::Instant;
 use plimsoll_core::digest::Digest;
 
 use crate::catalogers::Entry;
+use crate::cause::Cause;
 use crate::facts::{LayerFacts, PathSetBuilder};
 use crate::limits::Limits;
 use crate::tar::{Archive, Header, Kind, TarError};
@@ -23,6 +24,9 @@ pub(crate) use stream::Hasher;
 
 use files::{Held, wanted_by};
 use stream::{Compression, Hashed, Unpacked, quota};
+
+/// Raised whenever the pass makes other facts of the same layer, whatever the catalogers say.
+pub const PASS_VERSION: u32 = 1;
 
 const STORED_BUFFER_BYTES: usize = 256 << 10;
 const UNPACKED_BUFFER_BYTES: usize = 256 << 10;
@@ -40,13 +44,27 @@ pub struct Expected<'a> {
 
 /// Why a layer's facts are not to be kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LayerFailure {
-    /// The bytes are not those that the manifest names.
-    Mismatch(String),
-    /// The bytes could not be read to their end.
-    Unreadable(String),
-    /// A named limit was reached.
-    Limit(String),
+pub struct LayerFailure {
+    /// The cause, for callers to decide by.
+    pub cause: Cause,
+    /// What happened, for people. No full stop.
+    pub detail: String,
+}
+
+impl LayerFailure {
+    /// A failure of this cause.
+    pub fn new(cause: Cause, detail: impl Into<String>) -> LayerFailure {
+        LayerFailure { cause, detail: detail.into() }
+    }
+
+    /// The stored bytes could not be had.
+    fn of_read(error: &io::Error) -> LayerFailure {
+        LayerFailure::new(Cause::of_read(error), error.to_string())
+    }
+
+    fn mismatch(detail: String) -> LayerFailure {
+        LayerFailure::new(Cause::Mismatch, detail)
+    }
 }
 
 /// What one pass gives: the facts as far as they were read, and what broke the pass off.
@@ -77,10 +95,10 @@ impl<'a> Shared<'a> {
 }
 
 /// Opens a layer's stored bytes from their start.
-pub type OpenLayer<'a> = &'a mut dyn FnMut() -> io::Result<Box<dyn Read + Send>>;
+pub type OpenLayer<'a, 'r> = &'a mut dyn FnMut() -> io::Result<Box<dyn Read + Send + 'r>>;
 
 /// Reads a layer.
-pub fn read_layer(shared: &Shared<'_>, expected: &Expected<'_>, open: OpenLayer<'_>) -> LayerPass {
+pub fn read_layer(shared: &Shared<'_>, expected: &Expected<'_>, open: OpenLayer<'_, '_>) -> LayerPass {
     let mut walk = Walk::new(shared, HashMap::new());
     let mut pass = read_once(shared, expected, open, &mut walk);
     if pass.failure.is_none() && !walk.unread_links.is_empty() {
@@ -98,14 +116,13 @@ pub fn read_layer(shared: &Shared<'_>, expected: &Expected<'_>, open: OpenLayer<
 fn read_once(
     shared: &Shared<'_>,
     expected: &Expected<'_>,
-    open: OpenLayer<'_>,
+    open: OpenLayer<'_, '_>,
     walk: &mut Walk<'_>,
 ) -> LayerPass {
     let stored = match open() {
         Ok(stored) => stored,
         Err(error) => {
-            let failure = Some(LayerFailure::Unreadable(error.to_string()));
-            return LayerPass { facts: LayerFacts::default(), failure };
+            return LayerPass { facts: LayerFacts::default(), failure: Some(LayerFailure::of_read(&error)) };
         }
     };
     let limits = shared.limits;
@@ -115,14 +132,16 @@ fn read_once(
     let mut stored = BufReader::with_capacity(STORED_BUFFER_BYTES, stored);
     let magic = match stored.fill_buf() {
         Ok(start) => Compression::of(start),
-        Err(error) => return walk.finish(Some(LayerFailure::Unreadable(error.to_string())), 0),
+        Err(error) => return walk.finish(Some(LayerFailure::of_read(&error)), 0),
     };
     let mut unpacked = match magic.open(&mut stored) {
         Ok(inflated) => {
             let hasher = expected.diff_id.map(|digest| Hasher::new(digest.algorithm()));
             Unpacked { inflated, hasher, count: 0, shared }
         }
-        Err(error) => return walk.finish(Some(LayerFailure::Unreadable(error.to_string())), 0),
+        Err(error) => {
+            return walk.finish(Some(LayerFailure::new(Cause::Corrupt, error.to_string())), 0);
+        }
     };
     let mut archive = Archive::new(BufReader::with_capacity(UNPACKED_BUFFER_BYTES, &mut unpacked));
     let mut failure = walk.run(&mut archive).err().map(|error| failure_of(&error));
@@ -131,11 +150,37 @@ fn read_once(
         failure = archive.drain().err().map(|error| failure_of(&TarError::Read(error)));
     }
     drop(archive);
-    let Unpacked { hasher: unpacked_hasher, count, .. } = unpacked;
-    let failure = too_long(stored.get_ref(), expected, limits)
+    let Unpacked { hasher, count, .. } = unpacked;
+    walk.finish(judge(stored, expected, hasher, limits, failure), count)
+}
+
+/// What is said of a layer that was walked: what broke the walk off, unless that came of the stored bytes.
+///
+/// Inflaters and catalogers wrap errors or swallow them; what happened to the stored bytes is in their reader.
+fn judge<R: Read>(
+    mut stored: BufReader<Hashed<R>>,
+    expected: &Expected<'_>,
+    unpacked_hasher: Option<Hasher>,
+    limits: &Limits,
+    failure: Option<LayerFailure>,
+) -> Option<LayerFailure> {
+    if let Some(error) = &stored.get_ref().broken {
+        return Some(LayerFailure::of_read(error));
+    }
+    if let Some(failure) = too_long(stored.get_ref(), expected, limits) {
+        return Some(failure);
+    }
+    // Only if its bytes are the right ones is it the layer that is damaged, rather than the way here.
+    if failure.as_ref().is_some_and(|failure| failure.cause != Cause::Corrupt) {
+        return failure;
+    }
+    if let Err(error) = io::copy(&mut stored, &mut io::sink()) {
+        return Some(LayerFailure::of_read(&error));
+    }
+    let unpacked_hasher = unpacked_hasher.filter(|_| failure.is_none());
+    too_long(stored.get_ref(), expected, limits)
+        .or_else(|| mismatch(stored.into_inner(), expected, unpacked_hasher))
         .or(failure)
-        .or_else(|| check(stored, expected, unpacked_hasher, limits));
-    walk.finish(failure, count)
 }
 
 /// Whether there are more bytes than there may be. To the inflater, which is given no more than those, the
@@ -145,28 +190,24 @@ fn too_long<R>(stored: &Hashed<R>, expected: &Expected<'_>, limits: &Limits) -> 
     match expected.size {
         _ if !stored.is_cut => None,
         Some(size) if size <= max => {
-            Some(LayerFailure::Mismatch(format!("the manifest states {size} bytes, there are more")))
+            Some(LayerFailure::mismatch(format!("the manifest states {size} bytes, there are more")))
         }
-        _ => Some(LayerFailure::Limit(format!("it is larger than {max} bytes (layer_bytes_max)"))),
+        _ => {
+            let detail = format!("it is larger than {max} bytes (layer_bytes_max)");
+            Some(LayerFailure::new(Cause::LayerTooLarge, detail))
+        }
     }
 }
 
-/// Whether the bytes are those that the manifest names.
-fn check<R: Read>(
-    mut stored: BufReader<Hashed<R>>,
+/// Whether the bytes, all of them read, are others than the manifest names.
+fn mismatch<R>(
+    stored: Hashed<R>,
     expected: &Expected<'_>,
     unpacked_hasher: Option<Hasher>,
-    limits: &Limits,
 ) -> Option<LayerFailure> {
-    if let Err(error) = io::copy(&mut stored, &mut io::sink()) {
-        return Some(LayerFailure::Unreadable(error.to_string()));
-    }
-    if let Some(failure) = too_long(stored.get_ref(), expected, limits) {
-        return Some(failure);
-    }
-    let Hashed { hasher, count, .. } = stored.into_inner();
+    let Hashed { hasher, count, .. } = stored;
     if let Some(size) = expected.size.filter(|size| *size != count) {
-        return Some(LayerFailure::Mismatch(format!("the manifest states {size} bytes, there are {count}")));
+        return Some(LayerFailure::mismatch(format!("the manifest states {size} bytes, there are {count}")));
     }
     for (what, expected, hasher) in
         [("", expected.digest, hasher), ("unpacked ", expected.diff_id, unpacked_hasher)]
@@ -174,7 +215,7 @@ fn check<R: Read>(
         if let (Some(expected), Some(hasher)) = (expected, hasher) {
             let actual = hasher.digest();
             if actual != *expected {
-                return Some(LayerFailure::Mismatch(format!("the {what}bytes are {actual}, not {expected}")));
+                return Some(LayerFailure::mismatch(format!("the {what}bytes are {actual}, not {expected}")));
             }
         }
     }
@@ -184,13 +225,16 @@ fn check<R: Read>(
 fn failure_of(error: &TarError) -> LayerFailure {
     match error {
         TarError::Read(read) if read.kind() == io::ErrorKind::QuotaExceeded => {
-            LayerFailure::Limit(read.to_string())
+            LayerFailure::new(Cause::Limit, read.to_string())
+        }
+        TarError::Read(read) if read.kind() == io::ErrorKind::TimedOut => {
+            LayerFailure::new(Cause::TimeLimit, read.to_string())
         }
         TarError::Read(read) if read.kind() == io::ErrorKind::UnexpectedEof => {
-            LayerFailure::Unreadable("it ends in the middle".to_owned())
+            LayerFailure::new(Cause::Corrupt, "it ends in the middle")
         }
-        TarError::TooLarge { .. } => LayerFailure::Limit(error.to_string()),
-        _ => LayerFailure::Unreadable(error.to_string()),
+        TarError::TooLarge { .. } => LayerFailure::new(Cause::Limit, error.to_string()),
+        _ => LayerFailure::new(Cause::Corrupt, error.to_string()),
     }
 }
 

@@ -7,6 +7,7 @@
 pub mod cache;
 pub mod catalog;
 pub mod catalogers;
+pub mod cause;
 pub mod facts;
 pub mod layers;
 pub mod limits;

@@ -16,6 +16,9 @@ use plimsoll_core::purl;
 use crate::catalogers::{FoundOsRelease, FoundPackage, os_release};
 use crate::facts::{FileFacts, LayerFacts, PathMark};
 
+/// Raised whenever the same layers' facts would give another inventory; see [`crate::cache::index_state`].
+pub const MERGE_VERSION: u32 = 1;
+
 /// One layer's facts and its digest; a root filesystem has none.
 pub type LayerInput<'a> = (Option<&'a Digest>, &'a LayerFacts);
 

@@ -10,11 +10,15 @@ use std::path::PathBuf;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::image::{Image, Layer, Platform};
+use plimsoll_net::NetError;
 
+use crate::cause::Cause;
 use crate::layers::Hasher;
 use crate::limits::Limits;
 use crate::open::documents::{Config, Descriptor, Document, Manifest};
 
+pub mod blobs;
+pub mod describe;
 pub mod docker_archive;
 pub mod documents;
 pub mod layout;
@@ -72,6 +76,16 @@ pub trait Store: Send + Sync {
     fn layers_are_by_diff_id(&self) -> bool {
         false
     }
+
+    /// How many bytes a layer must have; `None` where no manifest says it.
+    fn stated_size(&self, layer: &Descriptor) -> Option<u64> {
+        Some(layer.size)
+    }
+
+    /// How many bytes a layer has as far as is known by now, for people to see.
+    fn known_size(&self, layer: &Descriptor) -> Option<u64> {
+        self.stated_size(layer)
+    }
 }
 
 /// Images that are open: their documents are read and verified, their layers are not yet.
@@ -93,6 +107,24 @@ pub struct OpenedImage {
     pub gaps: Vec<Gap>,
 }
 
+impl OpenedImage {
+    /// What the documents alone say against indexing the whole image: there are no layers, one is encrypted, or
+    /// one is larger than the limit. A scan goes on and tells each as a gap.
+    pub fn obstacle(&self, limits: &Limits) -> Option<(Cause, String)> {
+        obstacle(&self.layers, limits)
+    }
+}
+
+fn obstacle(layers: &[Descriptor], limits: &Limits) -> Option<(Cause, String)> {
+    if layers.is_empty() {
+        return Some((Cause::NoLayers, "it has no layers".to_owned()));
+    }
+    layers.iter().find_map(|layer| {
+        let (cause, detail) = layer.obstacle(limits)?;
+        Some((cause, format!("layer {}: {detail}", layer.digest)))
+    })
+}
+
 /// Why an image could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -112,6 +144,22 @@ pub enum OpenError {
         /// Where, and what there is instead.
         detail: String,
     },
+    /// It has no image, or none for the platform that is wanted.
+    #[error("{what} is not there: {detail}")]
+    NoSuchPlatform {
+        /// What was looked for.
+        what: String,
+        /// What there is instead.
+        detail: String,
+    },
+    /// A document does not follow its format.
+    #[error("{what} is not what it should be: {detail}")]
+    Malformed {
+        /// What was read.
+        what: String,
+        /// What is wrong with it.
+        detail: String,
+    },
     /// Something there is not what it claims to be.
     #[error("{what} is not what it should be: {detail}")]
     Mismatch {
@@ -127,6 +175,8 @@ pub enum OpenError {
         what: String,
         /// What it is.
         detail: String,
+        /// The same, for callers to decide by.
+        cause: Cause,
     },
     /// A file or directory could not be read.
     #[error("cannot read `{path}`")]
@@ -139,13 +189,22 @@ pub enum OpenError {
     /// The registry did not give it.
     #[error("{0}")]
     Registry(registry::RegistryError),
+    /// A layer's URL did not give it.
+    #[error("cannot fetch {what}: {source}")]
+    Fetch {
+        /// What was fetched.
+        what: String,
+        /// Why.
+        source: NetError,
+    },
 }
 
 impl From<OpenError> for io::Error {
     fn from(error: OpenError) -> io::Error {
         match error {
             OpenError::Io { source, path } => io::Error::new(source.kind(), format!("`{path}`: {source}")),
-            other => io::Error::other(other.to_string()),
+            // Whole, so that its cause can be told from the error of reading.
+            other => io::Error::other(other),
         }
     }
 }
@@ -264,12 +323,14 @@ pub fn resolve(
     let is_only = leaves.len() == 1;
     let mut images = Vec::new();
     let mut gaps = Vec::new();
+    let mut passed_over = None;
     for leaf in leaves {
         let digest = leaf.descriptor.digest.clone();
         let opened = match open_manifest(store.as_ref(), reference, leaf, limits) {
             Ok(opened) => opened,
             // Beside images an index may name what is none; that is told, and does not cost the images.
-            Err(OpenError::Unsupported { detail, .. }) if !is_only => {
+            Err(OpenError::Unsupported { detail, cause, .. }) if !is_only => {
+                passed_over.get_or_insert(cause);
                 let detail = format!("the index names it, and it was not read: {detail}");
                 gaps.push(Gap::new(GapKind::Unsupported, digest.as_str(), detail));
                 continue;
@@ -284,8 +345,11 @@ pub fn resolve(
         images.push(opened);
     }
     if images.is_empty() {
-        let what = format!("`{reference}`");
-        return Err(OpenError::Unsupported { what, detail: "its index names no container image".to_owned() });
+        return Err(OpenError::Unsupported {
+            what: format!("`{reference}`"),
+            detail: "its index names no container image".to_owned(),
+            cause: passed_over.unwrap_or(Cause::NoSuchPlatform),
+        });
     }
     for image in &mut images {
         image.gaps.extend(gaps.iter().cloned());
@@ -319,6 +383,7 @@ impl IndexWalk<'_> {
                     "it is nested deeper than {} indexes (index_depth_max) or names more than {} manifests (manifests_max)",
                     self.limits.index_depth_max, self.limits.manifests_max
                 ),
+                cause: Cause::Limit,
             });
         }
         if depth > 0 && !descriptor.is_index() {
@@ -342,14 +407,14 @@ impl IndexWalk<'_> {
 fn read_manifest(store: &dyn Store, descriptor: &Descriptor, limits: &Limits) -> Result<Document, OpenError> {
     let what = format!("manifest {}", descriptor.digest);
     let bytes = read_document(store.manifest(descriptor)?, &what, descriptor, limits)?;
-    Document::parse(&bytes, &descriptor.media_type).map_err(|detail| OpenError::Mismatch { what, detail })
+    Document::parse(&bytes, &descriptor.media_type).map_err(|detail| OpenError::Malformed { what, detail })
 }
 
 /// Picks the platform that is asked for.
 fn choose(reference: &str, leaves: Vec<Leaf>, choice: &PlatformChoice) -> Result<Vec<Leaf>, OpenError> {
     if leaves.is_empty() {
         let what = format!("an image in `{reference}`");
-        return Err(OpenError::NotFound { what, detail: "its index names none".to_owned() });
+        return Err(OpenError::NoSuchPlatform { what, detail: "its index names none".to_owned() });
     }
     let (wanted, is_exact) = match choice {
         PlatformChoice::All => return Ok(leaves),
@@ -372,7 +437,7 @@ fn choose(reference: &str, leaves: Vec<Leaf>, choice: &PlatformChoice) -> Result
 }
 
 fn no_such_platform(reference: &str, wanted: &Platform, there: &[String]) -> OpenError {
-    OpenError::NotFound {
+    OpenError::NoSuchPlatform {
         what: format!("platform {wanted} of `{reference}`"),
         detail: format!("it has {}; choose one with `--platform`, or `--platform all`", there.join(", ")),
     }
@@ -392,22 +457,19 @@ fn open_manifest(
             Document::Manifest(manifest) => manifest,
             Document::Index(_) => {
                 let detail = "its index calls it a manifest, and it is an index".to_owned();
-                return Err(OpenError::Mismatch { what, detail });
+                return Err(OpenError::Malformed { what, detail });
             }
         },
     };
     if let Some(kind) = manifest.artifact_kind() {
         let detail = format!("it is an artifact of type `{kind}`, not a container image");
-        return Err(OpenError::Unsupported { what, detail });
+        return Err(OpenError::Unsupported { what, detail, cause: Cause::Artifact(kind.to_owned()) });
     }
-    if manifest.layers.len() > limits.layers_max {
-        let detail = format!("it has more than {} layers (layers_max)", limits.layers_max);
-        return Err(OpenError::Unsupported { what, detail });
-    }
+    check_layer_count(&what, manifest.layers.len(), limits)?;
     let config_name = format!("config {}", manifest.config.digest);
     let bytes = read_document(store.blob(&manifest.config)?, &config_name, &manifest.config, limits)?;
     let config: Config = serde_json::from_slice(&bytes)
-        .map_err(|error| OpenError::Mismatch { what: config_name, detail: error.to_string() })?;
+        .map_err(|error| OpenError::Malformed { what: config_name, detail: error.to_string() })?;
     let mut gaps = Vec::new();
     if config.rootfs.diff_ids.len() != manifest.layers.len() {
         let detail = format!(
@@ -440,4 +502,15 @@ fn open_manifest(
         layers: layers.collect(),
     };
     Ok(OpenedImage { image, layers: manifest.layers, gaps })
+}
+
+fn check_layer_count(what: &str, count: usize, limits: &Limits) -> Result<(), OpenError> {
+    if count <= limits.layers_max {
+        return Ok(());
+    }
+    Err(OpenError::Unsupported {
+        what: what.to_owned(),
+        detail: format!("it has more than {} layers (layers_max)", limits.layers_max),
+        cause: Cause::TooManyLayers,
+    })
 }

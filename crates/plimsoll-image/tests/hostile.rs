@@ -17,8 +17,9 @@ use plimsoll_core::inventory::Inventory;
 use plimsoll_core::matching::without_database;
 use plimsoll_image::catalog::{Options, catalog};
 use plimsoll_image::catalogers::{Found, FoundPackage};
+use plimsoll_image::cause::Cause;
 use plimsoll_image::facts::{FileFacts, LayerFacts, PathSetBuilder};
-use plimsoll_image::layers::{Expected, LayerFailure, Shared, read_layer};
+use plimsoll_image::layers::{Expected, Shared, read_layer};
 use plimsoll_image::limits::Limits;
 use plimsoll_image::merge::merge;
 use plimsoll_image::open::documents::Descriptor;
@@ -118,8 +119,9 @@ fn json(descriptor: &Descriptor) -> String {
 fn inventory(opened: &Opened) -> Inventory {
     let limits = Limits::default();
     let start = Instant::now();
-    let options = Options { limits: &limits, cache: None, threads: None, progress: &|_| {} };
-    let inventory = catalog(opened, &options).remove(0);
+    let options =
+        Options { limits: &limits, cache: None, threads: None, progress: &|_| {}, is_cancelled: &|| false };
+    let inventory = catalog(opened, &options).unwrap().remove(0).inventory;
     assert!(start.elapsed() < TIME_MAX, "{:?}", start.elapsed());
     inventory
 }
@@ -297,7 +299,8 @@ fn removals_beyond_the_limit_break_the_layer() {
     let expected = Expected { digest: None, diff_id: None, size: None };
     let mut open = || Ok(Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>);
     let pass = read_layer(&Shared::new(&limits), &expected, &mut open);
-    assert!(matches!(&pass.failure, Some(LayerFailure::Limit(detail)) if detail.contains("facts_bytes_max")));
+    let failure = pass.failure.unwrap();
+    assert!(failure.cause == Cause::Limit && failure.detail.contains("facts_bytes_max"), "{failure:?}");
 }
 
 /// Each short line was a problem of a hundred bytes, without end.

@@ -360,7 +360,7 @@ fn a_wrong_digest_is_refused() {
     server.on(&format!("/v2/team/app/manifests/{right}"), [reply()]).on(PATH, [reply()]);
     let repository = repository(&server, &options);
     let error = repository.manifest(&TagOrDigest::Digest(right.clone())).unwrap_err();
-    assert!(matches!(error, RegistryError::BadAnswer { .. }), "{error}");
+    assert!(matches!(error, RegistryError::Mismatch { .. }), "{error}");
     assert_eq!(repository.manifest(&tag()).unwrap().digest, right);
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::listing::{ListingLimits, repositories};
 use plimsoll_image::open::registry::push::Push;
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{OCI_INDEX, OCI_MANIFEST, RegistryError, RegistryOptions, Repository};
@@ -161,7 +162,7 @@ fn check_round_trip(registry: &Registry, credentials: Credentials) {
     let mut bytes = Vec::new();
     repository.blob(&layer_digest, layer.len() as u64).unwrap().read_to_end(&mut bytes).unwrap();
     assert_eq!(digest_of(&bytes), layer_digest);
-    assert!(matches!(repository.blob(&layer_digest, 1), Err(RegistryError::BadAnswer { .. })));
+    assert!(matches!(repository.blob(&layer_digest, 1), Err(RegistryError::Mismatch { .. })));
     let absent = digest_of(b"absent");
     for reference in [TagOrDigest::Tag("none".to_owned()), TagOrDigest::Digest(absent.clone())] {
         let error = repository.manifest(&reference).unwrap_err();
@@ -170,10 +171,44 @@ fn check_round_trip(registry: &Registry, credentials: Credentials) {
     assert!(matches!(repository.blob(&absent, 1), Err(RegistryError::NotFound { .. })));
 }
 
+/// What is listed, page by page, and where a tag points.
+fn check_listing(registry: &Registry, credentials: Credentials) {
+    let repository = open(registry, "team/app", credentials.clone());
+    // This registry gives all tags at once, however many are asked for.
+    let limits = ListingLimits { page_names: 1, pages_max: 1, names_max: 100 };
+    let found = repository.tags(None, &limits).unwrap();
+    assert_eq!((found.names, found.next), (vec!["all".to_owned(), "one".to_owned()], None));
+    let tag = |name: &str| TagOrDigest::Tag(name.to_owned());
+    assert_eq!(repository.digest(&tag("one")).unwrap(), repository.manifest(&tag("one")).unwrap().digest);
+    assert!(matches!(repository.digest(&tag("none")), Err(RegistryError::NotFound { .. })));
+    let absent = open(registry, "team/absent", credentials.clone());
+    assert!(matches!(absent.tags(None, &limits), Err(RegistryError::NotFound { .. })));
+    let options = RegistryOptions { credentials, ..RegistryOptions::default() };
+    let client = Arc::new(client());
+    let second: RepositoryName = format!("{}/team/second", registry.host).parse().unwrap();
+    push_blob(&Push::new(Arc::clone(&client), &second, &options), b"x");
+    let all = ["team/app", "team/second"];
+    let found = repositories(&client, &registry.host, &options, None, &ListingLimits::default()).unwrap();
+    assert_eq!((&found.names[..], found.next), (&all.map(str::to_owned)[..], None));
+    let (mut names, mut from) = (Vec::new(), None);
+    loop {
+        let page = repositories(&client, &registry.host, &options, from.as_ref(), &limits).unwrap();
+        assert!(page.names.len() <= 1 && page.refused.is_empty(), "{page:?}");
+        names.extend(page.names);
+        from = page.next;
+        if from.is_none() {
+            break;
+        }
+    }
+    assert_eq!(names, all);
+}
+
 #[test]
 fn an_image_is_read_back() {
     if is_on() {
-        check_round_trip(&Registry::start(false), Credentials::default());
+        let registry = Registry::start(false);
+        check_round_trip(&registry, Credentials::default());
+        check_listing(&registry, Credentials::default());
     }
 }
 
@@ -188,6 +223,7 @@ fn an_image_is_read_back_with_a_login() {
     let json = format!(r#"{{"auths":{{"{}":{{"auth":"bWU6Z2VoZWlt"}}}}}}"#, registry.host);
     std::fs::write(&path, json).unwrap();
     check_round_trip(&registry, Credentials::from_file(&path));
+    check_listing(&registry, Credentials::from_file(&path));
     let wrong = Credential::Password { user: USER.to_owned(), password: "wrong".to_owned() };
     for credentials in [Credentials::default(), Credentials::default().with(&registry.host, wrong)] {
         let error = open(&registry, "team/app", credentials).manifest(&TagOrDigest::Tag("one".to_owned()));

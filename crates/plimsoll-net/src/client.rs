@@ -114,6 +114,7 @@ impl Client {
         let redirects_max = self.shared.settings.redirects_max;
         let first = Url::parse(&request.url)?;
         let mut headers = request.headers.clone();
+        headers.extend(request.origin_headers.iter().cloned());
         add_credentials(&first, &mut headers)?;
         self.add_authorization(&first, &mut headers);
         let mut url = first.clone();
@@ -128,6 +129,7 @@ impl Client {
             };
             let target = redirect_target(request.method, &url, &location)?;
             if target.origin != first.origin {
+                headers.clone_from(&request.headers);
                 headers.retain(|(name, _)| {
                     !CREDENTIAL_HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret))
                 });

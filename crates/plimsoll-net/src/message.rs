@@ -58,6 +58,8 @@ pub struct Request {
     pub url: String,
     /// Headers; `Accept-Encoding`, `User-Agent` and lengths are added.
     pub headers: Vec<(String, String)>,
+    /// Headers for the scheme, host and port of `url` alone: a redirect to another is not sent them.
+    pub origin_headers: Vec<(String, String)>,
     /// The body.
     pub body: Option<Vec<u8>>,
 }
@@ -65,7 +67,7 @@ pub struct Request {
 impl Request {
     /// A request without headers and body.
     pub fn new(method: Method, url: impl Into<String>) -> Request {
-        Request { method, url: url.into(), headers: Vec::new(), body: None }
+        Request { method, url: url.into(), headers: Vec::new(), origin_headers: Vec::new(), body: None }
     }
 
     /// Reads `url`.
@@ -95,6 +97,13 @@ impl Request {
         self
     }
 
+    /// Adds a header that is for the scheme, host and port of the URL alone, whatever its name.
+    #[must_use]
+    pub fn origin_header(mut self, name: impl Into<String>, value: impl Into<String>) -> Request {
+        self.origin_headers.push((name.into(), value.into()));
+        self
+    }
+
     /// Adds `Authorization: Basic` (RFC 7617).
     #[must_use]
     pub fn basic_auth(self, user: &str, password: &str) -> Request {
@@ -105,7 +114,8 @@ impl Request {
 impl fmt::Debug for Request {
     /// Without secrets: of the headers only the names.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
+        let headers = self.headers.iter().chain(&self.origin_headers);
+        let names: Vec<&str> = headers.map(|(name, _)| name.as_str()).collect();
         write!(f, "{} {} {names:?}", self.method.as_str(), redacted(&self.url))
     }
 }

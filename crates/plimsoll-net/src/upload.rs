@@ -20,6 +20,7 @@ impl Client {
     ) -> Result<Response, NetError> {
         let url = Url::parse(&request.url)?;
         let mut headers = request.headers.clone();
+        headers.extend(request.origin_headers.iter().cloned());
         add_credentials(&url, &mut headers)?;
         headers.push(("Content-Length".to_owned(), length.to_string()));
         self.exchange_body(request.method, &url, &headers, SendBody::from_owned_reader(body.take(length)))

@@ -76,6 +76,22 @@ fn a_redirect_to_another_port_loses_credentials() {
 }
 
 #[test]
+fn a_header_for_one_origin_stays_there() {
+    let (first, second) = (Server::start(), Server::start());
+    first.on("/a", [Reply::new(302).header("Location", "/b")]);
+    first.on("/b", [Reply::new(302).header("Location", second.url("/c"))]);
+    second.on("/c", [Reply::new(302).header("Location", first.url("/d"))]);
+    first.on("/d", [Reply::new(200)]);
+    let request = Request::get(first.url("/a")).header("Accept", "x/y").origin_header("X-Key", "secret");
+    assert!(!format!("{request:?}").contains("secret"));
+    client().send(&request).unwrap();
+    let told = |seen: &scripted::Seen| (seen.header("accept").is_some(), seen.header("x-key").is_some());
+    let first: Vec<_> = first.seen().iter().map(told).collect();
+    assert_eq!(first, [(true, true), (true, true), (true, false)]);
+    assert_eq!(second.seen().iter().map(told).collect::<Vec<_>>(), [(true, false)]);
+}
+
+#[test]
 fn a_redirect_back_does_not_bring_credentials_back() {
     let (first, second) = (Server::start(), Server::start());
     first.on("/a", [Reply::new(302).header("Location", second.url("/b"))]);

@@ -31,8 +31,4 @@ impl StoreError {
     pub fn is_transient(&self) -> bool {
         matches!(self, StoreError::Conflict(_) | StoreError::Unavailable(_))
     }
-
-    pub(crate) fn unfinished() -> StoreError {
-        StoreError::Refused("unfinished".to_owned())
-    }
 }

@@ -1,9 +1,10 @@
 //! What happened, in order.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
+use crate::engine::{Columns, Engine};
 use crate::{Store, StoreError};
 
 /// What sort of thing happened.
@@ -33,7 +34,7 @@ pub struct Event {
     /// What it happened to.
     pub subject: String,
     /// More of it, as JSON. Of a scan: `{"state", "reason", "detail", "attempt", "repository", "registry",
-    /// "reference", "digest"}`.
+    /// "reference", "digest"}`. Of a tag: `{"registry", "repository", "tag", "digest", "before"}`.
     pub body: String,
 }
 
@@ -48,27 +49,86 @@ pub struct NewEvent {
     pub body: String,
 }
 
+impl EventKind {
+    const ALL: [EventKind; 5] = [
+        EventKind::ScanChanged,
+        EventKind::FindingsChanged,
+        EventKind::FeedChanged,
+        EventKind::DatabaseChanged,
+        EventKind::TagChanged,
+    ];
+
+    /// The kind's stable name, snake_case.
+    pub fn name(self) -> &'static str {
+        match self {
+            EventKind::ScanChanged => "scan_changed",
+            EventKind::FindingsChanged => "findings_changed",
+            EventKind::FeedChanged => "feed_changed",
+            EventKind::DatabaseChanged => "database_changed",
+            EventKind::TagChanged => "tag_changed",
+        }
+    }
+
+    /// The kind of a name.
+    pub fn of_name(name: &str) -> Option<EventKind> {
+        EventKind::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+}
+
 impl Store {
     /// Notes events.
     pub fn note_events(&self, events: &[NewEvent], now: Timestamp) -> Result<(), StoreError> {
-        let _ = (events, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| {
+            events.iter().for_each(|event| transaction.note(event.clone(), now));
+            Ok(())
+        })
     }
 
-    /// The number of the newest event; 0 where there is none.
+    /// The number of the newest event; 0 where there never was one.
     pub fn last_event(&self) -> Result<u64, StoreError> {
-        Err(StoreError::unfinished())
+        let rows = self.engine.query("SELECT last FROM event_numbers", &[])?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.number())
     }
 
-    /// The number of the oldest event that is still kept.
+    /// The number of the oldest event that is still kept; where none is, the number of the next one.
     pub fn first_event(&self) -> Result<u64, StoreError> {
-        Err(StoreError::unfinished())
+        let rows = self
+            .engine
+            .query("SELECT COALESCE((SELECT min(number) FROM events), last + 1) FROM event_numbers", &[])?;
+        rows.into_iter().next().map_or(Ok(1), |mut row| row.number())
     }
 
     /// Events after a number, the oldest first; waits up to `wait` where there are none yet. Other replicas' events
     /// end the wait too.
     pub fn events(&self, after: u64, rows_max: u32, wait: Duration) -> Result<Vec<Event>, StoreError> {
-        let _ = (after, rows_max, wait);
-        Err(StoreError::unfinished())
+        let until = Instant::now().checked_add(wait);
+        loop {
+            // What comes between asking and waiting has been heard then, and ends the wait at once.
+            let heard = self.engine.heard();
+            let events = events(&self.engine, after, rows_max)?;
+            let left = until.map_or(wait, |until| until.saturating_duration_since(Instant::now()));
+            if !events.is_empty() || left.is_zero() {
+                return Ok(events);
+            }
+            self.engine.wait(heard, left);
+        }
     }
+}
+
+fn events(engine: &Engine, after: u64, rows_max: u32) -> Result<Vec<Event>, StoreError> {
+    let rows = engine.query(
+        "SELECT number, at, kind, subject, body FROM events WHERE number > $1 ORDER BY number LIMIT $2",
+        &[after.into(), rows_max.into()],
+    )?;
+    rows.into_iter().map(event).collect()
+}
+
+fn event(mut row: Columns) -> Result<Event, StoreError> {
+    Ok(Event {
+        number: row.number()?,
+        at: row.time()?,
+        kind: row.named(EventKind::of_name)?,
+        subject: row.text()?,
+        body: row.text()?,
+    })
 }

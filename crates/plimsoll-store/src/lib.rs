@@ -12,15 +12,21 @@
 //!   could be filled later, so that whoever has read up to a number has missed nothing before it.
 //! - A transaction that loses against another is tried again a few times; only then is it [`StoreError::Conflict`].
 
+mod engine;
 mod error;
 mod events;
 mod inventories;
 mod layers;
+mod migrations;
 mod notices;
 mod outbox;
 mod scans;
 mod settings;
+mod steps;
 mod tags;
+mod wire;
+
+use engine::Engine;
 
 pub use error::StoreError;
 pub use events::{Event, EventKind, NewEvent};
@@ -32,28 +38,32 @@ pub use scans::{
     Submission, Submitted,
 };
 pub use settings::Counts;
+pub use steps::Step;
 pub use tags::{Repository, Tag, TagFilter};
 
 /// Where the server remembers.
 #[derive(Debug)]
-pub struct Store {}
+pub struct Store {
+    engine: Engine,
+}
 
 impl Store {
     /// Opens a store and brings its tables to the form that this version needs; safe where several do so at once.
     ///
     /// `place` is a path of a SQLite file, or `postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=..`.
     pub fn open(place: &str) -> Result<Store, StoreError> {
-        let _ = place;
-        Err(StoreError::unfinished())
+        let engine = Engine::open(place)?;
+        migrations::migrate(&engine)?;
+        Ok(Store { engine })
     }
 
     /// `sqlite` or `postgresql`.
     pub fn engine(&self) -> &'static str {
-        "sqlite"
+        self.engine.name()
     }
 
     /// Whether the store answers: the cheapest question there is.
     pub fn ping(&self) -> Result<(), StoreError> {
-        Err(StoreError::unfinished())
+        self.engine.query("SELECT 1", &[]).map(drop)
     }
 }

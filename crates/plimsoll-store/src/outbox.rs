@@ -4,7 +4,10 @@
 
 use jiff::Timestamp;
 
+use crate::engine::{Columns, Transaction, Value, clean, json};
 use crate::{Lease, Store, StoreError};
+
+const COLUMNS: &str = "number, target, key, media_type, body, at, state, attempts, due_at, ended_at, error";
 
 /// How a delivery stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +52,7 @@ pub struct Delivery {
     pub at: Timestamp,
     /// How it stands.
     pub state: DeliveryState,
-    /// Attempts so far.
+    /// Attempts that were begun: one that is claimed counts.
     pub attempts: u32,
     /// When it is tried next, while it waits.
     pub due_at: Timestamp,
@@ -72,23 +75,70 @@ pub struct DeliveryFilter {
     pub rows_max: u32,
 }
 
+impl DeliveryState {
+    const ALL: [DeliveryState; 3] = [DeliveryState::Waiting, DeliveryState::Delivered, DeliveryState::Dead];
+
+    /// The state's stable name, snake_case.
+    pub fn name(self) -> &'static str {
+        match self {
+            DeliveryState::Waiting => "waiting",
+            DeliveryState::Delivered => "delivered",
+            DeliveryState::Dead => "dead",
+        }
+    }
+
+    /// The state of a name.
+    pub fn of_name(name: &str) -> Option<DeliveryState> {
+        DeliveryState::ALL.into_iter().find(|state| state.name() == name)
+    }
+}
+
 impl Store {
-    /// Puts deliveries in, and moves a cursor in the same transaction, so that what follows events misses none and
-    /// repeats none after a kill.
+    /// Puts deliveries in, and moves a cursor forward in the same transaction, so that what follows events misses none
+    /// and repeats none after a kill.
     pub fn put_deliveries(
         &self,
         deliveries: &[NewDelivery],
         cursor: Option<(&str, u64)>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let _ = (deliveries, cursor, now);
-        Err(StoreError::unfinished())
+        let mut bodies = Vec::new();
+        let mut rows = Vec::with_capacity(deliveries.len());
+        for delivery in deliveries {
+            let NewDelivery { target, key, media_type, body, due_at } = delivery;
+            let (from, due_at) = (bodies.len() + 1, due_at.as_microsecond());
+            rows.push((clean(target), clean(key), clean(media_type), from, body.len(), due_at));
+            bodies.extend_from_slice(body);
+        }
+        let values: [Value; 3] = [json(&rows).into(), bodies.into(), now.into()];
+        self.engine.transaction(|transaction| {
+            if !deliveries.is_empty() {
+                transaction.execute(
+                    "INSERT INTO deliveries (target, key, media_type, body, at, state, attempts, due_at, worker, lease)
+                     SELECT listed.value->>0, listed.value->>1, listed.value->>2,
+                            substr(CAST($2 AS {blob}), CAST(listed.value->>3 AS INTEGER),
+                                   CAST(listed.value->>4 AS INTEGER)),
+                            CAST($3 AS BIGINT), 'waiting', 0, CAST(listed.value->>5 AS BIGINT), '', 0
+                     FROM {rows} WHERE true ON CONFLICT (target, key) DO NOTHING",
+                    &values,
+                )?;
+            }
+            if let Some((name, number)) = cursor {
+                transaction.execute(
+                    "INSERT INTO cursors (name, number) VALUES ($1, $2)
+                     ON CONFLICT (name) DO UPDATE SET number = excluded.number
+                     WHERE cursors.number < excluded.number",
+                    &[name.into(), number.into()],
+                )?;
+            }
+            Ok(())
+        })
     }
 
     /// How far a cursor is; 0 where there is none.
     pub fn cursor(&self, name: &str) -> Result<u64, StoreError> {
-        let _ = name;
-        Err(StoreError::unfinished())
+        let rows = self.engine.query("SELECT number FROM cursors WHERE name = $1", &[name.into()])?;
+        rows.into_iter().next().map_or(Ok(0), |mut row| row.number())
     }
 
     /// Claims up to so many deliveries of a target that are due, the oldest first.
@@ -100,30 +150,122 @@ impl Store {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<(Delivery, Lease)>, StoreError> {
-        let _ = (target, worker, rows_max, until, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| claim(transaction, target, worker, rows_max, until, now))
     }
 
     /// Notes how a delivery went: `Ok` delivered; `Err` what went wrong, and when to try again, or `None` to give up.
+    /// `false` where the lease does not hold any more.
     pub fn finish_delivery(
         &self,
         lease: &Lease,
         went: Result<(), (String, Option<Timestamp>)>,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let _ = (lease, went, now);
-        Err(StoreError::unfinished())
+        let Ok(number) = lease.id.parse::<i64>() else { return Ok(false) };
+        let (state, due_at, error) = match went {
+            Ok(()) => (DeliveryState::Delivered, None, None),
+            Err((error, Some(at))) => (DeliveryState::Waiting, Some(at), Some(error)),
+            Err((error, None)) => (DeliveryState::Dead, None, Some(error)),
+        };
+        let ended_at = due_at.is_none().then_some(now);
+        let values: [Value; 7] = [
+            number.into(),
+            lease.worker.as_str().into(),
+            lease.number.into(),
+            state.name().into(),
+            due_at.into(),
+            ended_at.into(),
+            error.into(),
+        ];
+        self.engine.transaction(|transaction| {
+            let finished = transaction.execute(
+                "UPDATE deliveries SET state = $4, due_at = COALESCE($5, due_at), ended_at = $6, error = $7,
+                 lease_until = NULL
+                 WHERE number = $1 AND worker = $2 AND lease = $3 AND lease_until IS NOT NULL",
+                &values,
+            )?;
+            Ok(finished == 1)
+        })
     }
 
     /// Deliveries, the newest first.
     pub fn deliveries(&self, filter: &DeliveryFilter) -> Result<Vec<Delivery>, StoreError> {
-        let _ = filter;
-        Err(StoreError::unfinished())
+        let mut values: Vec<Value> = vec![filter.rows_max.into()];
+        let mut sql = format!("SELECT {COLUMNS} FROM deliveries WHERE true");
+        let wanted: [(&str, Option<Value>); 3] = [
+            ("target =", filter.target.as_deref().map(Value::from)),
+            ("state =", filter.state.map(|state| state.name().into())),
+            ("number <", filter.before.map(Value::from)),
+        ];
+        for (test, value) in wanted {
+            if let Some(value) = value {
+                values.push(value);
+                sql.push_str(&format!(" AND {test} ${}", values.len()));
+            }
+        }
+        sql.push_str(" ORDER BY number DESC LIMIT $1");
+        self.engine.query(&sql, &values)?.into_iter().map(|mut row| delivery(&mut row)).collect()
     }
 
-    /// Has a delivery made once more, whatever became of it. `false` where it is not known.
+    /// Has a delivery made once more, whatever became of it. `false` where it is not known. Whoever has it in hand is
+    /// not heard afterwards.
     pub fn replay_delivery(&self, number: u64, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = (number, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| {
+            let replayed = transaction.execute(
+                "UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = $2, ended_at = NULL, error = NULL,
+                 lease = lease + 1, lease_until = NULL
+                 WHERE number = $1",
+                &[number.into(), now.into()],
+            )?;
+            Ok(replayed == 1)
+        })
     }
+}
+
+fn delivery(row: &mut Columns) -> Result<Delivery, StoreError> {
+    Ok(Delivery {
+        number: row.number()?,
+        target: row.text()?,
+        key: row.text()?,
+        media_type: row.text()?,
+        body: row.blob()?,
+        at: row.time()?,
+        state: row.named(DeliveryState::of_name)?,
+        attempts: row.number()?,
+        due_at: row.time()?,
+        ended_at: row.optional_time()?,
+        error: row.optional_text()?,
+    })
+}
+
+fn claim(
+    transaction: &mut Transaction<'_>,
+    target: &str,
+    worker: &str,
+    rows_max: u32,
+    until: Timestamp,
+    now: Timestamp,
+) -> Result<Vec<(Delivery, Lease)>, StoreError> {
+    let due = transaction.query(
+        &format!(
+            "SELECT {COLUMNS}, lease FROM deliveries
+             WHERE target = $1 AND state = 'waiting' AND due_at <= $2 AND (lease_until IS NULL OR lease_until <= $2)
+             ORDER BY number LIMIT $3 {{skip_locked}}"
+        ),
+        &[target.into(), now.into(), rows_max.into()],
+    )?;
+    let mut claimed = Vec::with_capacity(due.len());
+    for mut row in due {
+        let mut delivery = delivery(&mut row)?;
+        delivery.attempts += 1;
+        let id = delivery.number.to_string();
+        claimed.push((delivery, Lease { id, worker: clean(worker), number: row.number::<u64>()? + 1 }));
+    }
+    let numbers: Vec<[u64; 1]> = claimed.iter().map(|(delivery, _)| [delivery.number]).collect();
+    transaction.execute(
+        "UPDATE deliveries SET attempts = attempts + 1, worker = $2, lease = lease + 1, lease_until = $3
+         WHERE number IN (SELECT CAST(listed.value->>0 AS BIGINT) FROM {rows})",
+        &[json(&numbers).into(), worker.into(), until.into()],
+    )?;
+    Ok(claimed)
 }

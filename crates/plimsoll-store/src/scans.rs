@@ -4,11 +4,25 @@
 //! it, besides cancelling. A lease that ran out may be claimed by another worker; the number of the lease then is
 //! another one, so that what the first one says afterwards is not heard.
 
+use std::fmt;
+
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
 
+use crate::engine::{Value, json};
 use crate::{InventoryRow, Judged, Store, StoreError};
+
+mod claim;
+mod finish;
+mod row;
+mod submit;
+
+use claim::Found;
+use finish::Prepared;
+
+/// Scans that are put back into the queue in one transaction.
+const QUEUED_AT_ONCE_MAX: u32 = 500;
 
 /// What a scan is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +62,7 @@ pub struct Progress {
 }
 
 /// What is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Submission {
     /// The manifest's digest, or `None` for a name whose digest must first be asked for.
     pub digest: Option<Digest>,
@@ -72,6 +86,18 @@ pub struct Submission {
     pub index_state: String,
     /// Whether it is queued again although it is completed by the same.
     pub is_forced: bool,
+}
+
+impl fmt::Debug for Submission {
+    /// Without its source.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Submission")
+            .field("digest", &self.digest)
+            .field("kind", &self.kind)
+            .field("reference", &self.reference)
+            .field("priority", &self.priority)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of a submission.
@@ -169,7 +195,7 @@ pub struct Claim<'a> {
 }
 
 /// A scan that was claimed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Claimed {
     /// The scan, its attempt counted.
     pub scan: Scan,
@@ -177,6 +203,16 @@ pub struct Claimed {
     pub source: Vec<u8>,
     /// The right to change it.
     pub lease: Lease,
+}
+
+impl fmt::Debug for Claimed {
+    /// Without its source.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claimed")
+            .field("scan", &self.scan)
+            .field("lease", &self.lease)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The right to change a scan.
@@ -291,28 +327,51 @@ impl Store {
     /// this one is more urgent, and keeps the newer source; one that is final is queued again where it failed, was
     /// cancelled, was indexed by something else, or `is_forced`. What this returns is on disk.
     pub fn submit(&self, submission: &Submission, now: Timestamp) -> Result<Submitted, StoreError> {
-        let _ = (submission, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| {
+            let taken = submit::take(transaction, submission, now)?;
+            let scan = row::complete(transaction, taken.scan)?;
+            Ok(Submitted { scan, is_new: taken.is_new, is_queued: taken.is_queued })
+        })
     }
 
     /// One scan by its id, with its position, children, and what was found.
     pub fn scan(&self, id: &str) -> Result<Option<Scan>, StoreError> {
-        let _ = id;
-        Err(StoreError::unfinished())
+        self.engine.read(|transaction| row::whole(transaction, id))
     }
 
     /// Scans, in the order of their ids, without positions and children.
     pub fn scans(&self, filter: &ScanFilter) -> Result<Vec<Scan>, StoreError> {
-        let _ = filter;
-        Err(StoreError::unfinished())
+        let mut values: Vec<Value> =
+            vec![filter.rows_max.into(), filter.after.as_deref().unwrap_or("").into()];
+        let mut rest = "WHERE id > $2".to_owned();
+        for (column, wanted) in [
+            ("state", filter.state.map_or("", ScanState::name)),
+            ("registry", &filter.registry),
+            ("repository", &filter.repository),
+        ] {
+            if !wanted.is_empty() {
+                values.push(wanted.into());
+                rest.push_str(&format!(" AND {column} = ${}", values.len()));
+            }
+        }
+        rest.push_str(" ORDER BY id LIMIT $1");
+        let rows = self.engine.read(|transaction| row::rows(transaction, &rest, &values))?;
+        Ok(rows.into_iter().map(|row| row.scan).collect())
     }
 
     /// Claims the next scan that is due: queued, retrying with its time come, woken, or left by a worker whose lease
     /// ran out. The latter counts as an attempt that failed with [`Reason::WorkerLost`]: where it was the last one,
     /// the scan ends as failed and another one is looked for. The scan becomes [`ScanState::Fetching`].
+    ///
+    /// `per_registry_max` does not hold for scans without a registry.
     pub fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
-        let _ = (claim, now);
-        Err(StoreError::unfinished())
+        loop {
+            match self.engine.transaction(|transaction| claim::claim(transaction, claim, now))? {
+                Found::Nothing => return Ok(None),
+                Found::Ended => {}
+                Found::Scan(claimed) => return Ok(Some(*claimed)),
+            }
+        }
     }
 
     /// Prolongs a lease and notes how far the worker is. No event is written for progress.
@@ -321,50 +380,95 @@ impl Store {
         lease: &Lease,
         until: Timestamp,
         progress: Option<Progress>,
-        now: Timestamp,
+        _now: Timestamp,
     ) -> Result<Beat, StoreError> {
-        let _ = (lease, until, progress, now);
-        Err(StoreError::unfinished())
+        let progress = progress.map(|progress| json(&progress.numbers()));
+        let values: [Value; 5] = [
+            lease.id.as_str().into(),
+            lease.worker.as_str().into(),
+            lease.number.into(),
+            until.into(),
+            progress.into(),
+        ];
+        self.engine.transaction(|transaction| {
+            let beaten = transaction.row(
+                "UPDATE scans SET lease_until = $4, due_at = $4, progress = COALESCE($5, progress)
+                 WHERE id = $1 AND worker = $2 AND lease = $3 AND lease_until IS NOT NULL RETURNING cancelled",
+                &values,
+            )?;
+            match beaten {
+                Some(mut row) => Ok(Beat { is_held: true, is_cancelled: row.is_so()? }),
+                None => Ok(Beat { is_held: false, is_cancelled: false }),
+            }
+        })
     }
 
     /// Changes a scan on the way. `false` where the lease does not hold any more.
     pub fn advance(&self, lease: &Lease, change: &Change, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = (lease, change, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| {
+            let Some(mut row) = claim::held(transaction, lease)? else { return Ok(false) };
+            let reason = row.scan.reason;
+            row.stand(change.state, reason, &change.detail, now);
+            row.scan.kind = change.kind.unwrap_or(row.scan.kind);
+            row.write_changed(transaction, now)?;
+            Ok(true)
+        })
     }
 
     /// Ends an attempt and gives the lease back, with all that comes of it in one transaction. `false` where the lease
     /// does not hold any more, and then nothing has changed. Doing it twice is doing it once.
     pub fn finish(&self, lease: &Lease, outcome: &Outcome, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = (lease, outcome, now);
-        Err(StoreError::unfinished())
+        let prepared = Prepared::of(lease, outcome)?;
+        self.engine.transaction(|transaction| prepared.apply(transaction, lease, now))
     }
 
     /// Calls a scan off: at once where no worker has it, else at the worker's next heartbeat. `false` where it is
     /// final already or not known.
     pub fn cancel(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = (id, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| claim::cancel(transaction, id, now))
     }
 
     /// Puts scans that wait for feeds back into the queue; returns how many. They are claimed as scans whose layers
     /// are known, so that only matching is left.
     pub fn wake_awaiting(&self, now: Timestamp) -> Result<u64, StoreError> {
-        let _ = now;
-        Err(StoreError::unfinished())
+        let mut woken = 0;
+        loop {
+            let some =
+                self.engine.transaction(|transaction| submit::wake(transaction, QUEUED_AT_ONCE_MAX, now))?;
+            woken += some;
+            if some == 0 {
+                return Ok(woken);
+            }
+        }
     }
 
-    /// Puts up to so many completed scans of another index state back into the queue, the newest first; returns
-    /// their number.
+    /// Puts up to so many completed images of another index state back into the queue, the newest first; returns
+    /// their number. Their sources are gone, so a worker gets them by reference or from what it remembers.
     pub fn queue_rescans(&self, index_state: &str, rows_max: u32, now: Timestamp) -> Result<u64, StoreError> {
-        let _ = (index_state, rows_max, now);
-        Err(StoreError::unfinished())
+        let mut queued = 0;
+        loop {
+            let left = rows_max.saturating_sub(u32::try_from(queued).unwrap_or(u32::MAX));
+            let rows_max = left.min(QUEUED_AT_ONCE_MAX);
+            let some = self
+                .engine
+                .transaction(|transaction| submit::rescan(transaction, index_state, rows_max, now))?;
+            queued += some;
+            if some == 0 {
+                return Ok(queued);
+            }
+        }
     }
 
     /// Forgets a scan, its inventory and its tags. `false` where it is not known. A worker that has it loses its
     /// lease. Layers stay until [`Store::prune`].
     pub fn forget(&self, id: &str, now: Timestamp) -> Result<bool, StoreError> {
-        let _ = (id, now);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| {
+            if transaction.execute("DELETE FROM scans WHERE id = $1", &[id.into()])? == 0 {
+                return Ok(false);
+            }
+            transaction.execute("DELETE FROM inventories WHERE image = $1", &[id.into()])?;
+            crate::tags::forget_leading_to(transaction, id, now)?;
+            Ok(true)
+        })
     }
 }

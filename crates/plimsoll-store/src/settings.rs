@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use plimsoll_core::scan::ScanState;
 
+use crate::engine::Transaction;
 use crate::{Store, StoreError};
 
 /// How much there is of what.
@@ -27,14 +28,20 @@ pub struct Counts {
 impl Store {
     /// A small text that all replicas share.
     pub fn setting(&self, name: &str) -> Result<Option<String>, StoreError> {
-        let _ = name;
-        Err(StoreError::unfinished())
+        let rows = self.engine.query("SELECT value FROM settings WHERE name = $1", &[name.into()])?;
+        rows.into_iter().next().map(|mut row| row.text()).transpose()
     }
 
     /// Sets it.
     pub fn set_setting(&self, name: &str, value: &str) -> Result<(), StoreError> {
-        let _ = (name, value);
-        Err(StoreError::unfinished())
+        self.engine.transaction(|transaction| {
+            transaction.execute(
+                "INSERT INTO settings (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+                &[name.into(), value.into()],
+            )?;
+            Ok(())
+        })
     }
 
     /// Takes or prolongs a duty that one replica at a time has: `true` where `holder` has it until then.
@@ -45,19 +52,69 @@ impl Store {
         until: Timestamp,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let _ = (name, holder, until, now);
-        Err(StoreError::unfinished())
+        let values = [name.into(), holder.into(), until.into(), now.into()];
+        self.engine.transaction(|transaction| {
+            let taken = transaction.execute(
+                "INSERT INTO duties (name, holder, until) VALUES ($1, $2, $3)
+                 ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+                 WHERE duties.holder = excluded.holder OR duties.until <= $4",
+                &values,
+            )?;
+            Ok(taken == 1)
+        })
     }
 
     /// Counts.
     pub fn counts(&self) -> Result<Counts, StoreError> {
-        Err(StoreError::unfinished())
+        self.engine.read(|transaction| {
+            let mut counts = Counts::default();
+            for mut row in transaction.query("SELECT state, count(*) FROM scans GROUP BY state", &[])? {
+                counts.scans.insert(row.named(ScanState::of_name)?, row.number()?);
+            }
+            let oldest = "SELECT min(queued_at) FROM scans WHERE state IN ('queued', 'retrying')";
+            if let Some(mut row) = transaction.row(oldest, &[])? {
+                counts.oldest_queued = row.optional_time()?;
+            }
+            counts.inventories = count(transaction, "SELECT count(*) FROM inventories")?;
+            counts.layers = count(transaction, "SELECT count(*) FROM layers")?;
+            counts.packages = count(transaction, "SELECT count(*) FROM packages")?;
+            let deliveries =
+                "SELECT target, CAST(sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END) AS BIGINT),
+                                     CAST(sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END) AS BIGINT)
+                              FROM deliveries WHERE state <> 'delivered' GROUP BY target";
+            for mut row in transaction.query(deliveries, &[])? {
+                counts.deliveries.insert(row.text()?, (row.number()?, row.number()?));
+            }
+            Ok(counts)
+        })
     }
 
     /// Forgets what is too old: events and ended deliveries from before a time, notifications from before it, names
-    /// that were resolved before it, and layers and packages that no inventory has.
+    /// that were resolved before it or could not be, and layers and packages that no inventory has.
+    ///
+    /// Each of these is a transaction of its own. Of a layer that was read by several sets of rules, only what the
+    /// newest said is kept.
     pub fn prune(&self, before: Timestamp) -> Result<(), StoreError> {
-        let _ = before;
-        Err(StoreError::unfinished())
+        for sql in [
+            "DELETE FROM events WHERE at < $1",
+            "DELETE FROM deliveries WHERE ended_at < $1",
+            "DELETE FROM notices WHERE at < $1",
+            "DELETE FROM scans WHERE kind = 'reference' AND finished_at < $1",
+        ] {
+            self.engine.transaction(|transaction| transaction.execute(sql, &[before.into()]))?;
+        }
+        for sql in [
+            "DELETE FROM layers
+             WHERE EXISTS (SELECT 1 FROM layers newer WHERE newer.digest = layers.digest AND newer.number > layers.number)",
+            "DELETE FROM layers
+             WHERE NOT EXISTS (SELECT 1 FROM image_layers WHERE image_layers.layer = layers.digest)",
+        ] {
+            self.engine.transaction(|transaction| transaction.execute(sql, &[]))?;
+        }
+        crate::inventories::forget_packages(&self.engine)
     }
+}
+
+fn count(transaction: &mut Transaction<'_>, sql: &str) -> Result<u64, StoreError> {
+    transaction.row(sql, &[])?.map_or(Ok(0), |mut row| row.number())
 }

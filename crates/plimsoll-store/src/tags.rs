@@ -1,9 +1,14 @@
 //! Which names lead to which digests, as registries said.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 
-use crate::{Store, StoreError};
+use crate::engine::{Alone, Columns, Transaction, Value, clean, json};
+use crate::{EventKind, NewEvent, Store, StoreError};
+
+const COLUMNS: &str = "registry, repository, tag, digest, since, seen_at";
 
 /// A name and where it leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +59,12 @@ impl Store {
     /// Notes that tags lead to digests. Returns those that are new or lead elsewhere than before; each of these is an
     /// event.
     pub fn note_tags(&self, tags: &[Tag], now: Timestamp) -> Result<Vec<Tag>, StoreError> {
-        let _ = (tags, now);
-        Err(StoreError::unfinished())
+        // Of two that are one, the last counts.
+        let tags: BTreeMap<[String; 3], &Tag> = tags
+            .iter()
+            .map(|tag| ([clean(&tag.registry), clean(&tag.repository), clean(&tag.tag)], tag))
+            .collect();
+        self.engine.transaction(|transaction| note(transaction, &tags, now))
     }
 
     /// Forgets the tags of a repository that were last seen before a time; returns them. Each is an event.
@@ -66,14 +75,37 @@ impl Store {
         seen_before: Timestamp,
         now: Timestamp,
     ) -> Result<Vec<Tag>, StoreError> {
-        let _ = (registry, repository, seen_before, now);
-        Err(StoreError::unfinished())
+        let values = [registry.into(), repository.into(), seen_before.into()];
+        self.engine.transaction(|transaction| {
+            transaction.alone(Alone::Tagging)?;
+            let forgotten = transaction.query(
+                &format!(
+                    "DELETE FROM tags WHERE registry = $1 AND repository = $2 AND seen_at < $3 RETURNING {COLUMNS}"
+                ),
+                &values,
+            )?;
+            went(transaction, forgotten, now)
+        })
     }
 
     /// Tags, sorted.
     pub fn tags(&self, filter: &TagFilter) -> Result<Vec<Tag>, StoreError> {
-        let _ = filter;
-        Err(StoreError::unfinished())
+        let (registry, repository, tag) = filter.after.clone().unwrap_or_default();
+        let mut values: Vec<Value> =
+            vec![filter.rows_max.into(), registry.into(), repository.into(), tag.into()];
+        let mut sql = format!("SELECT {COLUMNS} FROM tags WHERE (registry, repository, tag) > ($2, $3, $4)");
+        for (column, wanted) in [
+            ("registry", filter.registry.as_str()),
+            ("repository", &filter.repository),
+            ("digest", filter.digest.as_ref().map_or("", |digest| digest.as_str())),
+        ] {
+            if !wanted.is_empty() {
+                values.push(wanted.into());
+                sql.push_str(&format!(" AND {column} = ${}", values.len()));
+            }
+        }
+        sql.push_str(" ORDER BY registry, repository, tag LIMIT $1");
+        self.engine.query(&sql, &values)?.into_iter().map(tag_of).collect()
     }
 
     /// Repositories with tags, sorted, after one of them.
@@ -82,14 +114,134 @@ impl Store {
         after: Option<(&str, &str)>,
         rows_max: u32,
     ) -> Result<Vec<Repository>, StoreError> {
-        let _ = (after, rows_max);
-        Err(StoreError::unfinished())
+        let (registry, repository) = after.unwrap_or_default();
+        let rows = self.engine.query(
+            "SELECT registry, repository, count(*), max(seen_at) FROM tags
+             WHERE (registry, repository) > ($1, $2)
+             GROUP BY registry, repository ORDER BY registry, repository LIMIT $3",
+            &[registry.into(), repository.into(), rows_max.into()],
+        )?;
+        let repository = |mut row: Columns| {
+            Ok(Repository {
+                registry: row.text()?,
+                repository: row.text()?,
+                tags: row.number()?,
+                seen_at: row.time()?,
+            })
+        };
+        rows.into_iter().map(repository).collect()
     }
 
-    /// The digests of images (not indexes) by which an image is part of an index, and the reverse: indexes that name
-    /// this digest as a child.
+    /// The indexes that name this digest as a child, sorted. What an index names is in [`crate::Scan::children`].
     pub fn parents(&self, digest: &Digest) -> Result<Vec<Digest>, StoreError> {
-        let _ = digest;
-        Err(StoreError::unfinished())
+        let rows = self.engine.query(
+            "SELECT DISTINCT parent FROM children WHERE digest = $1 ORDER BY parent",
+            &[digest.into()],
+        )?;
+        rows.into_iter().map(|mut row| row.digest()).collect()
     }
+}
+
+fn tag_of(mut row: Columns) -> Result<Tag, StoreError> {
+    Ok(Tag {
+        registry: row.text()?,
+        repository: row.text()?,
+        tag: row.text()?,
+        digest: row.digest()?,
+        since: row.time()?,
+        seen_at: row.time()?,
+    })
+}
+
+fn note(
+    transaction: &mut Transaction<'_>,
+    tags: &BTreeMap<[String; 3], &Tag>,
+    now: Timestamp,
+) -> Result<Vec<Tag>, StoreError> {
+    transaction.alone(Alone::Tagging)?;
+    let names: Vec<&[String; 3]> = tags.keys().collect();
+    let known = transaction.query(
+        "SELECT tags.registry, tags.repository, tags.tag, tags.digest, tags.since, tags.seen_at FROM {rows}
+         JOIN tags ON tags.registry = listed.value->>0 AND tags.repository = listed.value->>1
+         AND tags.tag = listed.value->>2",
+        &[json(&names).into()],
+    )?;
+    let known = known.into_iter().map(tag_of).collect::<Result<Vec<Tag>, StoreError>>()?;
+    let known: BTreeMap<[String; 3], Tag> = known
+        .into_iter()
+        .map(|tag| ([tag.registry.clone(), tag.repository.clone(), tag.tag.clone()], tag))
+        .collect();
+    let (mut rows, mut changed) = (Vec::with_capacity(tags.len()), Vec::new());
+    for (name, tag) in tags {
+        let [registry, repository, text] = name;
+        let before = known.get(name);
+        let is_new = before.is_none_or(|before| before.digest != tag.digest);
+        let since = before.filter(|_| !is_new).map_or(tag.since, |before| before.since);
+        let digest = tag.digest.as_str();
+        let (since_number, seen_number) = (since.as_microsecond(), tag.seen_at.as_microsecond());
+        rows.push((registry, repository, text, digest, since_number, seen_number));
+        if is_new {
+            transaction.note(moved(tag, Some(&tag.digest), before.map(|before| &before.digest)), now);
+            changed.push((*tag).clone());
+        }
+    }
+    transaction.execute(
+        "INSERT INTO tags (registry, repository, tag, digest, since, seen_at)
+         SELECT listed.value->>0, listed.value->>1, listed.value->>2, listed.value->>3,
+                CAST(listed.value->>4 AS BIGINT), CAST(listed.value->>5 AS BIGINT)
+         FROM {rows} WHERE true ON CONFLICT (registry, repository, tag)
+         DO UPDATE SET digest = excluded.digest, since = excluded.since, seen_at = excluded.seen_at",
+        &[json(&rows).into()],
+    )?;
+    Ok(changed)
+}
+
+/// Forgets the tags that lead to a digest.
+pub(crate) fn forget_leading_to(
+    transaction: &mut Transaction<'_>,
+    digest: &str,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let forgotten = transaction
+        .query(&format!("DELETE FROM tags WHERE digest = $1 RETURNING {COLUMNS}"), &[digest.into()])?;
+    went(transaction, forgotten, now).map(drop)
+}
+
+fn went(
+    transaction: &mut Transaction<'_>,
+    forgotten: Vec<Columns>,
+    now: Timestamp,
+) -> Result<Vec<Tag>, StoreError> {
+    let mut forgotten = forgotten.into_iter().map(tag_of).collect::<Result<Vec<Tag>, StoreError>>()?;
+    forgotten.sort_unstable_by(|a, b| {
+        (&a.registry, &a.repository, &a.tag).cmp(&(&b.registry, &b.repository, &b.tag))
+    });
+    for tag in &forgotten {
+        transaction.note(moved(tag, None, Some(&tag.digest)), now);
+    }
+    Ok(forgotten)
+}
+
+/// The event of a tag that came, moved or went.
+fn moved(tag: &Tag, digest: Option<&Digest>, before: Option<&Digest>) -> NewEvent {
+    let Tag { registry, repository, tag, .. } = tag;
+    let body = TagChanged {
+        registry,
+        repository,
+        tag,
+        digest: digest.map(|digest| digest.as_str()),
+        before: before.map(|digest| digest.as_str()),
+    };
+    let subject = format!("{registry}/{repository}:{tag}");
+    NewEvent { kind: EventKind::TagChanged, subject, body: json(&body) }
+}
+
+/// The body of an event: where the tag leads, and where it led before.
+#[derive(serde::Serialize)]
+struct TagChanged<'a> {
+    registry: &'a str,
+    repository: &'a str,
+    tag: &'a str,
+    digest: Option<&'a str>,
+    before: Option<&'a str>,
 }

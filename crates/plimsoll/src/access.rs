@@ -9,7 +9,9 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
 use crate::config::{Anonymous, Config, Scope};
@@ -71,6 +73,18 @@ impl Principal {
     }
 }
 
+/// What the guard found out; a handler that no guard stands before is told so, and lets nobody in.
+impl<S: Sync> FromRequestParts<S> for Principal {
+    type Rejection = (StatusCode, &'static str);
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Principal, Self::Rejection> {
+        let known = parts.extensions.get::<Arc<Principal>>();
+        known
+            .map(|principal| Principal::clone(principal))
+            .ok_or((StatusCode::INTERNAL_SERVER_ERROR, "nobody found out who asks"))
+    }
+}
+
 /// What nobody in particular is called.
 const ANONYMOUS: &str = "anonymous";
 
@@ -82,7 +96,7 @@ pub(crate) type Knows = Box<dyn Fn(&str, Timestamp) -> Option<Result<Principal, 
 pub(crate) type MakesKnows = fn(&Config) -> anyhow::Result<Option<Knows>>;
 
 /// All such ways. They are tried for the APIs whose [`Front`](crate::http::Front) takes shared keys.
-static SHARED_KEYS: &[MakesKnows] = &[];
+static SHARED_KEYS: &[MakesKnows] = &[crate::http::clair_v4::psk::knows];
 
 /// Everybody who may ask.
 pub(crate) struct Door {

@@ -17,6 +17,8 @@ mod config;
 mod feeds;
 mod manual;
 mod scan;
+mod serve;
+mod status;
 mod token;
 
 /// Says what is aboard a container image, what is known to be wrong with it, and whether it may ship.
@@ -65,6 +67,8 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(Box<scan::ScanArgs>),
+    Serve(serve::ServeArgs),
+    Status(Box<status::StatusArgs>),
     Feeds(feeds::FeedsArgs),
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
@@ -79,6 +83,14 @@ pub(crate) enum Outcome {
     ThresholdMet,
     CouldNot,
     Usage,
+    /// `status`: it can never be scanned as it is.
+    Unsupported,
+    /// `status`: the scan failed, or was called off.
+    Failed,
+    /// `status`: there is no result yet.
+    NotReady,
+    /// `status`: the server did not answer.
+    Unreachable,
 }
 
 impl From<Outcome> for ExitCode {
@@ -88,6 +100,10 @@ impl From<Outcome> for ExitCode {
             Outcome::ThresholdMet => 1,
             Outcome::CouldNot => 2,
             Outcome::Usage => 3,
+            Outcome::Unsupported => 4,
+            Outcome::Failed => 5,
+            Outcome::NotReady => 6,
+            Outcome::Unreachable => 7,
         })
     }
 }
@@ -133,12 +149,20 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let Cli { global, command } = cli;
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
+        Command::Serve(args) => serve::run(Session::new(global)?, &args),
+        Command::Status(args) => status::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),
         Command::Token(args) => token::run(&args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }
+}
+
+/// Writes a text in one go, so that a closed pipe is one error.
+fn print(text: &str) -> anyhow::Result<Outcome> {
+    std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes())?;
+    Ok(Outcome::Done)
 }
 
 /// Whoever read the output stopped reading, as `head` does.
@@ -179,20 +203,11 @@ impl Session {
 
     /// How registries are asked: as configured.
     fn registry_options(&self, credentials: Credentials, plain_http: &[String]) -> RegistryOptions {
-        let registries = self.config.registries.iter();
-        let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
-        let plain_http_hosts = self.net_settings(plain_http).plain_http_hosts;
-        RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() }
+        self.config.registry_options(credentials, plain_http)
     }
 
     /// How the network is used; registries that speak plain HTTP are those named here and configured so.
     fn net_settings(&self, plain_http: &[String]) -> plimsoll_net::Settings {
-        let configured = self.config.registries.iter().filter(|(_, registry)| registry.plain_http);
-        plimsoll_net::Settings {
-            ca_files: self.ca_files.clone(),
-            plain_http_hosts: configured.map(|(host, _)| host).chain(plain_http).cloned().collect(),
-            only_hosts: self.config.offline.then(|| self.config.offline_hosts()),
-            ..plimsoll_net::Settings::default()
-        }
+        self.config.net_settings(&self.ca_files, plain_http)
     }
 }

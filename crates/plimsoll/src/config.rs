@@ -6,22 +6,33 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use etcetera::BaseStrategy as _;
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::credentials::Credentials;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod apis;
 mod bundles;
 pub(crate) mod clair;
 mod credentials;
 mod environment;
 mod feeds;
+mod harbor;
+mod notify;
+mod psk;
 mod schema;
 mod server;
-mod units;
+pub(crate) mod units;
 mod warnings;
+mod watch;
 
+pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
+pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
+pub(crate) use notify::TargetConfig;
+pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
 #[cfg(test)]
 pub(crate) use schema::tests::check as check_document;
@@ -30,9 +41,10 @@ pub(crate) use server::{
     TokenConfig, TracesConfig,
 };
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
+pub(crate) use watch::WatchConfig;
 
 /// The configuration file. A key that means nothing is an error.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
     /// What is changed of feeds, by name.
@@ -54,13 +66,21 @@ pub(crate) struct Config {
     /// How `plimsoll serve` listens, remembers and works.
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// How Harbor is answered.
+    #[serde(default)]
+    pub(crate) harbor: HarborConfig,
+    /// Registries that are watched, by names of your choice.
+    #[serde(default)]
+    pub(crate) watch: BTreeMap<String, WatchConfig>,
+    /// Who is told of what happens to images and feeds, by a name of your own.
+    pub(crate) notify: BTreeMap<String, TargetConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]
     pub(crate) feed_urls: BTreeMap<String, String>,
 }
 
 /// How a registry is reached.
-#[derive(Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegistryConfig {
     /// Hosts to ask first, in order.
@@ -108,7 +128,35 @@ impl Config {
     /// Refuses what contradicts itself.
     fn check(&self) -> anyhow::Result<()> {
         self.check_feeds()?;
+        self.check_watches()?;
         self.server.check()
+    }
+
+    /// How registries are asked.
+    pub(crate) fn registry_options(
+        &self,
+        credentials: Credentials,
+        plain_http: &[String],
+    ) -> RegistryOptions {
+        let registries = self.registries.iter();
+        let mirrors = registries.map(|(host, registry)| (host.clone(), registry.mirrors.clone())).collect();
+        let plain_http_hosts = self.plain_http_hosts(plain_http);
+        RegistryOptions { plain_http_hosts, mirrors, credentials, ..RegistryOptions::default() }
+    }
+
+    /// How the network is used; registries that speak plain HTTP are those named here and configured so.
+    pub(crate) fn net_settings(&self, ca_files: &[PathBuf], plain_http: &[String]) -> plimsoll_net::Settings {
+        plimsoll_net::Settings {
+            ca_files: ca_files.to_vec(),
+            plain_http_hosts: self.plain_http_hosts(plain_http),
+            only_hosts: self.offline.then(|| self.offline_hosts()),
+            ..plimsoll_net::Settings::default()
+        }
+    }
+
+    fn plain_http_hosts(&self, also: &[String]) -> Vec<String> {
+        let configured = self.registries.iter().filter(|(_, registry)| registry.plain_http);
+        configured.map(|(host, _)| host).chain(also).cloned().collect()
     }
 
     /// The hosts that may be asked offline: `HOST` or `HOST:PORT`.
@@ -120,8 +168,11 @@ impl Config {
             hosts.push(host.clone());
             hosts.extend(registry.mirrors.iter().map(|mirror| authority(mirror).to_owned()));
         }
+        hosts.extend(self.watch.values().map(|watch| watch.registry.clone()));
         hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
         hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
+        let targets = self.notify.values().flat_map(|target| [&target.url, &target.server]);
+        hosts.extend(targets.flatten().map(|url| authority(url).to_owned()));
         // It would mean every host.
         hosts.retain(|host| host != "*");
         hosts

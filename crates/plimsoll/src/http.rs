@@ -22,14 +22,18 @@ use tower_http::compression::CompressionLayer;
 use crate::server::Server;
 
 mod access;
+pub(crate) mod api_v1;
+pub(crate) mod clair_v4;
 mod ending;
 pub(crate) mod endpoint;
 mod guard;
+mod harbor;
 mod health;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod observe;
 mod openapi;
+mod quay;
 mod readiness;
 mod refusal;
 
@@ -80,7 +84,8 @@ impl Front {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] = &[&health::API, &openapi::API];
+pub(crate) static APIS: &[&Api] =
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &openapi::API, &quay::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

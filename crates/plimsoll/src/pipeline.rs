@@ -54,7 +54,7 @@ pub(crate) fn open_and_catalog(
             remote::open(reference, &location, client, &registries.options, choice, limits)?
         }
     };
-    let inventories = catalog(&opened, options);
+    let inventories = catalog(&opened, options)?.into_iter().map(|catalogued| catalogued.inventory);
     Ok(opened.images.into_iter().map(|opened| opened.image).zip(inventories).collect())
 }
 

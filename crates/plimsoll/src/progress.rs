@@ -34,7 +34,9 @@ impl Bar {
     pub(crate) fn layers(&self, progress: Progress) {
         match progress {
             Progress::Layers { bytes, .. } => self.0.set_length(bytes),
-            Progress::LayerDone { bytes, .. } => self.0.inc(bytes),
+            Progress::Sized { bytes } => self.0.inc_length(bytes),
+            Progress::Read { bytes } => self.0.inc(bytes),
+            Progress::LayerDone { .. } => {}
         }
     }
 

@@ -4,28 +4,37 @@
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
+use plimsoll_image::open::registry::RegistryOptions;
+use plimsoll_image::open::registry::credentials::{Credential, Credentials};
+use plimsoll_image::open::registry::reference::RegistryReference;
+use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::access::Door;
 use crate::config::Config;
 use crate::http::Refusal;
 use crate::http::limits::Rates;
+use crate::jobs::workers::Bell;
 
 mod advisories;
 mod assessed;
 mod lifecycle;
 pub(crate) mod metrics;
+mod tail;
 
 pub(crate) use advisories::Advised;
 pub(crate) use assessed::Assessed;
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use metrics::Metrics;
-
+pub(crate) use tail::{Heard, Listener};
 /// Most questions whether the store answers that may wait for it at once.
 const PROBES_MAX: usize = 4;
 
@@ -41,6 +50,12 @@ pub(crate) struct Server {
     pub(crate) now: fn() -> Timestamp,
     /// What this server is called among its replicas: unique.
     pub(crate) replica: String,
+    /// Wakes workers.
+    pub(crate) bell: Bell,
+    /// Who may have an image indexed while a client waits.
+    pub(crate) indexing: Semaphore,
+    /// Certificate authorities that are trusted beside the system's.
+    pub(crate) ca_files: Vec<PathBuf>,
     /// What is counted.
     pub(crate) metrics: Metrics,
     /// How often clients asked of late.
@@ -49,27 +64,43 @@ pub(crate) struct Server {
     pub(crate) probes: Arc<tokio::sync::Semaphore>,
     door: OnceLock<Result<Door, String>>,
     store: OnceLock<Arc<Store>>,
+    client: OnceLock<Arc<Client>>,
+    registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
     assessed: assessed::Cache,
+    told: tail::Told,
 }
 
 impl Server {
     /// A server that is starting: no store yet, and the advisory database that is there.
-    pub(crate) fn new(config: Config, data_dir: PathBuf, replica: String, now: fn() -> Timestamp) -> Server {
+    pub(crate) fn new(
+        config: Config,
+        data_dir: PathBuf,
+        ca_files: Vec<PathBuf>,
+        replica: String,
+        now: fn() -> Timestamp,
+    ) -> Server {
         let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
+        let indexes_max = config.server.clair.indexes_max.max(1);
         Server {
             config,
             data_dir,
             lifecycle: Lifecycle::default(),
             now,
             replica,
+            bell: Bell::default(),
+            indexing: Semaphore::new(usize::try_from(indexes_max).unwrap_or(Semaphore::MAX_PERMITS)),
+            ca_files,
             metrics: Metrics::default(),
             rates: Rates::default(),
             probes: Arc::new(tokio::sync::Semaphore::new(PROBES_MAX)),
             door: OnceLock::new(),
             store: OnceLock::new(),
+            client: OnceLock::new(),
+            registry_options: OnceLock::new(),
             advised,
             assessed: assessed::Cache::default(),
+            told: tail::Told::default(),
         }
     }
 
@@ -117,6 +148,49 @@ impl Server {
         match tokio::task::spawn_blocking(move || work(&server)).await {
             Ok(done) => done,
             Err(error) => Err(Refusal::new(500, "internal", format!("the work broke off: {error}"))),
+        }
+    }
+
+    /// The client that asks registries for images that clients name. Private addresses are refused but for those of
+    /// hosts that the configuration names.
+    pub(crate) fn registry_client(&self) -> anyhow::Result<Arc<Client>> {
+        if let Some(client) = self.client.get() {
+            return Ok(Arc::clone(client));
+        }
+        let client = Arc::new(Client::new(self.net_settings())?);
+        Ok(Arc::clone(self.client.get_or_init(|| client)))
+    }
+
+    fn net_settings(&self) -> Settings {
+        let Config { registries, server, offline, watch, .. } = &self.config;
+        let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
+        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
+
+        let watched = watch.values().map(|watch| &watch.registry);
+        let named = registries.keys().chain(mirrors).chain(watched).chain(&server.private_hosts_allowed);
+        Settings {
+            // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
+            attempts_max: 2,
+            response_timeout: silence,
+            idle_timeout: silence,
+            denies_private_addresses: true,
+            private_hosts_allowed: named.cloned().collect(),
+            only_hosts: offline.then(|| self.config.offline_hosts()),
+            ..self.config.net_settings(&self.ca_files, &[])
+        }
+    }
+
+    /// How a registry is asked for one scan: with the client's own authorization where it gave one, and then with no
+    /// other.
+    pub(crate) fn registry_options(&self, reference: &str, authorization: Option<&str>) -> RegistryOptions {
+        let options = self.registry_options.get_or_init(|| {
+            // Tokens are shared by the clones of these, so a registry is asked for one once.
+            self.config.registry_options(Credentials::from_environment(), &[])
+        });
+        let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
+        match (authorization.and_then(Credential::from_authorization), host) {
+            (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
+            _ => options.clone(),
         }
     }
 

@@ -29,10 +29,10 @@ pub(crate) fn standings(config: &Config, data_dir: Option<&Path>, now: Timestamp
     Standings { today: now.strftime("%Y-%m-%d").to_string(), feeds: feeds.collect() }
 }
 
-/// How all feeds stand, in every detail, as this configuration wants them.
+/// How all feeds of a data directory stand, with what the configuration says of them.
 pub(crate) fn statuses(config: &Config, data_dir: &Path, now: Timestamp) -> Vec<FeedStatus> {
-    let url = |feed: &Feed| Some((feed.name.to_owned(), config.feed(feed.name).url?));
-    let urls: BTreeMap<String, String> = FEEDS.iter().copied().filter_map(url).collect();
+    let url = |feed: &&Feed| Some((feed.name.to_owned(), config.feed(feed.name).url?));
+    let urls: BTreeMap<String, String> = FEEDS.iter().filter_map(url).collect();
     let mut feeds = status(data_dir, &urls, now);
     for feed in &mut feeds {
         feed.is_enabled = config.is_enabled(feed.name);

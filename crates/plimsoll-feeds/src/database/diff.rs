@@ -5,12 +5,12 @@
 //! be matched again.
 
 use std::cmp::Ordering;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::advisory::{Advisories, High, Interval, LookupError, Row};
 use sha2::{Digest, Sha256};
 
-use super::format::Body;
+use super::format::{self, Body};
 use super::open::Database;
 
 /// What is different between two databases. All sorted.
@@ -57,6 +57,62 @@ pub fn diff(old: &Database, new: &Database) -> Result<Diff, LookupError> {
     found.packages =
         packages.into_iter().map(|(namespace, name)| (namespace.to_owned(), name.to_owned())).collect();
     Ok(found)
+}
+
+/// The packages of flaws of which something else is said by now beside advisories: that they are exploited, or how they
+/// are scored. [`diff`] says nothing of these. EPSS, which says something else of every flaw every day, does not count.
+///
+/// Sorted pairs of namespace and name, as in [`Diff::packages`].
+pub fn packages_rated_anew(old: &Database, new: &Database) -> Result<Vec<(String, String)>, LookupError> {
+    let (before, after) = (ratings(old)?, ratings(new)?);
+    let is_same = |cve: &u64| before.get(cve) == after.get(cve);
+    let anew: BTreeSet<u64> =
+        before.keys().chain(after.keys()).filter(|cve| !is_same(cve)).copied().collect();
+    let mut packages = BTreeSet::new();
+    if anew.is_empty() {
+        return Ok(Vec::new());
+    }
+    // What only the old one has an advisory of is in the other diff.
+    let mut is_touched = Vec::new();
+    new.each_body(|number, body| {
+        let unreadable = || new.damaged(&format!("advisory {number} cannot be read"));
+        let body = Body::read(body).ok_or_else(unreadable)?;
+        let mut names = std::iter::once(body.id).chain(body.aliases).chain(body.flaws);
+        is_touched.push(names.any(|name| format::pack_cve(name).is_some_and(|cve| anew.contains(&cve))));
+        Ok::<_, LookupError>(())
+    })?;
+    new.each_row(|namespace, package, row| {
+        if is_touched.get(row.advisory as usize).is_some_and(|is_touched| *is_touched) {
+            packages.insert((namespace, package));
+        }
+        Ok::<_, LookupError>(())
+    })?;
+    let owned = packages.into_iter().map(|(namespace, name)| (namespace.to_owned(), name.to_owned()));
+    Ok(owned.collect())
+}
+
+/// A hash of what is said of each CVE beside advisories and EPSS.
+fn ratings(database: &Database) -> Result<BTreeMap<u64, u128>, LookupError> {
+    let mut ratings: BTreeMap<u64, u128> = BTreeMap::new();
+    let mut note = |cve: u64, fields: [&str; 3]| {
+        let mut hasher = Sha256::new();
+        for field in fields {
+            hasher.update((field.len() as u64).to_le_bytes());
+            hasher.update(field);
+        }
+        let rating = ratings.entry(cve).or_default();
+        *rating = rating.wrapping_add(truncate(hasher));
+    };
+    database.each_kev(|cve, _| {
+        // That it is listed is what counts, not until when somebody must act.
+        note(cve, ["kev", "", ""]);
+        Ok::<_, LookupError>(())
+    })?;
+    database.each_cvss(|cve, cvss| {
+        note(cve, ["cvss", &cvss.source, &cvss.vector]);
+        Ok::<_, LookupError>(())
+    })?;
+    Ok(ratings)
 }
 
 /// What a database says in one advisory.

@@ -287,9 +287,9 @@ const CVSS_VERSIONS: [&str; 4] = ["2.0", "3.0", "3.1", "4.0"];
 pub(super) struct Body<'a> {
     pub(super) id: &'a str,
     #[serde(borrow)]
-    aliases: Vec<&'a str>,
+    pub(super) aliases: Vec<&'a str>,
     #[serde(borrow)]
-    flaws: Vec<&'a str>,
+    pub(super) flaws: Vec<&'a str>,
     summary: &'a str,
     #[serde(borrow)]
     description: Cow<'a, str>,

@@ -16,11 +16,28 @@ pub(super) struct Hashed<R> {
     pub(super) count: u64,
     pub(super) max: u64,
     pub(super) is_cut: bool,
+    /// The first error of `input`.
+    pub(super) broken: Option<io::Error>,
 }
 
 impl<R> Hashed<R> {
     pub(super) fn new(input: R, hasher: Option<Hasher>, max: u64) -> Hashed<R> {
-        Hashed { input, hasher, count: 0, max, is_cut: false }
+        Hashed { input, hasher, count: 0, max, is_cut: false, broken: None }
+    }
+}
+
+impl<R: Read> Hashed<R> {
+    fn input(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let result = self.input.read(buffer);
+        match result {
+            // The first one says what happened; those after it often only that something did.
+            Err(error) if self.broken.is_none() && error.kind() != io::ErrorKind::Interrupted => {
+                let again = io::Error::new(error.kind(), error.to_string());
+                self.broken = Some(error);
+                Err(again)
+            }
+            result => result,
+        }
     }
 }
 
@@ -28,11 +45,11 @@ impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.max - self.count).unwrap_or(usize::MAX);
         if left == 0 && !buffer.is_empty() {
-            self.is_cut |= self.input.read(&mut [0])? > 0;
+            self.is_cut |= self.input(&mut [0])? > 0;
             return Ok(0);
         }
         let max = left.min(buffer.len());
-        let count = self.input.read(&mut buffer[..max])?;
+        let count = self.input(&mut buffer[..max])?;
         if let Some(hasher) = &mut self.hasher {
             hasher.update(&buffer[..count]);
         }
@@ -74,9 +91,8 @@ impl<R: Read + Stored> Read for Unpacked<'_, R> {
         }
         if self.shared.deadline.is_some_and(|deadline| Instant::now() > deadline) {
             let seconds = limits.time_max.as_secs();
-            return Err(quota(format!(
-                "was not read within {seconds} seconds of the image's start (time_max)"
-            )));
+            let message = format!("was not read within {seconds} seconds of the image's start (time_max)");
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
         Ok(count)
     }

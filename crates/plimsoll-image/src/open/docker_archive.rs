@@ -36,13 +36,13 @@ pub fn open(
 ) -> Result<Opened, OpenError> {
     let archive = TarFile::index(file, limits)?;
     let bytes = small(&archive, "manifest.json", limits)?;
-    let mismatch = |what: &str, detail: String| OpenError::Mismatch { what: format!("`{what}`"), detail };
+    let malformed = |what: &str, detail: String| OpenError::Malformed { what: format!("`{what}`"), detail };
     let entries: Vec<Entry> =
-        serde_json::from_slice(&bytes).map_err(|error| mismatch("manifest.json", error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| malformed("manifest.json", error.to_string()))?;
     let entry = select(reference, &entries, selection)?;
     let bytes = small(&archive, &entry.config, limits)?;
     let config: Config =
-        serde_json::from_slice(&bytes).map_err(|error| mismatch(&entry.config, error.to_string()))?;
+        serde_json::from_slice(&bytes).map_err(|error| malformed(&entry.config, error.to_string()))?;
     let diff_ids = &config.rootfs.diff_ids;
     if diff_ids.len() != entry.layers.len() || entry.layers.len() > limits.layers_max {
         let detail = format!(
@@ -51,7 +51,7 @@ pub fn open(
             entry.layers.len(),
             limits.layers_max
         );
-        return Err(mismatch(reference, detail));
+        return Err(malformed(reference, detail));
     }
     let commands = config.commands();
     let mut paths = HashMap::new();

@@ -10,6 +10,9 @@ use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Platform;
 use serde::{Deserialize, Deserializer};
 
+use crate::cause::Cause;
+use crate::limits::Limits;
+
 /// A pointer to bytes.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Descriptor {
@@ -58,6 +61,38 @@ impl Descriptor {
     pub fn is_attestation(&self) -> bool {
         self.annotations.get("vnd.docker.reference.type").is_some_and(|kind| kind == "attestation-manifest")
             || self.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
+    }
+
+    /// Whether it points to an encrypted layer, as ocicrypt marks them.
+    pub fn is_encrypted(&self) -> bool {
+        self.media_type.ends_with("+encrypted")
+    }
+
+    /// Whether it points to a layer that registries need not have (OCI image specification, `layer.md`,
+    /// "Non-Distributable Layers"; Docker's name is *foreign*).
+    pub fn is_foreign(&self) -> bool {
+        self.media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
+            || self.media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
+    }
+
+    /// Whether its media type is that of a filesystem diff, or says nothing.
+    pub fn may_be_filesystem(&self) -> bool {
+        let says_nothing = ["", "text/plain", "application/octet-stream", "application/gzip"];
+        let media_type = self.media_type.as_str();
+        says_nothing.contains(&media_type)
+            || ["application/x-gzip", "application/zstd"].contains(&media_type)
+            || media_type.split(['.', '+', '/', '-']).any(|word| word == "tar")
+    }
+
+    /// What it says itself against reading the layer that it points to.
+    pub fn obstacle(&self, limits: &Limits) -> Option<(Cause, String)> {
+        let max = limits.layer_bytes_max;
+        if self.is_encrypted() {
+            let detail = format!("it is encrypted (`{}`)", self.media_type.escape_default());
+            return Some((Cause::EncryptedLayer, detail));
+        }
+        let detail = || format!("it is larger than {max} bytes (layer_bytes_max)");
+        (self.size > max).then(|| (Cause::LayerTooLarge, detail()))
     }
 }
 

@@ -46,7 +46,7 @@ fn open(
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
     let bytes = files.small("index.json", limits)?;
-    let index: Index = serde_json::from_slice(&bytes).map_err(|error| OpenError::Mismatch {
+    let index: Index = serde_json::from_slice(&bytes).map_err(|error| OpenError::Malformed {
         what: format!("`index.json` of `{reference}`"),
         detail: error.to_string(),
     })?;

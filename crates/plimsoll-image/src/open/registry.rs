@@ -7,6 +7,7 @@
 
 pub mod auth;
 pub mod credentials;
+pub mod listing;
 pub mod push;
 pub mod reference;
 
@@ -22,7 +23,7 @@ use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256, Sha512};
 
 use auth::{Asker, Challenge, Tokens, parse_challenges};
-use credentials::{Credentials, CredentialsError};
+use credentials::{Credential, Credentials, CredentialsError};
 use reference::{RepositoryName, TagOrDigest, is_path_part, is_registry_host};
 
 /// Largest manifest, in bytes; registries accept no larger ones.
@@ -52,6 +53,20 @@ pub struct RegistryOptions {
     pub credentials: Credentials,
     /// Tokens in use. Clones of the options share them.
     pub tokens: Tokens,
+}
+
+impl RegistryOptions {
+    /// The same hosts for plain HTTP, and one login for one registry, `HOST` or `HOST:PORT`: that of a single job.
+    /// No other login and no mirror is used, and no token is shared with anybody.
+    #[must_use]
+    pub fn for_one_login(&self, host: &str, credential: Credential) -> RegistryOptions {
+        RegistryOptions {
+            plain_http_hosts: self.plain_http_hosts.clone(),
+            mirrors: BTreeMap::new(),
+            credentials: Credentials::default().with(host.to_ascii_lowercase(), credential),
+            tokens: Tokens::default(),
+        }
+    }
 }
 
 /// A manifest as the registry has it, verified.
@@ -112,6 +127,14 @@ pub enum RegistryError {
         /// What is wrong.
         reason: String,
     },
+    /// The bytes are not those that were asked for.
+    #[error("{place} answers wrongly: {reason}")]
+    Mismatch {
+        /// What answered, or for what.
+        place: String,
+        /// How they differ.
+        reason: String,
+    },
     /// The image is of a kind that is not supported.
     #[error(
         "`{what}` is in Docker's image format of before 2016 (schema 1), which cannot be verified; push it again with a current tool"
@@ -119,6 +142,12 @@ pub enum RegistryError {
     Schema1 {
         /// What was asked for.
         what: String,
+    },
+    /// A registry is not one.
+    #[error("`{host}` is not a registry; write `HOST` or `HOST:PORT`")]
+    BadHost {
+        /// The text.
+        host: String,
     },
     /// A mirror is not one.
     #[error("`{mirror}` is not a mirror; write `HOST[:PORT][/PREFIX]`")]
@@ -250,6 +279,11 @@ impl Repository {
         self.first_of(|endpoint| Endpoint::blob(endpoint, digest, size))
     }
 
+    /// The registry itself.
+    fn registry(&self) -> &Arc<Endpoint> {
+        self.endpoints.last().expect("`new` puts the registry last")
+    }
+
     /// What the first endpoint answers that can, or what the registry itself says.
     fn first_of<T>(
         &self,
@@ -313,37 +347,40 @@ impl Endpoint {
         Ok(Endpoint::new(client, host, &format!("{prefix}/{}", name.path()), options))
     }
 
-    fn url(&self, kind: &str, reference: &str) -> String {
+    /// `SCHEME://HOST`
+    fn server(&self) -> String {
         let name = self.host.rsplit_once(':').map_or(self.host.as_str(), |(host, _)| host);
         let is_plain = is_loopback_name(name) || is_listed(&self.options.plain_http_hosts, &self.host);
         let scheme = if is_plain { "http" } else { "https" };
-        format!("{scheme}://{}/v2/{}/{kind}/{reference}{}", self.host, self.path, self.query)
+        format!("{scheme}://{}", self.host)
+    }
+
+    fn url(&self, kind: &str, reference: &str) -> String {
+        format!("{}/v2/{}/{kind}/{reference}{}", self.server(), self.path, self.query)
+    }
+
+    /// A manifest as people know it.
+    fn name_of(&self, reference: &TagOrDigest) -> String {
+        match reference {
+            TagOrDigest::Tag(tag) => format!("`{}:{tag}`", self.path),
+            TagOrDigest::Digest(digest) => format!("`{}@{digest}`", self.path),
+        }
     }
 
     fn manifest(&self, reference: &TagOrDigest) -> Result<ManifestBytes, RegistryError> {
-        let what = match reference {
-            TagOrDigest::Tag(tag) => format!("`{}:{tag}`", self.path),
-            TagOrDigest::Digest(digest) => format!("`{}@{digest}`", self.path),
-        };
+        let what = self.name_of(reference);
         let request = Request::get(self.url("manifests", &reference.to_string()))
             .header("Accept", MANIFEST_TYPES.join(", "));
-        let response = self.authorized(&what, &request, |request| {
-            let response = self.client.send(request)?;
-            if response.is_success() {
-                Ok(response)
-            } else {
-                Err(NetError::Status(Box::new(response.into_status_error())))
-            }
-        })?;
+        let response = self.authorized(&what, &request, |request| succeeded(self.client.send(request)?))?;
         let head = ManifestHead::of(&response);
         let bytes = response
             .bytes(MANIFEST_BYTES_MAX)
             .map_err(|error| RegistryError::from_net(error, &self.registry, &what))?;
-        let bad = |reason: String| RegistryError::BadAnswer {
-            place: format!("{what} from `{}`", self.registry),
-            reason,
-        };
-        let digest = head.verify(reference, &bytes).map_err(bad)?;
+        let place = || format!("{what} from `{}`", self.registry);
+        let bad = |reason: String| RegistryError::BadAnswer { place: place(), reason };
+        let digest = head
+            .verify(reference, &bytes)
+            .map_err(|reason| RegistryError::Mismatch { place: place(), reason })?;
         let media_type = match manifest_type(head.content_type.as_deref(), &bytes) {
             Ok(media_type) => media_type,
             Err(BadManifest::Schema1) => return Err(RegistryError::Schema1 { what }),
@@ -359,7 +396,7 @@ impl Endpoint {
         if let Some(length) = download.length()
             && length != size
         {
-            return Err(RegistryError::BadAnswer {
+            return Err(RegistryError::Mismatch {
                 place: format!("the registry `{}`", self.registry),
                 reason: format!("{what} has {length} bytes and should have {size}"),
             });
@@ -407,6 +444,14 @@ impl Endpoint {
             tokens: &self.options.tokens,
         };
         asker.answer(&challenges, credential.as_ref())
+    }
+}
+
+fn succeeded(response: Response) -> Result<Response, NetError> {
+    if response.is_success() {
+        Ok(response)
+    } else {
+        Err(NetError::Status(Box::new(response.into_status_error())))
     }
 }
 

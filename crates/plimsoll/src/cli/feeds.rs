@@ -1,7 +1,6 @@
 //! `plimsoll feeds`: what advisories there are, how old they are, and bringing them up to date. One file a
 //! command.
 
-use std::io::{self, Write as _};
 use std::path::Path;
 
 use anyhow::bail;
@@ -10,7 +9,7 @@ use jiff::Timestamp;
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::status::FeedStatus;
 
-use super::{Outcome, Session, misused};
+use super::{Outcome, Session, misused, print};
 
 mod diff;
 mod export;
@@ -23,6 +22,8 @@ mod status;
 mod update;
 mod warn;
 mod watch;
+
+pub(super) use watch::keep_fresh;
 
 /// Fetch advisories, and show which there are and how old.
 #[derive(Args, Debug)]
@@ -86,12 +87,6 @@ pub(super) fn run(session: &mut Session, args: FeedsArgs) -> anyhow::Result<Outc
         FeedsCommand::Mirror(args) => mirror::run(session, &args),
         FeedsCommand::Diff(args) => diff::run(session, &args),
     }
-}
-
-/// Writes a text in one go, so that a closed pipe is one error.
-fn print(text: &str) -> anyhow::Result<Outcome> {
-    io::stdout().write_all(text.as_bytes())?;
-    Ok(Outcome::Done)
 }
 
 fn override_urls(session: &mut Session, args: &UrlArgs) -> anyhow::Result<()> {

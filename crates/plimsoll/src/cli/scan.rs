@@ -9,13 +9,12 @@ use std::sync::Arc;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
-use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::image::Platform;
-use plimsoll_core::policy::{Policy, Threshold, Verdict};
+use plimsoll_core::policy::{Policy, Verdict};
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::update::database_path;
-use plimsoll_image::cache::LayerCache;
+use plimsoll_image::cache::{LayerCache, LayerStore};
 use plimsoll_image::catalog::Options;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::PlatformChoice;
@@ -28,6 +27,7 @@ use super::{Outcome, Session, misused};
 use crate::pipeline::{self, Registries};
 use crate::progress::Bar;
 use crate::standings::standings;
+use crate::threshold::threshold;
 
 /// Scan an image: what is installed, what is known to be wrong with it, what could not be seen
 ///
@@ -87,8 +87,13 @@ pub(super) fn run(session: &Session, args: &ScanArgs) -> anyhow::Result<Outcome>
     let cache = (!args.no_cache).then(|| LayerCache::new(&session.data_dir.join("layers"), &limits));
     let bar = Bar::new(&format!("reading {}", args.image), session.is_quiet);
     let progress = |progress| bar.layers(progress);
-    let options =
-        Options { limits: &limits, cache: cache.as_ref(), threads: args.threads, progress: &progress };
+    let options = Options {
+        limits: &limits,
+        cache: cache.as_ref().map(|cache| cache as &dyn LayerStore),
+        threads: args.threads,
+        progress: &progress,
+        is_cancelled: &|| false,
+    };
     let settings = session.net_settings(&args.insecure_registry);
     let registries = Registries {
         options: registry_options(session, args).map_err(misused)?,
@@ -152,20 +157,6 @@ fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database,
 fn policy(args: &ScanArgs) -> anyhow::Result<Policy> {
     let fail_on = args.fail_on.as_deref().map(threshold).transpose()?;
     Ok(Policy { fail_on, allows_gaps: args.allow_gaps, fails_on_stale: args.fail_on_stale })
-}
-
-fn threshold(text: &str) -> anyhow::Result<Threshold> {
-    let (word, only_fixable) = match text.split_once(',') {
-        None => (text, false),
-        Some((word, "fixable")) => (word, true),
-        Some(_) => bail!("`{text}` is not a threshold; write SEVERITY or `SEVERITY,fixable`"),
-    };
-    let severity = match Severity::ALL.into_iter().find(|severity| severity.name() == word) {
-        Some(severity) => Some(severity),
-        None if word == "any" => None,
-        None => bail!("`{word}` is not a severity; write negligible, low, medium, high, critical or any"),
-    };
-    Ok(Threshold { severity, only_fixable })
 }
 
 fn platform_choice(text: Option<&str>) -> anyhow::Result<PlatformChoice> {

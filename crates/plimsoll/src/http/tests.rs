@@ -122,7 +122,7 @@ fn now() -> Timestamp {
 fn server(config: &str) -> (Arc<Server>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = Config::parse(config).unwrap();
-    let server = Server::new(config, folder.path().to_owned(), "replica".to_owned(), now);
+    let server = Server::new(config, folder.path().to_owned(), Vec::new(), "replica".to_owned(), now);
     server.lifecycle.ready();
     (Arc::new(server), folder)
 }
@@ -241,7 +241,8 @@ async fn pages_of_other_sites_change_nothing() {
 #[tokio::test]
 async fn readiness() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Arc::new(Server::new(Config::default(), folder.path().to_owned(), "r".to_owned(), now));
+    let server =
+        Arc::new(Server::new(Config::default(), folder.path().to_owned(), Vec::new(), "r".to_owned(), now));
     let router = test_router(&server);
     let lifecycle = &server.lifecycle;
     for (step, status, text) in [

@@ -37,7 +37,8 @@ fn logged(text: &str, requests: impl Fn() -> Vec<Request>) -> String {
     let subscriber = subscriber(&config, move || writer.clone(), None).unwrap();
     tracing::subscriber::with_default(subscriber, || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let server = Server::new(config, folder.path().to_owned(), "r".to_owned(), jiff::Timestamp::now);
+        let server =
+            Server::new(config, folder.path().to_owned(), Vec::new(), "r".to_owned(), jiff::Timestamp::now);
         server.lifecycle.ready();
         let router = router(&Arc::new(server));
         let ask = || {

@@ -77,8 +77,13 @@ pub(crate) struct Recovered {
 
 impl Memory {
     /// Whether this version of the program wrote it, or one of the same shape.
-    pub(super) fn is_understood(&self) -> bool {
+    pub(crate) fn is_understood(&self) -> bool {
         self.version == VERSION
+    }
+
+    /// Whether a channel knows that a feed is late.
+    pub(crate) fn knows(&self, channel: &str, feed: &str) -> bool {
+        self.channels.get(channel).is_some_and(|channel| channel.told.contains_key(feed))
     }
 
     /// Since when a feed is seen to be missing.
@@ -103,7 +108,7 @@ impl Memory {
 
     /// Notes which feeds are missing, and forgets those that are not any more; forgets what was told of feeds that
     /// were turned off, of which nobody wants to hear that they recovered.
-    pub(super) fn observe(&mut self, watched: &[Watched<'_>], now: Timestamp) {
+    pub(crate) fn observe(&mut self, watched: &[Watched<'_>], now: Timestamp) {
         self.version = VERSION;
         let on: BTreeMap<&str, &FeedStatus> = watched
             .iter()
@@ -121,7 +126,7 @@ impl Memory {
 
     /// What a channel is to be told, if anything: one digest of all that is late as soon as there is a late feed
     /// that it does not know of, one that recovered, or one that it was last told of a day ago.
-    pub(super) fn to_tell(
+    pub(crate) fn to_tell(
         &self,
         channel: &str,
         late: &[LateFeed],
@@ -149,7 +154,7 @@ impl Memory {
     }
 
     /// Notes that a channel took a digest.
-    pub(super) fn was_told(&mut self, channel: &str, digest: &Digest, now: Timestamp) {
+    pub(crate) fn was_told(&mut self, channel: &str, digest: &Digest, now: Timestamp) {
         let channel = self.channels.entry(channel.to_owned()).or_default();
         let before = std::mem::take(&mut channel.told);
         let known = digest.late.iter().map(|feed| {

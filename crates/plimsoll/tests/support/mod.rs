@@ -19,6 +19,8 @@ pub(crate) mod feeds;
 pub(crate) mod images;
 pub(crate) mod layer;
 pub(crate) mod receivers;
+pub(crate) mod scripted;
+pub(crate) mod serving;
 
 /// The folder of one test, removed with it.
 pub(crate) struct World {

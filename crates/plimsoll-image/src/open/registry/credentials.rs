@@ -53,13 +53,32 @@ pub enum Credential {
 }
 
 impl fmt::Debug for Credential {
-    /// Without secrets.
+    /// Without secrets; a robot's name is one already.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Credential::Password { user, .. } => write!(f, "Password({user:?})"),
+            Credential::Password { .. } => f.write_str("Password"),
             Credential::IdentityToken(_) => f.write_str("IdentityToken"),
             Credential::RegistryToken(_) => f.write_str("RegistryToken"),
         }
+    }
+}
+
+impl Credential {
+    /// The login in a header `Authorization`: `Basic` or `Bearer`. `None` if it is neither.
+    pub fn from_authorization(text: &str) -> Option<Credential> {
+        let (scheme, value) = text.trim().split_once(' ')?;
+        let value = value.trim();
+        if scheme.eq_ignore_ascii_case("bearer") {
+            let is_token = !value.is_empty() && value.bytes().all(|b| b.is_ascii_graphic());
+            return is_token.then(|| Credential::RegistryToken(value.to_owned()));
+        }
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let text = String::from_utf8(BASE64_STANDARD.decode(value).ok()?).ok()?;
+        // A password may have colons, a user name has none (RFC 7617 section 2).
+        let (user, password) = text.split_once(':')?;
+        Some(Credential::Password { user: user.to_owned(), password: password.to_owned() })
     }
 }
 

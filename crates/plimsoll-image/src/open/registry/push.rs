@@ -11,7 +11,7 @@ use plimsoll_core::digest::Digest;
 use plimsoll_net::{Client, Method, NetError, Request, Response, redacted, same_server};
 
 use super::reference::{RepositoryName, TagOrDigest};
-use super::{Endpoint, RegistryError, RegistryOptions, asks_for_login};
+use super::{Endpoint, RegistryError, RegistryOptions, asks_for_login, succeeded};
 
 /// A repository to write to.
 #[derive(Debug)]
@@ -109,13 +109,5 @@ impl Push {
 
     fn send(&self, request: &Request) -> Result<Response, NetError> {
         succeeded(self.endpoint.client.send(request)?)
-    }
-}
-
-fn succeeded(response: Response) -> Result<Response, NetError> {
-    if response.is_success() {
-        Ok(response)
-    } else {
-        Err(NetError::Status(Box::new(response.into_status_error())))
     }
 }

@@ -225,7 +225,8 @@ pub(crate) fn is_path_part(part: &str) -> bool {
         .all(|separator| matches!(separator, "" | "." | "_" | "__") || separator.bytes().all(|b| b == b'-'))
 }
 
-fn is_tag(tag: &str) -> bool {
+/// Whether a text is a tag.
+pub(crate) fn is_tag(tag: &str) -> bool {
     let is_word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
     tag.len() <= TAG_BYTES_MAX
         && tag.bytes().next().is_some_and(is_word)

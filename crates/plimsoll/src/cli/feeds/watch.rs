@@ -46,8 +46,9 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
     let session = &*session;
     let feeds = enabled(session);
     warn::open(session)?;
+    let say = |line: &str| anstream::eprintln!("{line}");
     if args.once {
-        let is_whole = round(session, &feeds)?;
+        let is_whole = round(session, &feeds, &say)?;
         warn::after_update(session, &warn::open(session)?);
         return Ok(if is_whole { Outcome::Done } else { Outcome::CouldNot });
     }
@@ -58,7 +59,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
         let is_due = !due(session, &feeds, Timestamp::now()).is_empty();
         if is_due {
             // A full disk today is none tomorrow.
-            if let Err(error) = round(session, &feeds) {
+            if let Err(error) = round(session, &feeds, &say) {
                 anstream::eprintln!("error: {error:#}");
                 sleep(ERROR_WAIT);
             }
@@ -66,7 +67,7 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
         let now = Timestamp::now();
         if is_due || told_at.is_none_or(|told| now.duration_since(told).unsigned_abs() >= WARN_EVERY) {
             told_at = Some(now);
-            if signals.hold(|| tell(session)) {
+            if signals.hold(|| tell(session, &say)) {
                 return Ok(Outcome::Done);
             }
         }
@@ -74,6 +75,38 @@ pub(super) fn run(session: &mut Session, args: &WatchArgs) -> anyhow::Result<Out
         sleep(wait.clamp(ROUND_WAIT_MIN, SLEEP_MAX));
         if signals.is_asked_to_end() {
             return Ok(Outcome::Done);
+        }
+    }
+}
+
+/// Keeps the feeds fresh that are on, beside a server: until it ends, with a word after each round.
+pub(in crate::cli) fn keep_fresh(
+    session: &Session,
+    is_ending: &dyn Fn() -> bool,
+    say: &dyn Fn(&str),
+    after_round: &dyn Fn(),
+) {
+    let feeds = enabled(session);
+    say(&format!("keeping {} feeds fresh{}", feeds.len(), next_text(session, &feeds, Timestamp::now())));
+    let mut told_at: Option<Timestamp> = None;
+    while !is_ending() {
+        let now = Timestamp::now();
+        let is_due = !due(session, &feeds, now).is_empty();
+        let mut pause = wait(session, &feeds, now).clamp(ROUND_WAIT_MIN, SLEEP_MAX);
+        if is_due {
+            if let Err(error) = round(session, &feeds, say) {
+                say(&format!("error: {error:#}"));
+                pause = ERROR_WAIT;
+            }
+            after_round();
+        }
+        if is_due || told_at.is_none_or(|told| now.duration_since(told).unsigned_abs() >= WARN_EVERY) {
+            told_at = Some(now);
+            tell(session, say);
+        }
+        let slept = std::time::Instant::now();
+        while slept.elapsed() < pause && !is_ending() {
+            sleep(Duration::from_millis(200));
         }
     }
 }
@@ -103,15 +136,15 @@ fn wait(session: &Session, feeds: &[Cadenced], now: Timestamp) -> Duration {
 }
 
 /// Fetches what is due and what soon will be. Whether all of it could be fetched and built.
-fn round(session: &Session, feeds: &[Cadenced]) -> anyhow::Result<bool> {
+fn round(session: &Session, feeds: &[Cadenced], say: &dyn Fn(&str)) -> anyhow::Result<bool> {
     let now = Timestamp::now();
     let chosen = due(session, feeds, now);
     if chosen.is_empty() {
-        anstream::eprintln!("nothing is due{}", next_text(session, feeds, now));
+        say(&format!("nothing is due{}", next_text(session, feeds, now)));
         return Ok(true);
     }
     let report = update::fetch(session, &chosen, true)?;
-    tell_round(session, feeds, &report);
+    tell_round(session, feeds, &report, say);
     Ok(update::is_whole(&report))
 }
 
@@ -129,33 +162,31 @@ fn second(at: Timestamp) -> String {
 }
 
 /// One line a feed, one for the database.
-fn tell_round(session: &Session, feeds: &[Cadenced], report: &UpdateReport) {
+fn tell_round(session: &Session, feeds: &[Cadenced], report: &UpdateReport, say: &dyn Fn(&str)) {
     let now = Timestamp::now();
     for feed in &report.feeds {
         let cadenced = feeds.iter().find(|(row, _)| row.name == feed.feed);
         let next =
             cadenced.map(|one| format!("; next at {}", second(next(session, *one, now)))).unwrap_or_default();
-        anstream::eprintln!("{}: {}{next}", feed.feed, update::outcome_text(&feed.outcome));
+        say(&format!("{}: {}{next}", feed.feed, update::outcome_text(&feed.outcome)));
     }
     match &report.database {
         DatabaseReport::Unchanged(_) => {}
-        DatabaseReport::NoSnapshots => anstream::eprintln!("no database: no feed has any data"),
+        DatabaseReport::NoSnapshots => say("no database: no feed has any data"),
         DatabaseReport::Built(built, left_out) => {
             for (feed, error) in left_out {
-                anstream::eprintln!(
-                    "{feed}: LEFT OUT of the database, its data can't be read any more: {error}"
-                );
+                say(&format!("{feed}: LEFT OUT of the database, its data can't be read any more: {error}"));
             }
-            anstream::eprintln!("database built: {} advisories, {}", built.advisories, built.identity.id);
+            say(&format!("database built: {} advisories, {}", built.advisories, built.identity.id));
         }
     }
 }
 
 /// Secrets are read anew each time: they are changed while this runs.
-fn tell(session: &Session) {
+fn tell(session: &Session, say: &dyn Fn(&str)) {
     match warn::open(session) {
         Ok(channels) => warn::after_update(session, &channels),
-        Err(error) => anstream::eprintln!("warning: nobody could be told of late feeds: {error:#}"),
+        Err(error) => say(&format!("warning: nobody could be told of late feeds: {error:#}")),
     }
 }
 

@@ -23,7 +23,7 @@ fn now() -> Timestamp {
 fn server(config: &str) -> (Arc<Server>, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let config = Config::parse(config).unwrap();
-    (Arc::new(Server::new(config, folder.path().to_owned(), "r".to_owned(), now)), folder)
+    (Arc::new(Server::new(config, folder.path().to_owned(), Vec::new(), "r".to_owned(), now)), folder)
 }
 
 /// Only one feed is on, so that the snapshot does not hold them all.

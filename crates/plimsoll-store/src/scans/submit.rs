@@ -1,0 +1,207 @@
+//! What becomes of a submission.
+
+use jiff::Timestamp;
+use plimsoll_core::digest::{Digest, hex};
+use plimsoll_core::scan::{Reason, ScanState};
+use sha2::{Digest as _, Sha256};
+
+use super::row::{self, Row};
+use super::{Scan, ScanKind, Submission};
+use crate::StoreError;
+use crate::engine::{Transaction, clean, random};
+
+/// A scan that was submitted, whether it is new, and whether it was put into the queue.
+pub(super) struct Taken {
+    pub(super) scan: Scan,
+    pub(super) is_new: bool,
+    pub(super) is_queued: bool,
+}
+
+pub(super) fn take(
+    transaction: &mut Transaction<'_>,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    match &submission.digest {
+        Some(digest) => by_digest(transaction, submission, digest, now),
+        None => by_name(transaction, submission, now),
+    }
+}
+
+fn by_digest(
+    transaction: &mut Transaction<'_>,
+    submission: &Submission,
+    digest: &Digest,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    if let Some(known) = row::locked(transaction, digest.as_str())? {
+        return again(transaction, known, submission, now);
+    }
+    let new = new(submission, digest.as_str().to_owned(), now);
+    if new.insert(transaction)? {
+        transaction.note(new.changed(), now);
+        return Ok(Taken { scan: new.scan, is_new: true, is_queued: true });
+    }
+    // Somebody else was faster.
+    match row::locked(transaction, digest.as_str())? {
+        Some(known) => again(transaction, known, submission, now),
+        None => Err(StoreError::Conflict(format!("`{digest}` comes and goes"))),
+    }
+}
+
+/// A name that is being resolved is found by itself; one that was is asked for anew.
+fn by_name(
+    transaction: &mut Transaction<'_>,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let unresolved = "WHERE reference = $1 AND kind = 'reference' AND due_at IS NOT NULL {for_update}";
+    let reference = clean(&submission.reference);
+    if let Some(known) = row::rows(transaction, unresolved, &[reference.as_str().into()])?.pop() {
+        return again(transaction, known, submission, now);
+    }
+    let new = new(submission, random_id(now), now);
+    if new.insert(transaction)? {
+        transaction.note(new.changed(), now);
+        return Ok(Taken { scan: new.scan, is_new: true, is_queued: true });
+    }
+    match row::rows(transaction, unresolved, &[reference.as_str().into()])?.pop() {
+        Some(known) => again(transaction, known, submission, now),
+        None => Err(StoreError::Conflict(format!("`{reference}` comes and goes"))),
+    }
+}
+
+fn new(submission: &Submission, id: String, now: Timestamp) -> Row {
+    let kind = if submission.digest.is_none() { ScanKind::Reference } else { submission.kind };
+    let scan = Scan {
+        id,
+        kind,
+        digest: submission.digest.clone(),
+        reference: clean(&submission.reference),
+        registry: clean(&submission.registry),
+        repository: clean(&submission.repository),
+        successor: None,
+        state: ScanState::Queued,
+        reason: submission.reason,
+        detail: String::new(),
+        since: now,
+        queued_at: now,
+        started_at: None,
+        finished_at: None,
+        attempt: 0,
+        attempts_max: submission.attempts_max,
+        retry_at: None,
+        priority: submission.priority,
+        position: None,
+        progress: None,
+        awaited: Vec::new(),
+        index_state: None,
+        judged: None,
+        children: Vec::new(),
+    };
+    Row {
+        scan,
+        source: submission.source.clone(),
+        index_wanted: submission.index_state.clone(),
+        worker: String::new(),
+        lease: 0,
+        lease_until: None,
+        is_cancelled: false,
+    }
+}
+
+/// What is submitted although it is known.
+fn again(
+    transaction: &mut Transaction<'_>,
+    mut known: Row,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    let state = known.scan.state;
+    let is_by_other_rules = known.scan.index_state.as_deref() != Some(submission.index_state.as_str());
+    if known.scan.kind == ScanKind::Digest {
+        known.scan.kind = submission.kind;
+    }
+    if !state.is_final() {
+        known.scan.priority = known.scan.priority.min(submission.priority);
+        // What waits for feeds has its layers, and so no use for secrets.
+        let is_of_use = state != ScanState::FeedsNotLoaded || is_by_other_rules;
+        if is_of_use && !submission.source.is_empty() {
+            known.source.clone_from(&submission.source);
+            known.index_wanted.clone_from(&submission.index_state);
+        }
+        known.write(transaction)?;
+        return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
+    }
+    let is_wanting = matches!(state, ScanState::Failed | ScanState::Cancelled) || is_by_other_rules;
+    if !is_wanting && !submission.is_forced {
+        return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
+    }
+    // Where it was not to be had, it may be elsewhere.
+    if state != ScanState::Completed && !submission.reference.is_empty() {
+        known.scan.reference = clean(&submission.reference);
+        known.scan.registry = clean(&submission.registry);
+        known.scan.repository = clean(&submission.repository);
+    }
+    known.queue(submission.reason, now);
+    known.scan.priority = submission.priority;
+    known.scan.attempts_max = submission.attempts_max;
+    known.source.clone_from(&submission.source);
+    known.index_wanted.clone_from(&submission.index_state);
+    known.write_changed(transaction, now)?;
+    Ok(Taken { scan: known.scan, is_new: false, is_queued: true })
+}
+
+/// An id for what has no digest. Nobody can guess it, so it is as good as a secret among those who share it.
+fn random_id(now: Timestamp) -> String {
+    let mut hash = Sha256::new();
+    for part in [random(), random(), random(), random()] {
+        hash.update(part.to_le_bytes());
+    }
+    hash.update(now.as_microsecond().to_le_bytes());
+    let digits = hex(&hash.finalize());
+    format!("ref-{}", &digits[..32])
+}
+
+/// Puts scans that wait for feeds back into the queue, up to so many; how many they were.
+pub(super) fn wake(
+    transaction: &mut Transaction<'_>,
+    rows_max: u32,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let waiting = "WHERE state = 'feeds_not_loaded' ORDER BY priority, queued_at, id LIMIT $1 {skip_locked}";
+    let rows = row::rows(transaction, waiting, &[rows_max.into()])?;
+    queue_all(transaction, rows, |row| row.scan.priority.reason(), now)
+}
+
+/// Puts completed images of another index state back into the queue, up to so many; how many they were.
+pub(super) fn rescan(
+    transaction: &mut Transaction<'_>,
+    index_state: &str,
+    rows_max: u32,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let older = "WHERE state = 'completed' AND kind = 'image' AND index_state <> $1
+                 ORDER BY finished_at DESC, id LIMIT $2 {skip_locked}";
+    let mut rows = row::rows(transaction, older, &[index_state.into(), rows_max.into()])?;
+    for row in &mut rows {
+        row.scan.priority = super::Priority::Rescan;
+        index_state.clone_into(&mut row.index_wanted);
+    }
+    queue_all(transaction, rows, |_| Reason::Rescan, now)
+}
+
+fn queue_all(
+    transaction: &mut Transaction<'_>,
+    rows: Vec<Row>,
+    reason: fn(&Row) -> Reason,
+    now: Timestamp,
+) -> Result<u64, StoreError> {
+    let mut count = 0;
+    for mut row in rows {
+        row.queue(reason(&row), now);
+        row.write_changed(transaction, now)?;
+        count += 1;
+    }
+    Ok(count)
+}

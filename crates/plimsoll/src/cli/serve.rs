@@ -1,0 +1,214 @@
+//! `plimsoll serve`.
+//!
+//! The server listens at once and says that it is not ready until its store is open. Everything that blocks has threads
+//! of its own; when the server ends, workers hand back what they have, streams end, and it waits for both.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use clap::Args;
+use jiff::Timestamp;
+use plimsoll_store::Store;
+use sha2::{Digest as _, Sha256};
+
+use super::{Outcome, Session, misused};
+use crate::config::{ServerConfig, secret};
+use crate::jobs::workers;
+use crate::notify::kinds::Target;
+use crate::server::Server;
+use crate::{http, logs, notify, warnings, watch};
+
+mod changes;
+mod feeding;
+mod upkeep;
+
+/// How long the store is waited for between two attempts to open it.
+const STORE_WAIT: Duration = Duration::from_secs(2);
+
+/// Serve: scan what registries and pipelines hand in, say where each scan stands, answer registries
+///
+/// Everything is set in the configuration file, sections `[server]` and those it names; `plimsoll config schema`
+/// lists all keys. Without any, the server listens on 127.0.0.1:6060, remembers in a file of the data directory, and
+/// keeps the feeds there fresh.
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub(super) struct ServeArgs {
+    /// Address and port to listen on, in place of the configuration's.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<String>,
+    /// Where to remember, in place of the configuration's: a path, or postgres://USER@HOST/DATABASE.
+    #[arg(long, value_name = "PLACE")]
+    store: Option<String>,
+    /// Leave the feeds as they are: something else keeps them fresh.
+    #[arg(long)]
+    no_update: bool,
+}
+
+pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome> {
+    let Session { data_dir, mut config, ca_files, .. } = session;
+    if let Some(listen) = &args.listen {
+        config.server.listen.clone_from(listen);
+    }
+    if args.store.is_some() {
+        config.server.store.clone_from(&args.store);
+    }
+    config.server.updates_feeds &= !args.no_update;
+    let replica = replica();
+    // Held to the end, which is when the last traces are sent.
+    let _traces = logs::start(&config, &replica).map_err(misused)?;
+    let place = store_place(&config.server, &data_dir).map_err(misused)?;
+    let targets = notify::open(&config, &config.net_settings(&ca_files, &[])).map_err(misused)?;
+    let server = Arc::new(Server::new(config, data_dir, ca_files, replica, Timestamp::now));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start the threads that serve")?;
+    runtime.block_on(serve(&server, place, targets))?;
+    Ok(Outcome::Done)
+}
+
+async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> anyhow::Result<()> {
+    let listener = http::listen::bind(server).await?;
+    let address = listener.local_addr().context("cannot tell the address that is listened on")?;
+    tracing::info!(%address, replica = %server.replica, "listening");
+    let work = {
+        let server = Arc::clone(server);
+        thread::Builder::new()
+            .name("start".to_owned())
+            .spawn(move || start(&server, &place, targets))
+            .context("cannot start a thread")?
+    };
+    let (end, ending) = tokio::sync::watch::channel(false);
+    let of_signals = Arc::clone(server);
+    tokio::spawn(async move {
+        asked_to_end().await;
+        tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
+        of_signals.lifecycle.ending();
+        of_signals.bell.ring();
+        end.send_replace(true);
+        // Told as long as anybody may listen.
+        end.closed().await;
+    });
+    http::listen::listen(Arc::clone(server), http::router(server), listener, ending).await?;
+    let threads = tokio::task::spawn_blocking(move || work.join().unwrap_or_default()).await?;
+    tokio::task::spawn_blocking(move || {
+        for thread in threads {
+            drop(thread.join());
+        }
+    })
+    .await?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// Waits for SIGTERM or SIGINT.
+async fn asked_to_end() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) =
+        (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+/// Opens the store, however long that takes, and starts all that works with it.
+fn start(server: &Arc<Server>, place: &str, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
+    server.lifecycle.migrating();
+    let begun = Instant::now();
+    let store = loop {
+        match Store::open(place) {
+            Ok(store) => break store,
+            Err(error) if server.lifecycle.is_ending() => {
+                tracing::error!(error = %error, "ended before the store was open");
+                return Vec::new();
+            }
+            Err(error) if error.is_transient() => {
+                tracing::warn!(error = %error, "the store is not there yet");
+                thread::sleep(STORE_WAIT);
+            }
+            Err(error) => {
+                tracing::error!(error = %error, "the store cannot be opened; mend it and start again");
+                thread::sleep(STORE_WAIT);
+            }
+        }
+    };
+    let engine = store.engine();
+    server.set_store(Arc::new(store));
+    server.lifecycle.ready();
+    tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
+    let count = server.config.server.workers.unwrap_or_else(default_workers);
+    let mut threads = workers::start(server, count);
+    threads.extend(thread_of(server, "events", Server::tail));
+    threads.extend(thread_of(server, "upkeep", upkeep::run));
+    watch::start(server);
+    threads.extend(thread_of(server, "changes", changes::run));
+    threads.extend(notify::start(server, targets));
+    if server.config.server.updates_feeds {
+        // Not waited for: it may be in the middle of a fetch, and ending that needs no care.
+        drop(thread_of(server, "feeds", feeding::run));
+    }
+    threads
+}
+
+fn thread_of(server: &Arc<Server>, name: &str, work: fn(&Server)) -> Option<JoinHandle<()>> {
+    let server = Arc::clone(server);
+    thread::Builder::new().name(name.to_owned()).spawn(move || work(&server)).ok()
+}
+
+/// A layer is read on each core, so a scan for each two of them keeps all busy.
+fn default_workers() -> u32 {
+    let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    u32::try_from(cores / 2).unwrap_or(u32::MAX).max(2)
+}
+
+/// Unique among replicas, and among starts of this one.
+fn replica() -> String {
+    let host = warnings::host();
+    let seed = format!("{host} {} {}", std::process::id(), Timestamp::now().as_nanosecond());
+    let digest = Sha256::digest(seed);
+    format!("{host}-{}", &plimsoll_core::digest::hex(&digest)[..8])
+}
+
+/// Where the store is, with its password where that stands in a file.
+fn store_place(config: &ServerConfig, data_dir: &std::path::Path) -> anyhow::Result<String> {
+    let Some(place) = &config.store else {
+        return Ok(data_dir.join("server.sqlite").display().to_string());
+    };
+    let Some(file) = &config.store_password_file else { return Ok(place.clone()) };
+    let password = secret(Some(PathBuf::from(file).as_path()), None)?;
+    with_password(place, &password).with_context(|| {
+        "`store_password_file` of `[server]` is for a `store` like `postgres://USER@HOST/DATABASE`".to_owned()
+    })
+}
+
+fn with_password(place: &str, password: &str) -> Option<String> {
+    let (scheme, rest) = place.split_once("://")?;
+    let (user, rest) = rest.split_once('@')?;
+    let user = user.split(':').next()?;
+    let escaped: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    Some(format!("{scheme}://{user}:{escaped}@{rest}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_a_file_goes_into_the_place() {
+        for (place, wanted) in [
+            ("postgres://u@h/d", Some("postgres://u:%70%2F@h/d")),
+            ("postgres://u:old@h:1/d?x=y", Some("postgres://u:%70%2F@h:1/d?x=y")),
+            ("/var/lib/x.sqlite", None),
+            ("postgres://h/d", None),
+        ] {
+            assert_eq!(with_password(place, "p/").as_deref(), wanted, "{place}");
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Plimsoll's own API: asking for scans, where they stand, what was found, what happens.
+//!
+//! Errors are problem documents (RFC 9457).
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::response::IntoResponse as _;
+use serde_json::json;
+
+use super::endpoint::{Endpoint, Payload, schema_of};
+use super::{Api, Front, Refusal};
+
+mod deliveries;
+mod events;
+mod query;
+mod reports;
+mod scans;
+mod verdict;
+pub(crate) mod wire;
+
+/// The row.
+pub(super) static API: Api = Api {
+    name: "api-v1",
+    about: "Plimsoll's own API: asking for scans, where they stand, what was found, what happens.",
+    endpoints: ENDPOINTS,
+    refuse,
+    front: Front {
+        refusal: Some(Payload {
+            media_types: &["application/problem+json"],
+            schema: schema_of::<wire::Problem>,
+        }),
+        ..Front::USUAL
+    },
+};
+
+static ENDPOINTS: &[Endpoint] = &[
+    scans::SUBMIT,
+    scans::GET,
+    scans::LIST,
+    scans::CANCEL,
+    scans::FORGET,
+    reports::REPORT,
+    verdict::VERDICT,
+    events::EVENTS,
+    deliveries::LIST,
+    deliveries::REPLAY,
+];
+
+/// A problem document.
+pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
+    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let problem = json!({
+        "type": "about:blank",
+        "title": status.canonical_reason().unwrap_or("Error"),
+        "status": refusal.status,
+        "code": refusal.code,
+        "detail": refusal.message,
+    });
+    let mut response =
+        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response();
+    if let Some(seconds) = refusal.retry_after {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// What a handler of this API comes to.
+struct Refused(Refusal);
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Refused {
+        Refused(refusal)
+    }
+}
+
+impl axum::response::IntoResponse for Refused {
+    fn into_response(self) -> Response<Body> {
+        refuse(&self.0)
+    }
+}

@@ -1,0 +1,220 @@
+//! What happens, as a stream (Server-Sent Events, HTML standard section 9.2) that goes on where it broke off.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Query as AxumQuery, State};
+use axum::http::HeaderMap;
+use axum::response::sse::{self, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use plimsoll_store::{Event, EventKind};
+use serde_json::{Value, json};
+use tokio_stream::Stream;
+
+use super::super::Refusal;
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::Refused;
+use super::query::Query;
+use crate::access::Principal;
+use crate::server::{Heard, Listener, Server};
+
+/// Events read at once.
+const ROWS_MAX: u32 = 500;
+
+/// How often a line is sent that says nothing, so that nobody between takes the stream for dead.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+pub(super) const EVENTS: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/api/v1/events",
+    id: "streamEvents",
+    about: "What happens, as it happens: a stream of Server-Sent Events. A client that gives the number of the last \
+            event that it has misses none; where some are no longer kept, the first event is `missed`.",
+    access: Access::Read,
+    is_always_there: false,
+    parameters: &[
+        Parameter {
+            name: "Last-Event-ID",
+            place: Place::Header,
+            about: "The number of the last event that is known; events after it follow.",
+            is_required: false,
+            schema: schema_of::<u64>,
+        },
+        Parameter {
+            name: "after",
+            place: Place::Query,
+            about: "The same, where a header cannot be set. Without either, only what happens from now on.",
+            is_required: false,
+            schema: schema_of::<u64>,
+        },
+        Parameter {
+            name: "id",
+            place: Place::Query,
+            about: "Only what happens to this: a scan's id, a digest, a feed.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+    ],
+    body: None,
+    answers: &[
+        Answer {
+            status: 200,
+            about: "The stream. Each event has a number as `id`, a kind as `event` (`scan`, `findings`, `feed`, \
+                    `database`, `tag`, `missed`), and JSON as `data` with `at`, `subject` and more of it.",
+            headers: &[],
+            payload: Some(Payload { media_types: &["text/event-stream"], schema: schema_of::<String> }),
+        },
+        Answer { status: 400, about: "The request cannot be understood.", headers: &[], payload: None },
+    ],
+    route: || get(events),
+};
+
+async fn events(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let query = Query::new(query, &["after", "id"])?;
+    let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
+    let after = header.or_else(|| query.text("after").map(str::to_owned));
+    let after = after.map(|text| {
+        let number: Result<u64, _> = text.parse();
+        number.map_err(|_| Refusal::bad_request(format!("`{text}` is no event's number")))
+    });
+    let after = after.transpose()?;
+    // Before the store is asked, so that nothing falls in between.
+    let listener = server.listen();
+    let (first, last) = server
+        .blocking(|server| {
+            let store = server.store()?;
+            Ok((store.first_event()?, store.last_event()?))
+        })
+        .await?;
+    let is_missed = after.is_some_and(|after| after.saturating_add(1) < first);
+    let follower = Follower {
+        server,
+        principal,
+        only: query.text("id").map(str::to_owned),
+        listener,
+        after: after.map_or(last, |after| if is_missed { first.saturating_sub(1) } else { after.min(last) }),
+        read_up_to: last,
+        ready: VecDeque::new(),
+        missed: is_missed.then_some(first),
+    };
+    let stream = Sse::new(stream(follower)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    Ok(stream.into_response())
+}
+
+/// What one client of the stream has had, and what it gets next.
+struct Follower {
+    server: Arc<Server>,
+    principal: Principal,
+    only: Option<String>,
+    listener: Listener,
+    /// The last event that it has had, or that was passed over.
+    after: u64,
+    /// Up to here events are read from the store; later ones are heard.
+    read_up_to: u64,
+    ready: VecDeque<Arc<Event>>,
+    missed: Option<u64>,
+}
+
+/// The stream of a follower.
+fn stream(follower: Follower) -> impl Stream<Item = Result<sse::Event, Infallible>> {
+    let (sender, receiver) = tokio::sync::mpsc::channel(16);
+    tokio::spawn(follow(follower, sender));
+    tokio_stream::wrappers::ReceiverStream::new(receiver)
+}
+
+async fn follow(mut follower: Follower, sender: tokio::sync::mpsc::Sender<Result<sse::Event, Infallible>>) {
+    if let Some(first) = follower.missed {
+        let data = json!({ "detail": "some events are no longer kept", "first": first });
+        let event = sse::Event::default().event("missed").data(data.to_string());
+        if sender.send(Ok(event)).await.is_err() {
+            return;
+        }
+    }
+    loop {
+        let event = tokio::select! {
+            event = follower.next() => event,
+            () = sender.closed() => return,
+        };
+        let Some(event) = event else { return };
+        if sender.send(Ok(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+impl Follower {
+    /// The next event that the client is told of; `None` where the server ends or the store cannot be asked: the
+    /// client comes again with the number of the last one that it has.
+    async fn next(&mut self) -> Option<sse::Event> {
+        loop {
+            while let Some(event) = self.ready.pop_front() {
+                if event.number > self.after {
+                    self.after = event.number;
+                    if let Some(said) = self.said(&event) {
+                        return Some(said);
+                    }
+                }
+            }
+            if self.server.lifecycle.is_ending() {
+                return None;
+            }
+            if self.after < self.read_up_to {
+                let after = self.after;
+                let read = self
+                    .server
+                    .blocking(move |server| Ok(server.store()?.events(after, ROWS_MAX, Duration::ZERO)?))
+                    .await
+                    .ok()?;
+                if read.is_empty() {
+                    self.after = self.read_up_to;
+                }
+                self.ready = read.into_iter().map(Arc::new).collect();
+                continue;
+            }
+            match self.listener.hear().await {
+                Heard::Event(event) => self.ready.push_back(event),
+                Heard::TooMuch => {
+                    let last = self.server.blocking(|server| Ok(server.store()?.last_event()?)).await.ok()?;
+                    self.read_up_to = last;
+                }
+                Heard::Ended => return None,
+            }
+        }
+    }
+
+    fn said(&self, event: &Event) -> Option<sse::Event> {
+        if self.only.as_ref().is_some_and(|only| *only != event.subject) {
+            return None;
+        }
+        let body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
+        let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+        if !self.principal.may_see(&text("registry"), &text("repository")) {
+            return None;
+        }
+        let mut data = json!({ "at": event.at.to_string(), "subject": event.subject });
+        if let (Some(data), Value::Object(more)) = (data.as_object_mut(), body) {
+            data.extend(more);
+        }
+        let event = sse::Event::default().id(event.number.to_string()).event(kind_name(event.kind));
+        Some(event.data(data.to_string()))
+    }
+}
+
+/// What a kind of event is called in the stream.
+fn kind_name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::ScanChanged => "scan",
+        EventKind::FindingsChanged => "findings",
+        EventKind::FeedChanged => "feed",
+        EventKind::DatabaseChanged => "database",
+        EventKind::TagChanged => "tag",
+    }
+}

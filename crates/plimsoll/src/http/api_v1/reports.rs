@@ -1,0 +1,182 @@
+//! Reports of scanned images, in every format that there is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::extract::{Path, Query as AxumQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
+use plimsoll_core::assessment::Assessment;
+use plimsoll_core::digest::Digest;
+use plimsoll_core::scan::ScanState;
+use plimsoll_report::formats::{Context, FORMATS, Format, by_name};
+
+use super::super::Refusal;
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::Refused;
+use super::query::Query;
+use super::scans::look_as;
+use super::wire::Problem;
+use crate::access::Principal;
+use crate::jobs::status::Standing;
+use crate::server::Server;
+
+/// The format where none is asked for: that of `scan --format json`.
+const FORMAT: &str = "json";
+
+pub(super) const REPORT: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/api/v1/scans/{id}/report",
+    id: "getReport",
+    about: "What is aboard an image and what is known to be wrong with it now, with every gap; of an index, of all its \
+            images that were scanned.",
+    access: Access::Read,
+    is_always_there: false,
+    parameters: &[
+        Parameter {
+            name: "id",
+            place: Place::Path,
+            about: "A manifest's digest, or the id that a submission was given.",
+            is_required: true,
+            schema: schema_of::<String>,
+        },
+        Parameter {
+            name: "format",
+            place: Place::Query,
+            about: "One of those that `plimsoll scan --format` takes; `json` where nothing is asked for.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+    ],
+    body: None,
+    answers: &[
+        Answer {
+            status: 200,
+            about: "The report. It is the same as long as image, database and feeds are.",
+            headers: &[
+                ("ETag", "Another one when the report is."),
+                ("Plimsoll-Database", "The advisory database that the image was held against."),
+            ],
+            payload: Some(Payload {
+                media_types: &["application/json"],
+                schema: schema_of::<serde_json::Value>,
+            }),
+        },
+        Answer { status: 304, about: "Still as `If-None-Match` says.", headers: &[], payload: None },
+        Answer {
+            status: 400,
+            about: "The request cannot be understood.",
+            headers: &[],
+            payload: Some(Payload {
+                media_types: &["application/problem+json"],
+                schema: schema_of::<Problem>,
+            }),
+        },
+        Answer {
+            status: 404,
+            about: "There is no such scan.",
+            headers: &[],
+            payload: Some(Payload {
+                media_types: &["application/problem+json"],
+                schema: schema_of::<Problem>,
+            }),
+        },
+        Answer {
+            status: 409,
+            about: "There is no report: the scan has not come so far, or will not.",
+            headers: &[],
+            payload: Some(Payload {
+                media_types: &["application/problem+json"],
+                schema: schema_of::<Problem>,
+            }),
+        },
+    ],
+    route: || get(report),
+};
+
+async fn report(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    Path(id): Path<String>,
+    AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
+    headers: axum::http::HeaderMap,
+) -> Result<Response, Refused> {
+    let query = Query::new(query, &["format"])?;
+    let name = query.text("format").unwrap_or(FORMAT);
+    let format = by_name(name).ok_or_else(|| {
+        let names: Vec<&str> = FORMATS.iter().map(|format| format.name).collect();
+        Refusal::bad_request(format!("there is no format `{name}`; the formats are {}", names.join(", ")))
+    })?;
+    let standing = look_as(&server, &principal, &id).await?;
+    let database = server.advised().database_id().to_owned();
+    let etag = format!("\"{}\"", etag_text(&server, &standing, format));
+    if headers.get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes()) {
+        return Ok((axum::http::StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let body = server
+        .blocking(move |server| {
+            let assessments = assessments(server, &standing)?;
+            write(server, format, &assessments)
+        })
+        .await?;
+    let headers = [
+        (header::CONTENT_TYPE, format.media_type.to_owned()),
+        (header::ETAG, etag),
+        (header::CACHE_CONTROL, "no-cache".to_owned()),
+        (header::HeaderName::from_static("plimsoll-database"), database),
+    ];
+    Ok((headers, body).into_response())
+}
+
+fn etag_text(server: &Server, standing: &Standing, format: &Format) -> String {
+    let text = format!("{} {} {}", standing.version(), server.advised().stamp, format.name);
+    crate::jobs::attempt::digest_text(&text)[..32].to_owned()
+}
+
+/// What is known of the images of a scan now.
+pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<Assessment>, Refusal> {
+    let mut assessments = Vec::new();
+    for digest in standing.images() {
+        if let Some(assessed) = server.assessed(&digest)? {
+            assessments.push(named(&assessed.assessment, standing, &digest));
+        }
+    }
+    if assessments.is_empty() {
+        let scan = &standing.scan;
+        let hint = match scan.state {
+            ScanState::Unsupported | ScanState::Failed | ScanState::Cancelled => "and there will be none",
+            _ => "yet; wait for the scan",
+        };
+        let detail = format!(
+            "there is no report of `{}` {hint}: it is `{}` ({}): {}",
+            scan.id, scan.state, scan.reason, scan.detail
+        );
+        return Err(Refusal::new(409, "no_report", detail));
+    }
+    Ok(assessments)
+}
+
+/// An image is known by what it was first submitted as; a report is of what was asked for.
+fn named(assessment: &Assessment, standing: &Standing, digest: &Digest) -> Assessment {
+    let mut assessment = assessment.clone();
+    if !standing.scan.reference.is_empty() {
+        assessment.image.reference.clone_from(&standing.scan.reference);
+    } else if assessment.image.reference.is_empty() {
+        assessment.image.reference = digest.as_str().to_owned();
+    }
+    assessment
+}
+
+fn write(server: &Server, format: &Format, assessments: &[Assessment]) -> Result<Vec<u8>, Refusal> {
+    let context = Context {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        now: (server.now)().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        colour: false,
+        width: usize::MAX,
+    };
+    let mut body = Vec::new();
+    (format.write)(assessments, &context, &mut body)
+        .map_err(|error| Refusal::new(500, "internal", format!("the report cannot be written: {error}")))?;
+    Ok(body)
+}

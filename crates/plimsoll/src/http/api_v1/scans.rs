@@ -1,0 +1,365 @@
+//! Asking for scans, and where they stand.
+
+use std::collections::BTreeMap;
+use std::str::FromStr as _;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, Query as AxumQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{delete, get, post};
+use plimsoll_core::digest::Digest;
+use plimsoll_store::ScanFilter;
+
+use super::super::Refusal;
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::Refused;
+use super::query::Query;
+use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
+use crate::access::Principal;
+use crate::jobs::source::{ClairManifest, SourceLayer};
+use crate::jobs::status::{Standing, standing};
+use crate::jobs::submission::{self, Asked};
+use crate::server::Server;
+
+const JSON: &[&str] = &["application/json"];
+
+const STATUS: Option<Payload> = Some(Payload { media_types: JSON, schema: schema_of::<ScanStatus> });
+
+const PROBLEM: Option<Payload> =
+    Some(Payload { media_types: &["application/problem+json"], schema: schema_of::<Problem> });
+
+const ID: Parameter = Parameter {
+    name: "id",
+    place: Place::Path,
+    about: "A manifest's digest, or the id that a submission was given.",
+    is_required: true,
+    schema: schema_of::<String>,
+};
+
+const UNKNOWN: Answer =
+    Answer { status: 404, about: "There is no such scan.", headers: &[], payload: PROBLEM };
+
+const BAD: Answer =
+    Answer { status: 400, about: "The request cannot be understood.", headers: &[], payload: PROBLEM };
+
+pub(super) const SUBMIT: Endpoint = Endpoint {
+    method: Method::Post,
+    path: "/api/v1/scans",
+    id: "submitScan",
+    about: "Has an image scanned. What is answered is stored: it is scanned whatever happens to this server.",
+    access: Access::Submit,
+    is_always_there: false,
+    parameters: &[],
+    body: Some(Payload { media_types: JSON, schema: schema_of::<ScanRequest> }),
+    answers: &[
+        Answer {
+            status: 202,
+            about: "It is taken, or was before; where it stands is in the body and at `Location`.",
+            headers: &[("Location", "Where to ask how it stands.")],
+            payload: STATUS,
+        },
+        BAD,
+        Answer {
+            status: 403,
+            about: "Images of this registry are not scanned here.",
+            headers: &[],
+            payload: PROBLEM,
+        },
+    ],
+    route: || post(submit),
+};
+
+pub(super) const GET: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/api/v1/scans/{id}",
+    id: "getScan",
+    about: "Where a scan stands. With `wait` the answer comes when something has changed, or when that time is over.",
+    access: Access::Read,
+    is_always_there: false,
+    parameters: &[
+        ID,
+        Parameter {
+            name: "wait",
+            place: Place::Query,
+            about: "How long to wait for a change at most, such as `60s`; two minutes at most. A scan that is final \
+                    does not change and is answered at once.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+        Parameter {
+            name: "If-None-Match",
+            place: Place::Header,
+            about: "The `ETag` of what is known already: the wait is for something else than that, so that no \
+                    change is missed between two questions.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+    ],
+    body: None,
+    answers: &[
+        Answer {
+            status: 200,
+            about: "Where it stands.",
+            headers: &[("ETag", "Another one when anything has changed but the progress.")],
+            payload: STATUS,
+        },
+        Answer { status: 304, about: "Still as `If-None-Match` says.", headers: &[], payload: None },
+        BAD,
+        UNKNOWN,
+    ],
+    route: || get(status),
+};
+
+pub(super) const LIST: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/api/v1/scans",
+    id: "listScans",
+    about: "Scans, in the order of their ids.",
+    access: Access::Read,
+    is_always_there: false,
+    parameters: &[
+        Parameter {
+            name: "state",
+            place: Place::Query,
+            about: "Only of this state.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+        Parameter {
+            name: "registry",
+            place: Place::Query,
+            about: "Only of this registry.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+        Parameter {
+            name: "repository",
+            place: Place::Query,
+            about: "Only of this repository.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+        Parameter {
+            name: "after",
+            place: Place::Query,
+            about: "Only after this id: `next` of the page before.",
+            is_required: false,
+            schema: schema_of::<String>,
+        },
+        Parameter {
+            name: "rows",
+            place: Place::Query,
+            about: "Most rows: 100, and 500 at most.",
+            is_required: false,
+            schema: schema_of::<u32>,
+        },
+    ],
+    body: None,
+    answers: &[
+        Answer {
+            status: 200,
+            about: "A page of them.",
+            headers: &[],
+            payload: Some(Payload { media_types: JSON, schema: schema_of::<ScanList> }),
+        },
+        BAD,
+    ],
+    route: || get(list),
+};
+
+pub(super) const CANCEL: Endpoint = Endpoint {
+    method: Method::Post,
+    path: "/api/v1/scans/{id}/cancel",
+    id: "cancelScan",
+    about: "Calls a scan off.",
+    access: Access::Submit,
+    is_always_there: false,
+    parameters: &[ID],
+    body: None,
+    answers: &[
+        Answer {
+            status: 202,
+            about: "It is called off, or will be as soon as its worker hears of it.",
+            headers: &[],
+            payload: STATUS,
+        },
+        UNKNOWN,
+        Answer { status: 409, about: "It has ended already.", headers: &[], payload: PROBLEM },
+    ],
+    route: || post(cancel),
+};
+
+pub(super) const FORGET: Endpoint = Endpoint {
+    method: Method::Delete,
+    path: "/api/v1/scans/{id}",
+    id: "forgetScan",
+    about: "Forgets a scan and what was found aboard.",
+    access: Access::Admin,
+    is_always_there: false,
+    parameters: &[ID],
+    body: None,
+    answers: &[Answer { status: 204, about: "It is forgotten.", headers: &[], payload: None }, UNKNOWN],
+    route: || delete(forget),
+};
+
+async fn submit(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    body: Bytes,
+) -> Result<Response, Refused> {
+    let request: ScanRequest = serde_json::from_slice(&body)
+        .map_err(|error| Refusal::bad_request(format!("the body is not a request for a scan: {error}")))?;
+    let asked = Asked { is_forced: request.force, ..Asked::NOW };
+    let submission = match (request.reference, request.manifest) {
+        (Some(reference), None) => {
+            submission::of_reference(&reference, request.authorization, false, asked, &server.config)?
+        }
+        (None, Some(manifest)) => {
+            let digest = Digest::from_str(&manifest.hash)
+                .map_err(|error| Refusal::bad_request(format!("`{}`: {error}", manifest.hash)))?;
+            let layers = manifest.layers.into_iter().map(|layer| SourceLayer {
+                digest: layer.hash,
+                url: layer.uri,
+                headers: layer.headers,
+            });
+            let manifest = ClairManifest { digest, layers: layers.collect() };
+            submission::of_layers(&manifest, &server.config)?
+        }
+        _ => return Err(Refusal::bad_request("give either `reference` or `manifest`").into()),
+    };
+    if !principal.may_submit(&submission.registry, &submission.repository) {
+        let place = format!("{}/{}", submission.registry, submission.repository);
+        return Err(
+            Refusal::new(403, "forbidden", format!("this token may not submit images of `{place}`")).into()
+        );
+    }
+    let standing = server
+        .blocking(move |server| {
+            let store = server.store()?;
+            let submitted = store.submit(&submission, (server.now)())?;
+            server.bell.ring();
+            look(server, &submitted.scan.id)
+        })
+        .await?;
+    let location = format!("/api/v1/scans/{}", standing.scan.id);
+    let status = ScanStatus::of(&standing);
+    Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(status)).into_response())
+}
+
+/// Where a scan stands; it is an error where there is none.
+pub(super) fn look(server: &Server, id: &str) -> Result<Standing, Refusal> {
+    let found = standing(server.store()?, id)?;
+    found.ok_or_else(|| Refusal::not_found(format!("there is no scan `{id}`; submit the image first")))
+}
+
+/// The same for somebody who may see it. Whoever may not is told what those are told who ask for nothing.
+pub(super) async fn look_as(
+    server: &Arc<Server>,
+    principal: &Principal,
+    id: &str,
+) -> Result<Standing, Refusal> {
+    let asked = id.to_owned();
+    let standing = server.blocking(move |server| look(server, &asked)).await?;
+    if !principal.may_see(&standing.scan.registry, &standing.scan.repository) {
+        return Err(Refusal::not_found(format!("there is no scan `{id}`; submit the image first")));
+    }
+    Ok(standing)
+}
+
+async fn status(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    Path(id): Path<String>,
+    AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
+    headers: HeaderMap,
+) -> Result<Response, Refused> {
+    let query = Query::new(query, &["wait"])?;
+    let wait = query.wait("wait")?;
+    // Listened to before the first look, so that nothing falls in between.
+    let mut events = server.listen();
+    let mut standing = look_as(&server, &principal, &id).await?;
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    let known = known.map_or_else(|| etag(&standing), str::to_owned);
+    let is_conditional = headers.contains_key(header::IF_NONE_MATCH);
+    if let Some(wait) = wait {
+        let until = tokio::time::Instant::now() + wait;
+        while etag(&standing) == known && !standing.scan.state.is_final() && !server.lifecycle.is_ending() {
+            if !events.changed(&standing.ids, until).await {
+                break;
+            }
+            standing = look_as(&server, &principal, &id).await?;
+        }
+        if !standing.scan.state.is_final() {
+            // What no event tells: how far the worker is.
+            standing = look_as(&server, &principal, &id).await?;
+        }
+    }
+    let etag = etag(&standing);
+    if is_conditional && etag == known && (wait.is_none() || !standing.scan.state.is_final()) {
+        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, etag)]).into_response());
+    }
+    let headers = [(header::ETAG, etag), (header::CACHE_CONTROL, "no-cache".to_owned())];
+    Ok((headers, Json(ScanStatus::of(&standing))).into_response())
+}
+
+fn etag(standing: &Standing) -> String {
+    format!("\"{}\"", standing.version())
+}
+
+async fn list(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
+) -> Result<Json<ScanList>, Refused> {
+    let query = Query::new(query, &["state", "registry", "repository", "after", "rows"])?;
+    let filter = ScanFilter {
+        state: query.state("state")?,
+        registry: query.text("registry").unwrap_or_default().to_owned(),
+        repository: query.text("repository").unwrap_or_default().to_owned(),
+        after: query.text("after").map(str::to_owned),
+        rows_max: query.rows("rows")?,
+    };
+    let rows_max = filter.rows_max;
+    let scans = server.blocking(move |server| Ok(server.store()?.scans(&filter)?)).await?;
+    let is_full = scans.len() >= usize::try_from(rows_max).unwrap_or(usize::MAX);
+    let next = scans.last().filter(|_| is_full).map(|scan| scan.id.clone());
+    let seen = scans.iter().filter(|scan| principal.may_see(&scan.registry, &scan.repository));
+    Ok(Json(ScanList { scans: seen.map(ScanStatus::of_scan).collect(), next }))
+}
+
+async fn cancel(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let before = look_as(&server, &principal, &id).await?;
+    let ids = before.ids.clone();
+    let is_done = server
+        .blocking(move |server| {
+            let mut any = false;
+            for id in &ids {
+                any |= server.store()?.cancel(id, (server.now)())?;
+            }
+            Ok(any)
+        })
+        .await?;
+    if !is_done {
+        let detail = format!("the scan `{id}` has ended already, as `{}`", before.scan.state);
+        return Err(Refusal::new(409, "conflict", detail).into());
+    }
+    let standing = look_as(&server, &principal, &id).await?;
+    Ok((StatusCode::ACCEPTED, Json(ScanStatus::of(&standing))).into_response())
+}
+
+async fn forget(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refused> {
+    look_as(&server, &principal, &id).await?;
+    server.blocking(move |server| Ok(server.store()?.forget(&id, (server.now)())?)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,143 @@
+//! From an inventory to what is noted of it: counts, and whether there is anything to match it against yet.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use jiff::Timestamp;
+use plimsoll_core::advisory::Severity;
+use plimsoll_core::assessment::Assessment;
+use plimsoll_core::coverage::{Coverage, CoverageState};
+use plimsoll_core::finding::Finding;
+use plimsoll_core::gap::GapKind;
+use plimsoll_core::policy::Policy;
+use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_feeds::status::attempts;
+use plimsoll_store::{InventoryRow, Judged, Outcome, Severities};
+
+use crate::config::Config;
+use crate::pipeline;
+use crate::server::Advised;
+
+/// How a scan ends whose image is indexed.
+pub(crate) fn outcome(
+    row: InventoryRow,
+    config: &Config,
+    data_dir: &Path,
+    advised: &Advised,
+    now: Timestamp,
+) -> Outcome {
+    let database = advised.database.as_ref().map_err(String::as_str);
+    let catalogued = (row.image.clone(), row.inventory.clone());
+    let assessment = pipeline::assess(catalogued, database, &advised.standings, &Policy::default());
+    let inventory = Box::new(row);
+    let awaited = awaited(&assessment, |feed| {
+        config.server.updates_feeds
+            && config.is_enabled(feed)
+            && attempts(data_dir, feed).attempted_at.is_none()
+    });
+    if advised.database.is_err() {
+        let detail = match awaited.is_empty() {
+            true => "there is no advisory database yet; have feeds fetched or imported".to_owned(),
+            false => format!("there is no advisory database yet; it waits for {}", awaited.join(", ")),
+        };
+        return Outcome::Awaiting { inventory, reason: Reason::NoDatabase, awaited, detail };
+    }
+    if !awaited.is_empty() {
+        let detail = format!("feeds that judge it were never loaded and are to come: {}", awaited.join(", "));
+        return Outcome::Awaiting { inventory, reason: Reason::FeedsAwaited, awaited, detail };
+    }
+    let judged = judged(&assessment, now);
+    let (state, reason, detail) = verdict(&assessment);
+    Outcome::Judged { inventory, judged, state, reason, detail }
+}
+
+/// The feeds that an image needs, that the database lacks, and that are still to come, sorted.
+fn awaited(assessment: &Assessment, is_to_come: impl Fn(&str) -> bool) -> Vec<String> {
+    let lacks = |need: &&Coverage| need.packages > 0 && need.state == CoverageState::Missing;
+    let feeds: BTreeSet<&str> = assessment
+        .findings
+        .coverage
+        .iter()
+        .filter(lacks)
+        .map(|need| need.feed.as_str())
+        .filter(|feed| is_to_come(feed))
+        .collect();
+    feeds.into_iter().map(str::to_owned).collect()
+}
+
+/// Whether an image that was held against the database counts as scanned. One of which nothing could be judged does
+/// not: it would look clean.
+fn verdict(assessment: &Assessment) -> (ScanState, Reason, String) {
+    let Assessment { inventory, findings, .. } = assessment;
+    let is_judged = findings.coverage.iter().any(|need| need.packages > 0 && need.state.is_there());
+    let unknown = inventory.gaps.iter().chain(&findings.gaps).find(|gap| gap.kind == GapKind::UnknownDistro);
+    if let Some(gap) = unknown.filter(|_| !is_judged && inventory.distro.is_none()) {
+        let detail = match inventory.packages.len() {
+            0 => format!("{}; it has no package that is known", gap.detail),
+            count => format!("{}; none of its {count} packages can be judged", gap.detail),
+        };
+        return (ScanState::Unsupported, Reason::UnknownOs, detail);
+    }
+    let gaps = assessment.gaps().len();
+    let found = findings.findings.len();
+    let plural = |count: usize| if count == 1 { "" } else { "s" };
+    let found = format!("{found} finding{}", plural(found));
+    if gaps == 0 {
+        return (ScanState::Completed, Reason::Complete, found);
+    }
+    (ScanState::Completed, Reason::WithGaps, format!("{found}, {gaps} gap{}", plural(gaps)))
+}
+
+/// What was found, in short.
+pub(crate) fn judged(assessment: &Assessment, now: Timestamp) -> Judged {
+    let database = assessment.database.clone().unwrap_or_default();
+    let findings = &assessment.findings.findings;
+    let count = |is: fn(&Finding) -> bool| number(findings.iter().filter(|finding| is(finding)).count());
+    let late = |need: &&Coverage| need.packages > 0 && !need.is_fresh();
+    let late_feeds: BTreeSet<(String, String)> = assessment
+        .findings
+        .coverage
+        .iter()
+        .filter(late)
+        .map(|need| {
+            let state = if need.failing_since.is_some() && need.state.is_there() {
+                "failing"
+            } else {
+                need.state.name()
+            };
+            (need.feed.clone(), state.to_owned())
+        })
+        .collect();
+    Judged {
+        database: database.id,
+        database_built_at: database.built_at,
+        at: now,
+        packages: number(assessment.inventory.packages.len()),
+        findings: severities(findings),
+        fixable: count(|finding| finding.fixed_in.is_some()),
+        exploited: count(|finding| finding.kev.is_some()),
+        gaps: number(assessment.gaps().len()),
+        late_feeds: late_feeds.into_iter().collect(),
+    }
+}
+
+/// Findings by severity.
+pub(crate) fn severities(findings: &[Finding]) -> Severities {
+    let mut counts = Severities::default();
+    for finding in findings {
+        let count = match finding.severity {
+            Some(Severity::Critical) => &mut counts.critical,
+            Some(Severity::High) => &mut counts.high,
+            Some(Severity::Medium) => &mut counts.medium,
+            Some(Severity::Low) => &mut counts.low,
+            Some(Severity::Negligible) => &mut counts.negligible,
+            None => &mut counts.unknown,
+        };
+        *count += 1;
+    }
+    counts
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,156 @@
+//! Where a scan stands, as whoever asks is told: a scan's own row, what a name led to, or what an index's images
+//! come to together.
+
+use plimsoll_core::digest::Digest;
+use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_store::{Child, Scan, ScanKind, Severities, Store, StoreError};
+
+/// How often a name may lead to another before it is given up.
+const SUCCESSORS_MAX: usize = 4;
+
+/// A scan, with those of its children where it is of an index.
+#[derive(Clone, Debug)]
+pub(crate) struct Standing {
+    /// The scan that was asked for, or the one that its name led to. For an index its state, reason, detail, times and
+    /// counts are those of its images together.
+    pub(crate) scan: Scan,
+    /// Each child of an index, with its scan where it is one.
+    pub(crate) children: Vec<(Child, Option<Scan>)>,
+    /// All ids whose events change this.
+    pub(crate) ids: Vec<String>,
+}
+
+/// Where a scan stands; `None` where there is no such scan.
+pub(crate) fn standing(store: &Store, id: &str) -> Result<Option<Standing>, StoreError> {
+    let mut ids = vec![id.to_owned()];
+    let Some(mut scan) = store.scan(id)? else { return Ok(None) };
+    for _ in 0..SUCCESSORS_MAX {
+        let Some(next) = scan.successor.clone() else { break };
+        let Some(successor) = store.scan(&next)? else { break };
+        ids.push(next);
+        scan = successor;
+    }
+    if scan.kind != ScanKind::Index || scan.children.is_empty() {
+        return Ok(Some(Standing { scan, children: Vec::new(), ids }));
+    }
+    let mut children = Vec::with_capacity(scan.children.len());
+    for child in &scan.children {
+        let of_child = match child.is_attestation {
+            true => None,
+            false => {
+                ids.push(child.digest.as_str().to_owned());
+                store.scan(child.digest.as_str())?
+            }
+        };
+        children.push((child.clone(), of_child));
+    }
+    let scan = together(scan, &children);
+    Ok(Some(Standing { scan, children, ids }))
+}
+
+/// An index stands where the image stands that is least far: it is done when all of them are. Of those that are done
+/// the worst counts, but an image that is not supported beside others that were scanned does not make the index so.
+fn together(index: Scan, children: &[(Child, Option<Scan>)]) -> Scan {
+    let scans: Vec<&Scan> = children.iter().filter_map(|(_, scan)| scan.as_ref()).collect();
+    let deciding = scans.iter().copied().min_by_key(|scan| (rank(scan), scan.since));
+    let Some(deciding) = deciding else {
+        return Scan {
+            state: ScanState::Unsupported,
+            reason: Reason::NoLayers,
+            detail: "the index names no image".to_owned(),
+            ..index
+        };
+    };
+    let done = scans.iter().filter(|scan| scan.state.is_final()).count();
+    let all = scans.len();
+    let with_gaps = scans.iter().any(|scan| scan.reason != Reason::Complete && scan.state.is_final());
+    let (reason, detail) = match (deciding.state, with_gaps) {
+        (ScanState::Completed, true) => {
+            (Reason::WithGaps, format!("{all} images; of some not everything could be read or judged"))
+        }
+        (ScanState::Completed, false) => (Reason::Complete, format!("{all} images")),
+        _ => (
+            deciding.reason,
+            format!("{done} of {all} images are done; {}: {}", deciding.id, deciding.detail),
+        ),
+    };
+    Scan {
+        state: deciding.state,
+        reason,
+        detail,
+        since: deciding.since,
+        started_at: scans.iter().filter_map(|scan| scan.started_at).min(),
+        finished_at: scans
+            .iter()
+            .all(|scan| scan.state.is_final())
+            .then(|| scans.iter().filter_map(|scan| scan.finished_at).max())
+            .flatten(),
+        attempt: deciding.attempt,
+        attempts_max: deciding.attempts_max,
+        retry_at: deciding.retry_at,
+        position: deciding.position,
+        progress: deciding.progress,
+        awaited: deciding.awaited.clone(),
+        ..index
+    }
+}
+
+/// Smaller decides.
+fn rank(scan: &Scan) -> u8 {
+    match scan.state {
+        ScanState::Retrying => 0,
+        ScanState::Queued => 1,
+        ScanState::Fetching => 2,
+        ScanState::Indexing => 3,
+        ScanState::Matching => 4,
+        ScanState::FeedsNotLoaded => 5,
+        ScanState::NotReady | ScanState::Unavailable => 6,
+        ScanState::Failed => 7,
+        ScanState::Cancelled => 8,
+        ScanState::Completed => 9,
+        ScanState::Unsupported => 10,
+    }
+}
+
+impl Standing {
+    /// The digests of the images that it is of: its own, or its children's.
+    pub(crate) fn images(&self) -> Vec<Digest> {
+        match self.scan.kind {
+            ScanKind::Index => {
+                let scans = self.children.iter().filter_map(|(_, scan)| scan.as_ref());
+                scans.filter_map(|scan| scan.digest.clone()).collect()
+            }
+            _ => self.scan.digest.iter().cloned().collect(),
+        }
+    }
+
+    /// Findings of all its images by severity; `None` where nothing was judged.
+    pub(crate) fn findings(&self) -> Option<Severities> {
+        let own = self.scan.judged.as_ref().filter(|_| self.children.is_empty());
+        let of_children = self.children.iter().filter_map(|(_, scan)| scan.as_ref()?.judged.as_ref());
+        let mut all = own.into_iter().chain(of_children).map(|judged| judged.findings).peekable();
+        all.peek()?;
+        Some(all.fold(Severities::default(), |sum, one| Severities {
+            critical: sum.critical + one.critical,
+            high: sum.high + one.high,
+            medium: sum.medium + one.medium,
+            low: sum.low + one.low,
+            negligible: sum.negligible + one.negligible,
+            unknown: sum.unknown + one.unknown,
+        }))
+    }
+
+    /// Text that is another one whenever anything has changed that a client could wait for.
+    pub(crate) fn version(&self) -> String {
+        let mut text = one_version(&self.scan);
+        for (_, scan) in &self.children {
+            text.push(' ');
+            text += &scan.as_ref().map_or("-".to_owned(), one_version);
+        }
+        super::attempt::digest_text(&text)[..32].to_owned()
+    }
+}
+
+fn one_version(scan: &Scan) -> String {
+    format!("{} {} {} {} {}", scan.id, scan.state, scan.reason, scan.since, scan.attempt)
+}

@@ -1,0 +1,83 @@
+//! What happened as a CloudEvent (cloudevents.io, specification 1.0.2) in its structured JSON form.
+//!
+//! A stable shape: fields of `data` are added, never changed. The id is that of the store's event, so that a receiver
+//! that gets it twice knows it.
+
+use serde::Serialize;
+
+use super::topics::{Occurrence, What};
+
+/// Media type of an event.
+pub(crate) const MEDIA_TYPE: &str = "application/cloudevents+json";
+
+/// What each type begins with.
+const TYPE_PREFIX: &str = "io.plimsoll.";
+
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: String,
+    source: &'a str,
+    #[serde(rename = "type")]
+    kind: String,
+    subject: &'a str,
+    time: String,
+    datacontenttype: &'static str,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    /// What the image is called; of a feed there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    images: Option<Vec<&'a str>>,
+    /// Where more of it is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    #[serde(flatten)]
+    what: DataOf<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum DataOf<'a> {
+    Scan(&'a super::topics::ScanEnded),
+    Findings(&'a crate::rematch::changes::Changes),
+    Feed(&'a super::topics::FeedChange),
+}
+
+/// The id of what happened: the same for whoever is told, however often.
+pub(crate) fn id(happened: &Occurrence) -> String {
+    format!("evt_{}", happened.number)
+}
+
+/// The event.
+pub(crate) fn json(happened: &Occurrence, source: &str) -> String {
+    let is_feed = matches!(happened.what, What::Feed(_));
+    let what = match &happened.what {
+        What::Scan(scan) => DataOf::Scan(scan),
+        What::Findings(changes) => DataOf::Findings(changes),
+        What::Feed(feed) => DataOf::Feed(feed),
+    };
+    let data = Data {
+        images: (!is_feed).then(|| happened.names.iter().map(String::as_str).collect()),
+        url: (!is_feed).then(|| scan_url(source, &happened.subject)),
+        what,
+    };
+    let event = CloudEvent {
+        specversion: "1.0",
+        id: id(happened),
+        source,
+        kind: format!("{TYPE_PREFIX}{}", happened.topic.name),
+        subject: &happened.subject,
+        time: happened.at.to_string(),
+        datacontenttype: "application/json",
+        data,
+    };
+    serde_json::to_string(&event).expect("plain structs with text keys are JSON")
+}
+
+/// Where the status of a scan is asked for.
+pub(crate) fn scan_url(server_url: &str, id: &str) -> String {
+    format!("{server_url}/api/v1/scans/{id}")
+}

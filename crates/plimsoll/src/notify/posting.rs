@@ -1,0 +1,108 @@
+//! Handing a request over: which answers mean that it was taken, that it may be later, and that it never will be.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use plimsoll_net::{Client, Request, Settings, redacted};
+
+use super::kinds::Went;
+use crate::config::TargetConfig;
+use crate::warnings::message::clean;
+
+/// Longest time for the whole request: a receiver takes a message and answers, it does not work on it.
+const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How much of a refusal is read, in bytes.
+const ANSWER_BYTES_MAX: u64 = 4 << 10;
+
+/// A client for the one URL of a target.
+pub(super) fn client(config: &TargetConfig, url: &str, net: &Settings) -> anyhow::Result<Client> {
+    if !url.starts_with("https://") && !url.starts_with("http://") {
+        anyhow::bail!("`{}` is no URL to send to; write `https://HOST/PATH`", redacted(url));
+    }
+    let mut settings = net.clone();
+    settings.ca_files.extend(config.ca.clone());
+    settings.total_timeout = TOTAL_TIMEOUT;
+    settings.attempts_max = 1;
+    // Who configures the server names the receiver, which may well stand beside it; what clients name is another
+    // matter.
+    settings.denies_private_addresses = false;
+    if config.allow_plain {
+        // Nothing but this one URL is asked: a POST is not redirected.
+        settings.plain_http_hosts = vec!["*".to_owned()];
+    }
+    Ok(Client::new(settings)?)
+}
+
+/// Hands a request over.
+pub(super) fn post(client: &Client, request: &Request, now: Timestamp) -> Went {
+    let response = match client.send(request) {
+        Ok(response) => response,
+        Err(error) => return Went::Later { error: clean(&format!("{error}")), after: None },
+    };
+    let status = response.status;
+    if response.is_success() {
+        return Went::Delivered;
+    }
+    let after = response.header("retry-after").and_then(|text| retry_after(text, now));
+    let answer = response.bytes(ANSWER_BYTES_MAX).unwrap_or_default();
+    let answer = clean(&String::from_utf8_lossy(&answer));
+    let said = if answer.is_empty() { String::new() } else { format!(": {answer}") };
+    let error = format!("`{}` answers with status {status}{said}", redacted(&request.url));
+    if is_final(status) { Went::Never(error) } else { Went::Later { error, after } }
+}
+
+/// Whether asking again is in vain: the other side understood the request and does not want it.
+fn is_final(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 408 | 425 | 429)
+}
+
+/// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3).
+fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
+    if let Ok(seconds) = text.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let at = rfc2822::parse(text.trim()).ok()?.timestamp();
+    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn which_answers_are_final() {
+        for (status, wanted) in [
+            (301, false),
+            (400, true),
+            (401, true),
+            (404, true),
+            (408, false),
+            (410, true),
+            (413, true),
+            (425, false),
+            (429, false),
+            (499, true),
+            (500, false),
+            (503, false),
+        ] {
+            assert_eq!(is_final(status), wanted, "{status}");
+        }
+    }
+
+    #[test]
+    fn waits_that_are_asked_for() {
+        let now: Timestamp = "1994-11-06T08:49:07Z".parse().unwrap();
+        for (text, seconds) in [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
+            ("Sun, 06 Nov 1994 08:40:00 GMT", Some(0)),
+            ("soon", None),
+            ("-1", None),
+        ] {
+            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
+        }
+    }
+}

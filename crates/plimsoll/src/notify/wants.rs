@@ -1,0 +1,166 @@
+//! What a target wants to be told: pure, over what happened.
+//!
+//! A filter takes away what it is not about and lets all else pass: that a scan failed is told whatever severity is
+//! wanted, that a feed is late whatever repositories are.
+
+use anyhow::bail;
+use plimsoll_core::advisory::Severity;
+
+use super::severity;
+use super::topics::{Found, Occurrence, TOPICS, Topic, What};
+use crate::config::TargetConfig;
+use crate::rematch::changes::{ChangeKind, Changes, Tally};
+
+/// Longest pattern, in bytes.
+const PATTERN_BYTES_MAX: usize = 512;
+
+/// What a target wants to be told.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Wants {
+    topics: Vec<&'static Topic>,
+    /// At least so bad; `Some(None)` is the same as all.
+    severity: Option<Option<Severity>>,
+    fixable: bool,
+    repositories: Option<Vec<String>>,
+    new_only: bool,
+}
+
+impl Wants {
+    /// Reads what is configured. `tellable` are the topics that the kind can tell.
+    pub(crate) fn read(config: &TargetConfig, tellable: &[&str]) -> anyhow::Result<Wants> {
+        let mut topics: Vec<&'static Topic> = Vec::new();
+        match &config.events {
+            None => topics.extend(TOPICS.iter().filter(|topic| tellable.contains(&topic.name))),
+            Some(names) if names.is_empty() => bail!("`events` is empty; leave it out for all"),
+            Some(names) => {
+                for name in names {
+                    match TOPICS.iter().find(|topic| topic.name == name.as_str()) {
+                        Some(topic) if tellable.contains(&topic.name) => topics.push(topic),
+                        _ => bail!(
+                            "`{}` is no event that this kind tells; it tells {}",
+                            name.escape_debug(),
+                            tellable.join(", ")
+                        ),
+                    }
+                }
+            }
+        }
+        for pattern in config.repositories.iter().flatten() {
+            if pattern.is_empty() || pattern.len() > PATTERN_BYTES_MAX {
+                bail!("a pattern in `repositories` is empty or too long; write `HOST/NAMESPACE/*`");
+            }
+        }
+        Ok(Wants {
+            topics,
+            severity: config.severity.as_deref().map(severity::parse).transpose()?,
+            fixable: config.fixable,
+            repositories: config.repositories.clone(),
+            new_only: config.new_only,
+        })
+    }
+
+    /// Whether it wants to be told of a topic at all.
+    pub(crate) fn has(&self, topic: &Topic) -> bool {
+        self.topics.contains(&topic)
+    }
+
+    /// What is told of something that happened, if anything.
+    pub(crate) fn narrow(&self, happened: &Occurrence) -> Option<Occurrence> {
+        if !self.has(happened.topic) {
+            return None;
+        }
+        let what = match &happened.what {
+            What::Feed(feed) => What::Feed(feed.clone()),
+            _ if !self.is_in_repositories(happened) => return None,
+            What::Scan(scan) => {
+                if !scan.found.as_ref().is_none_or(|found| self.is_found(found)) {
+                    return None;
+                }
+                What::Scan(scan.clone())
+            }
+            What::Findings(changes) => What::Findings(self.narrow_changes(changes)?),
+        };
+        Some(Occurrence { what, ..happened.clone() })
+    }
+
+    /// What a delivery is known by: what may be told once of an image is known by it, all else by its number.
+    pub(crate) fn key(&self, happened: &Occurrence) -> String {
+        match &happened.what {
+            What::Scan(_) if self.new_only => format!("{}/{}", happened.topic.name, happened.subject),
+            _ => happened.number.to_string(),
+        }
+    }
+
+    fn is_in_repositories(&self, happened: &Occurrence) -> bool {
+        let Some(patterns) = &self.repositories else { return true };
+        happened
+            .repositories
+            .iter()
+            .any(|repository| patterns.iter().any(|pattern| is_like(pattern, repository)))
+    }
+
+    /// Counts of a scan do not say of which severity those with a fix are.
+    fn is_found(&self, found: &Found) -> bool {
+        let is_bad = self.severity.is_none_or(|least| found.findings.at_least(least).total() > 0);
+        is_bad && (!self.fixable || found.fixable > 0)
+    }
+
+    fn narrow_changes(&self, changes: &Changes) -> Option<Changes> {
+        let mut narrow = changes.clone();
+        let is_wanted = |kind: ChangeKind| !self.new_only || kind == ChangeKind::Added;
+        for kind in ChangeKind::ALL {
+            let tally = narrow.tally(kind);
+            *tally = if is_wanted(kind) { self.narrow_tally(tally) } else { Tally::default() };
+        }
+        narrow.findings.retain(|finding| {
+            is_wanted(finding.change)
+                && self.severity.is_none_or(|least| finding.rating() >= least)
+                && (!self.fixable || finding.fixed_in.is_some())
+        });
+        let named = u64::try_from(narrow.findings.len()).unwrap_or(u64::MAX);
+        narrow.left_out = narrow.total().saturating_sub(named);
+        (narrow.total() > 0).then_some(narrow)
+    }
+
+    fn narrow_tally(&self, tally: &Tally) -> Tally {
+        let mut narrow = tally.clone();
+        if self.fixable {
+            narrow.all = narrow.fixable;
+        }
+        if let Some(least) = self.severity {
+            narrow.all = narrow.all.at_least(least);
+            narrow.fixable = narrow.fixable.at_least(least);
+        }
+        narrow.exploited = narrow.exploited.min(u32::try_from(narrow.all.total()).unwrap_or(u32::MAX));
+        narrow
+    }
+}
+
+/// Whether a repository is like a pattern: `*` is anything but `/`, `**` is anything.
+pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
+    let name = name.as_bytes();
+    // Which lengths of the name are matched by the pattern so far.
+    let mut matched = vec![false; name.len() + 1];
+    matched[0] = true;
+    let mut rest = pattern.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let is_star = *first == b'*';
+        let is_double = is_star && after.first() == Some(&b'*');
+        rest = if is_double { after.get(1..).unwrap_or_default() } else { after };
+        let mut next = vec![false; name.len() + 1];
+        for (length, is_matched) in matched.iter().enumerate() {
+            let before = length.checked_sub(1).and_then(|last| Some((last, *name.get(last)?)));
+            next[length] = match (is_star, before) {
+                (true, Some((last, byte))) => *is_matched || (next[last] && (is_double || byte != b'/')),
+                (true, None) => *is_matched,
+                (false, Some((last, byte))) => matched[last] && byte == *first,
+                (false, None) => false,
+            };
+        }
+        matched = next;
+    }
+    matched.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;

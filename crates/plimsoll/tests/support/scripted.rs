@@ -1,0 +1,181 @@
+//! A registry in this process that answers as a test wants: from a layout, or by stalling, refusing, breaking off.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+
+use serde_json::Value;
+
+use super::images::{Layout, digest};
+
+/// What is done with requests whose path holds a text.
+#[derive(Clone, Debug)]
+pub(crate) enum Deed {
+    /// The answer waits until [`Scripted::release`].
+    Stall,
+    /// This status, with these headers and this body.
+    Say(u16, &'static str, &'static str),
+    /// Half of the body, then the end.
+    Break,
+    /// Other bytes of the same length.
+    Spoil,
+}
+
+/// A registry in this process.
+pub(crate) struct Scripted {
+    pub(crate) host: String,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    released: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// By `REPO/TAG` or `REPO/DIGEST`: media type and bytes.
+    manifests: BTreeMap<String, (String, Vec<u8>)>,
+    blobs: BTreeMap<String, Vec<u8>>,
+    deeds: Vec<(String, Deed)>,
+    is_released: bool,
+    asked: Vec<String>,
+}
+
+impl Scripted {
+    /// Starts one on a port of its own.
+    pub(crate) fn start() -> Scripted {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = format!("localhost:{}", listener.local_addr().unwrap().port());
+        let shared = Arc::new(Shared::default());
+        let of_thread = Arc::clone(&shared);
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let shared = Arc::clone(&of_thread);
+                thread::spawn(move || drop(serve(&shared, stream)));
+            }
+        });
+        Scripted { host, shared }
+    }
+
+    /// Has all that a layout holds; `top` under a tag.
+    pub(crate) fn push(&self, repository: &str, layout: &Layout, top: &Value, tag: &str) {
+        let mut state = self.shared.state.lock().unwrap();
+        for (digest, bytes) in &layout.blobs {
+            let json: Value = serde_json::from_slice(bytes).unwrap_or_default();
+            if let Some(media_type) = json["mediaType"].as_str() {
+                let manifest = (media_type.to_owned(), bytes.clone());
+                state.manifests.insert(format!("{repository}/{digest}"), manifest);
+            }
+            state.blobs.insert(digest.clone(), bytes.clone());
+        }
+        let bytes = layout.blobs[top["digest"].as_str().unwrap()].clone();
+        let media_type = top["mediaType"].as_str().unwrap().to_owned();
+        state.manifests.insert(format!("{repository}/{tag}"), (media_type, bytes));
+    }
+
+    /// Has a manifest of any kind, as `REPO/TAG`.
+    pub(crate) fn manifest(&self, name: &str, media_type: &str, bytes: &[u8]) {
+        let manifest = (media_type.to_owned(), bytes.to_vec());
+        self.shared.state.lock().unwrap().manifests.insert(name.to_owned(), manifest);
+    }
+
+    /// The bytes of a manifest, by `REPO/TAG`.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        self.shared.state.lock().unwrap().manifests[name].1.clone()
+    }
+
+    /// Does this with requests whose path holds a text.
+    pub(crate) fn script(&self, path: &str, deed: Deed) {
+        self.shared.state.lock().unwrap().deeds.push((path.to_owned(), deed));
+    }
+
+    /// Does nothing special any more.
+    pub(crate) fn behave(&self) {
+        self.shared.state.lock().unwrap().deeds.clear();
+        self.release();
+    }
+
+    /// Ends the waiting of what stalls.
+    pub(crate) fn release(&self) {
+        self.shared.state.lock().unwrap().is_released = true;
+        self.shared.released.notify_all();
+    }
+
+    /// Paths that were asked for so far.
+    pub(crate) fn asked(&self) -> Vec<String> {
+        self.shared.state.lock().unwrap().asked.clone()
+    }
+}
+
+fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut stream = stream;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        let mut words = line.split(' ');
+        let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default());
+        let path = path.to_owned();
+        loop {
+            let mut header = String::new();
+            reader.read_line(&mut header)?;
+            if header.trim().is_empty() {
+                break;
+            }
+        }
+        let deed = {
+            let mut state = shared.state.lock().unwrap();
+            state.asked.push(path.clone());
+            let deed = state.deeds.iter().find(|(text, _)| path.contains(text.as_str()));
+            deed.map(|(_, deed)| deed.clone())
+        };
+        if let Some(Deed::Stall) = deed {
+            let state = shared.state.lock().unwrap();
+            drop(shared.released.wait_while(state, |state| !state.is_released).unwrap());
+        }
+        if let Some(Deed::Say(status, headers, body)) = deed {
+            write!(stream, "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())?;
+            continue;
+        }
+        let found = find(&shared.state.lock().unwrap(), &path);
+        let Some((media_type, mut bytes)) = found else {
+            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            continue;
+        };
+        let digest = digest(&bytes);
+        if let Some(Deed::Spoil) = deed {
+            bytes.iter_mut().for_each(|byte| *byte = !*byte);
+        }
+        write!(
+            stream,
+            "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nDocker-Content-Digest: {digest}\r\nContent-Length: {}\r\n\r\n",
+            bytes.len()
+        )?;
+        if method == "HEAD" {
+            continue;
+        }
+        if let Some(Deed::Break) = deed {
+            stream.write_all(&bytes[..bytes.len() / 2])?;
+            return Ok(());
+        }
+        stream.write_all(&bytes)?;
+    }
+}
+
+fn find(state: &State, path: &str) -> Option<(String, Vec<u8>)> {
+    let rest = path.strip_prefix("/v2/")?;
+    if rest.is_empty() {
+        return Some(("application/json".to_owned(), b"{}".to_vec()));
+    }
+    if let Some((repository, reference)) = rest.split_once("/manifests/") {
+        return state.manifests.get(&format!("{repository}/{reference}")).cloned();
+    }
+    let (_, digest) = rest.split_once("/blobs/")?;
+    Some(("application/octet-stream".to_owned(), state.blobs.get(digest)?.clone()))
+}
