@@ -73,6 +73,7 @@ pub(crate) struct Config {
     #[serde(default)]
     pub(crate) watch: BTreeMap<String, WatchConfig>,
     /// Who is told of what happens to images and feeds, by a name of your own.
+    #[serde(default)]
     pub(crate) notify: BTreeMap<String, TargetConfig>,
     /// URLs of feeds by the command line.
     #[serde(skip)]

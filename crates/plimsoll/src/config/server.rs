@@ -74,6 +74,7 @@ pub(crate) struct ServerConfig {
     /// Where traces go.
     pub(crate) traces: Option<TracesConfig>,
 }
+
 impl ServerConfig {
     /// Refuses what contradicts itself.
     pub(super) fn check(&self) -> anyhow::Result<()> {
