@@ -185,14 +185,15 @@ impl Metrics {
         self.store_errors.get_or_create(&Kind { kind }).inc();
     }
 
-    /// An attempt to deliver to a target of the configuration ended.
-    pub(crate) fn delivered(&self, target: &str, result: DeliveryResult) {
+    /// Attempts to deliver to a target of the configuration ended.
+    pub(crate) fn delivered(&self, target: &str, result: DeliveryResult, count: usize) {
         let result = match result {
             DeliveryResult::Delivered => "delivered",
             DeliveryResult::Failed => "failed",
             DeliveryResult::GivenUp => "given_up",
         };
-        self.deliveries.get_or_create(&Delivered { target: target.to_owned(), result }).inc();
+        let delivered = Delivered { target: target.to_owned(), result };
+        self.deliveries.get_or_create(&delivered).inc_by(count as u64);
     }
 
     /// All of it as text, without the mark of the end.

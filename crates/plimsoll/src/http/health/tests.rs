@@ -70,7 +70,7 @@ fn busy() -> (String, tempfile::TempDir) {
     server.metrics.layers(3, 1, 1000);
     server.metrics.worker_began();
     server.metrics.store_failed(&StoreError::Conflict(String::new()));
-    server.metrics.delivered("chat", DeliveryResult::Failed);
+    server.metrics.delivered("chat", DeliveryResult::Failed, 1);
     let counts = Counts {
         scans: [(ScanState::Queued, 2), (ScanState::Completed, 5)].into(),
         oldest_queued: Some("2026-01-01T11:59:00Z".parse().unwrap()),
