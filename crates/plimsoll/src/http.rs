@@ -85,7 +85,7 @@ impl Front {
 
 /// All APIs, sorted by name.
 pub(crate) static APIS: &[&Api] =
-    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &openapi::API, &quay::API];
+    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &quay::API, &openapi::API];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

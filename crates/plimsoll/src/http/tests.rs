@@ -43,7 +43,7 @@ async fn every_endpoint_is_routed() {
         let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
         let status = router.clone().oneshot(request).await.unwrap().status().as_u16();
         let own = endpoint.answers.iter().map(|answer| answer.status);
-        let known: Vec<u16> = own.chain([401, 403, 413, 429, 500, 503]).collect();
+        let known: Vec<u16> = own.chain([400, 401, 403, 408, 413, 429, 500, 503]).collect();
         assert!(known.contains(&status), "{}: {status}", endpoint.id);
     }
 }
