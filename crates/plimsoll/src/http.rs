@@ -36,8 +36,6 @@ mod openapi;
 mod quay;
 mod readiness;
 mod refusal;
-#[cfg(test)]
-mod samples;
 
 pub(crate) use ending::Ending;
 pub(crate) use refusal::Refusal;
