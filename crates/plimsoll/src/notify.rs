@@ -30,6 +30,7 @@ pub(crate) mod wants;
 
 use crate::config::Config;
 use crate::server::Server;
+use crate::server::metrics::DeliveryResult;
 use kinds::{Around, Target};
 
 /// How long a duty is taken for.
@@ -127,6 +128,13 @@ fn tell(server: &Server, target: &Target) {
         };
         match step() {
             Ok(Some(handed_over)) if !handed_over.is_nothing() => {
+                for (result, count) in [
+                    (DeliveryResult::Delivered, handed_over.delivered),
+                    (DeliveryResult::Failed, handed_over.postponed),
+                    (DeliveryResult::GivenUp, handed_over.dead),
+                ] {
+                    server.metrics.delivered(&target.name, result, count);
+                }
                 failures = if handed_over.postponed > 0 { failures.saturating_add(1) } else { 0 };
                 let pause = backoff::pause(failures);
                 // What is gathered goes once in a while.
@@ -139,6 +147,7 @@ fn tell(server: &Server, target: &Target) {
             }
             Ok(_) => wait(server, WAIT_MAX / 4),
             Err(error) => {
+                server.metrics.store_failed(&error);
                 tracing::warn!(target = target.name, "cannot ask for deliveries: {error}");
                 wait(server, ERROR_WAIT);
             }

@@ -19,7 +19,7 @@ use crate::config::{ServerConfig, secret};
 use crate::jobs::workers;
 use crate::notify::kinds::Target;
 use crate::server::Server;
-use crate::{http, notify, warnings, watch};
+use crate::{http, logs, notify, warnings, watch};
 
 mod changes;
 mod feeding;
@@ -56,10 +56,12 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
         config.server.store.clone_from(&args.store);
     }
     config.server.updates_feeds &= !args.no_update;
-    start_log(&config.server).map_err(misused)?;
+    let replica = replica();
+    // Held to the end, which is when the last traces are sent.
+    let _traces = logs::start(&config, &replica).map_err(misused)?;
     let place = store_place(&config.server, &data_dir).map_err(misused)?;
     let targets = notify::open(&config, &config.net_settings(&ca_files, &[])).map_err(misused)?;
-    let server = Arc::new(Server::new(config, data_dir, ca_files, replica(), Timestamp::now));
+    let server = Arc::new(Server::new(config, data_dir, ca_files, replica, Timestamp::now));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -192,19 +194,6 @@ fn with_password(place: &str, password: &str) -> Option<String> {
     let user = user.split(':').next()?;
     let escaped: String = password.bytes().map(|byte| format!("%{byte:02X}")).collect();
     Some(format!("{scheme}://{user}:{escaped}@{rest}"))
-}
-
-fn start_log(config: &ServerConfig) -> anyhow::Result<()> {
-    use tracing_subscriber::EnvFilter;
-    let filter = EnvFilter::try_new(&config.log).with_context(|| {
-        format!("`log` of `[server]` is `{}`; write `info` or `plimsoll=debug`", config.log)
-    })?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = match config.log_json {
-        true => builder.json().try_init(),
-        false => builder.with_ansi(false).try_init(),
-    };
-    started.map_err(|error| anyhow::anyhow!("the log cannot be started: {error}"))
 }
 
 #[cfg(test)]

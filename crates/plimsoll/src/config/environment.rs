@@ -64,7 +64,9 @@ fn walk(root: &Json, field: &Json, path: &mut Vec<String>, found: &mut Vec<Varia
         }
         return;
     }
-    let kind = match target["type"].as_str() {
+    // The words that a key may be one of, each with a comment of its own.
+    let words = target["oneOf"].as_array().and_then(|words| words.first());
+    let kind = match words.unwrap_or(target)["type"].as_str() {
         Some("string") => Kind::Text,
         Some("integer") => Kind::Integer,
         Some("boolean") => Kind::Boolean,

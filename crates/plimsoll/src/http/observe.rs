@@ -29,6 +29,7 @@ impl Noted {
     pub(super) fn begin(place: &Place, request: &Request) -> Noted {
         let (id, path) = (place.endpoint.id, place.endpoint.path);
         let address = client_address(request, &place.server.config.server.limits.trusted_proxies);
+        let traceparent = request.headers().get("traceparent").and_then(|value| value.to_str().ok());
         let span = tracing::info_span!(
             target: "plimsoll::request",
             "request",
@@ -38,6 +39,7 @@ impl Noted {
             http.request.method = request.method().as_str(),
             http.response.status_code = tracing::field::Empty,
             user.name = tracing::field::Empty,
+            traceparent,
         );
         Noted { id, path, address, begun: Instant::now(), span }
     }

@@ -101,6 +101,7 @@ fn tell(server: &Server, store: &Store, lease: &Lease, outcome: &Outcome) {
                 std::thread::sleep(TELL_WAIT * attempt);
             }
             Err(error) => {
+                server.metrics.store_failed(&error);
                 tracing::error!(error = %error, "the outcome could not be stored; the scan is tried again");
                 return;
             }
@@ -242,6 +243,9 @@ impl Work<'_> {
     }
 
     fn broken(&self, broken: &Broken) -> Outcome {
+        if let Broken::Store(error) = broken {
+            self.server.metrics.store_failed(error);
+        }
         match broken {
             Broken::Store(StoreError::Conflict(detail)) => {
                 self.retry(Reason::DatabaseConflict, format!("the database was busy: {detail}"), None)

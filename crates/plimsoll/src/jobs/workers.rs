@@ -57,6 +57,7 @@ fn run(server: &Server, worker: &str) {
             Ok(Some(claimed)) => attempt::make(server, claimed),
             Ok(None) => server.bell.wait(&mut heard, LOOK),
             Err(error) => {
+                server.metrics.store_failed(&error);
                 tracing::warn!(error = %error, "no work could be claimed");
                 server.bell.wait(&mut heard, STORE_WAIT);
             }

@@ -185,20 +185,63 @@ impl Metrics {
         self.store_errors.get_or_create(&Kind { kind }).inc();
     }
 
-    /// An attempt to deliver to a target of the configuration ended.
-    pub(crate) fn delivered(&self, target: &str, result: DeliveryResult) {
+    /// Attempts to deliver to a target of the configuration ended.
+    pub(crate) fn delivered(&self, target: &str, result: DeliveryResult, count: usize) {
         let result = match result {
             DeliveryResult::Delivered => "delivered",
             DeliveryResult::Failed => "failed",
             DeliveryResult::GivenUp => "given_up",
         };
-        self.deliveries.get_or_create(&Delivered { target: target.to_owned(), result }).inc();
+        let delivered = Delivered { target: target.to_owned(), result };
+        self.deliveries.get_or_create(&delivered).inc_by(count as u64);
     }
 
     /// All of it as text, without the mark of the end.
     pub(crate) fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode_registry(&mut text, &self.registry)?;
-        Ok(text)
+        Ok(sorted(&text))
+    }
+}
+
+/// The values of each metric in the order of their labels: the crate keeps them in no order. What belongs to one
+/// histogram stays as it is.
+fn sorted(text: &str) -> String {
+    let mut sorted = Vec::new();
+    for block in text.split_inclusive('\n').collect::<Vec<_>>().chunk_by(|a, b| is_head(a) == is_head(b)) {
+        let from = sorted.len();
+        sorted.extend_from_slice(block);
+        if !is_head(block[0]) {
+            sorted[from..].sort_by_key(|line| labels(line));
+        }
+    }
+    sorted.concat()
+}
+
+fn is_head(line: &str) -> bool {
+    line.starts_with('#')
+}
+
+/// The labels of a value, without the one that tells the buckets of a histogram apart, which comes first.
+fn labels(line: &str) -> &str {
+    let labels =
+        line.split_once('{').map_or("", |(_, rest)| rest.rsplit_once('}').map_or("", |(labels, _)| labels));
+    let Some(rest) = labels.strip_prefix("le=\"") else { return labels };
+    rest.split_once("\",").map_or("", |(_, rest)| rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_sorted_and_histograms_stay_together() {
+        let text = "# HELP b\n# TYPE b counter\nb{x=\"2\"} 1\nb{x=\"1\"} 2\n# HELP h\n\
+                    h_sum{x=\"2\"} 1\nh_bucket{le=\"1\",x=\"2\"} 1\nh_bucket{le=\"+Inf\",x=\"2\"} 1\n\
+                    h_sum{x=\"1\"} 1\nh_bucket{le=\"1\",x=\"1\"} 1\nh_bucket{le=\"+Inf\",x=\"1\"} 1\n";
+        let wanted = "# HELP b\n# TYPE b counter\nb{x=\"1\"} 2\nb{x=\"2\"} 1\n# HELP h\n\
+                      h_sum{x=\"1\"} 1\nh_bucket{le=\"1\",x=\"1\"} 1\nh_bucket{le=\"+Inf\",x=\"1\"} 1\n\
+                      h_sum{x=\"2\"} 1\nh_bucket{le=\"1\",x=\"2\"} 1\nh_bucket{le=\"+Inf\",x=\"2\"} 1\n";
+        assert_eq!(sorted(text), wanted);
     }
 }

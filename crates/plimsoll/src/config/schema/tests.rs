@@ -121,6 +121,10 @@ fn kind(root: &Value, schema: &Value) -> String {
     let schema = target(root, schema);
     match (schema["title"].as_str(), schema["type"].as_str().unwrap_or_default()) {
         (Some(title), _) => title.to_owned(),
+        _ if !choices(schema).is_empty() => {
+            choices(schema).iter().map(|choice| kind(root, choice)).collect::<Vec<_>>().join(" or ")
+        }
+        _ if schema["const"].is_string() => format!("`{}`", schema["const"]),
         (None, "string") => "text".to_owned(),
         (None, "boolean") => "`true` or `false`".to_owned(),
         (None, "integer") => "whole number".to_owned(),
@@ -129,6 +133,11 @@ fn kind(root: &Value, schema: &Value) -> String {
         (None, "object") => "a table".to_owned(),
         (None, other) => panic!("a type `{other}` that the page has no word for"),
     }
+}
+
+/// What a value may be one of.
+fn choices(schema: &Value) -> &[Value] {
+    ["oneOf", "anyOf"].iter().find_map(|name| schema[*name].as_array()).map_or(&[], Vec::as_slice)
 }
 
 fn text(schema: &Value) -> String {

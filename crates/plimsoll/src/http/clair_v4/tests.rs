@@ -1,5 +1,8 @@
 //! What clients of Clair see: documents by snapshot and by what Quay demands of them, and every endpoint by a table.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_image::cache::index_state;
 use plimsoll_store::{NoticeItem, Outcome, ScanKind};
@@ -373,6 +376,33 @@ fn awaiting(byte: u8) -> Outcome {
         reason: Reason::FeedsAwaited,
         awaited: vec!["alpine-secdb".to_owned()],
         detail: String::new(),
+    }
+}
+
+#[test]
+fn with_a_shared_key_its_holders_alone_are_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, BASE64_STANDARD.encode([7; 32])).unwrap();
+    let server = TestServer::new(&format!("[server.psk]\nkey_file = '{}'", path.display()), true);
+    let token = |byte: u8, issuer: &str, seconds: i64| {
+        let claims = json!({"iss": issuer, "exp": samples::now().as_second() + seconds});
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(&[byte; 32]));
+        format!("Authorization: Bearer {}", token.unwrap())
+    };
+    for (headers, status) in [
+        (vec![token(7, "quay", 300)], 200),
+        (vec![token(7, "clair-intraservice", 300)], 200),
+        (vec![token(7, "quay", -300)], 401),
+        (vec![token(7, "somebody", 300)], 401),
+        (vec![token(8, "quay", 300)], 401),
+        (vec!["Authorization: Bearer x".to_owned()], 401),
+        (vec![], 401),
+    ] {
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let answered = server.ask("GET /indexer/api/v1/index_state", &headers, "");
+        assert_eq!(answered.status.as_u16(), status, "{headers:?}");
+        assert_eq!(answered.body.is_empty(), status == 401, "{}", answered.text());
     }
 }
 

@@ -57,8 +57,11 @@ enum Found {
     Failed(String),
 }
 
+/// Looks at one thing.
+type Look = fn(&Server) -> Found;
+
 /// What is looked at, sorted by name. All but `server` wait for disks or the network.
-static CHECKS: &[(&str, fn(&Server) -> Found)] = &[
+static CHECKS: &[(&str, Look)] = &[
     ("database", database),
     ("feeds", feeds),
     ("queue", queue),

@@ -26,7 +26,8 @@ pub(super) fn text(server: &Server) -> Result<String, Refusal> {
     write(server, counts.as_ref()).map_err(|_| Refusal::new(500, "internal", "metrics cannot be written"))
 }
 
-fn write(server: &Server, counts: Option<&Counts>) -> Result<String, fmt::Error> {
+/// All metrics, with what the store counts where it answers.
+pub(super) fn write(server: &Server, counts: Option<&Counts>) -> Result<String, fmt::Error> {
     let mut out = feeds(server)?;
     let ready = u8::from(server.lifecycle.not_ready().is_none());
     gauge(&mut out, "plimsoll_ready", "Whether the server is ready.", &[(String::new(), ready.into())])?;

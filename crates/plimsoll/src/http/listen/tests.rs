@@ -24,7 +24,8 @@ impl Running {
     async fn start(config: &str) -> Running {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::parse(&format!("[server]\nlisten = '127.0.0.1:0'\n{config}")).unwrap();
-        let server = Server::new(config, folder.path().to_owned(), Vec::new(), "r".to_owned(), jiff::Timestamp::now);
+        let server =
+            Server::new(config, folder.path().to_owned(), Vec::new(), "r".to_owned(), jiff::Timestamp::now);
         let server = Arc::new(server);
         let listener = bind(&server).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -81,6 +82,8 @@ async fn http_2_without_tls() {
     let mut head = [0; 9];
     stream.read_exact(&mut head).await.unwrap();
     assert_eq!(head[3], 4, "a SETTINGS frame: {head:?}");
+    // Otherwise it would be waited for whether the client knows that the end comes.
+    drop(stream);
     running.end().await;
 }
 
@@ -204,7 +207,8 @@ async fn who_may_be_let_in_from_where() {
     ] {
         let folder = tempfile::tempdir().unwrap();
         let config = Config::parse(&format!("[server]\nlisten = '{listen}'\n{config}")).unwrap();
-        let server = Server::new(config, folder.path().to_owned(), Vec::new(), "r".to_owned(), jiff::Timestamp::now);
+        let server =
+            Server::new(config, folder.path().to_owned(), Vec::new(), "r".to_owned(), jiff::Timestamp::now);
         match (bind(&server).await, wanted) {
             (Ok(_), Ok(())) => {}
             (Err(error), Err(wanted)) => assert!(format!("{error:#}").contains(wanted), "{error:#}"),

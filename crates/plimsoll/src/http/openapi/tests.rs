@@ -73,8 +73,13 @@ fn references_resolve() {
 #[tokio::test]
 async fn the_page_needs_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let server =
-        Server::new(Config::default(), folder.path().to_owned(), Vec::new(), "r".to_owned(), jiff::Timestamp::now);
+    let server = Server::new(
+        Config::default(),
+        folder.path().to_owned(),
+        Vec::new(),
+        "r".to_owned(),
+        jiff::Timestamp::now,
+    );
     let request = axum::extract::Request::builder().uri("/docs").body(axum::body::Body::empty()).unwrap();
     let response = crate::http::router(&Arc::new(server)).oneshot(request).await.unwrap();
     let policy = response.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap().to_owned();
