@@ -92,8 +92,8 @@ pub(crate) static APIS: &[&Api] = &[
     &harbor::API,
     &health::API,
     &hooks::API,
-    &openapi::API,
     &quay::API,
+    &openapi::API,
     &watches::API,
 ];
 

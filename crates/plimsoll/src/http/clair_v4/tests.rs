@@ -601,6 +601,7 @@ fn the_document_names_every_endpoint() {
             .has("content-type: application/yaml"),
         asking("GET /openapi/v1", 415, problem("internal-error", "..")).with("Accept: text/html"),
         asking("GET /robots.txt", 200, "User-agent: *\nDisallow: /\n")
+            .has("cache-control: no-store")
             .has("content-type: text/plain; charset=utf-8"),
     ] {
         row.check(&server);
