@@ -37,8 +37,6 @@ mod openapi;
 mod quay;
 mod readiness;
 mod refusal;
-#[cfg(test)]
-mod samples;
 mod watches;
 
 pub(crate) use ending::Ending;
@@ -94,8 +92,8 @@ pub(crate) static APIS: &[&Api] = &[
     &harbor::API,
     &health::API,
     &hooks::API,
-    &openapi::API,
     &quay::API,
+    &openapi::API,
     &watches::API,
 ];
 
