@@ -94,8 +94,9 @@ pub(crate) static APIS: &[&Api] = &[
     &harbor::API,
     &health::API,
     &hooks::API,
-    &openapi::API,
     &quay::API,
+    // It is called `reference`.
+    &openapi::API,
     &watches::API,
 ];
 
