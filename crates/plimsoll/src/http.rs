@@ -93,6 +93,7 @@ pub(crate) static APIS: &[&Api] = &[
     &health::API,
     &hooks::API,
     &quay::API,
+    // It is called `reference`.
     &openapi::API,
     &watches::API,
 ];
