@@ -23,6 +23,8 @@ use plimsoll_store::{EventKind, Judged, NewEvent, Severities, Step, Store};
 
 pub(crate) mod changes;
 mod deltas;
+#[cfg(test)]
+pub(crate) mod fleet;
 mod place;
 
 use crate::jobs::judging;
