@@ -24,8 +24,6 @@ pub(crate) mod hand_over;
 mod items;
 pub(crate) mod kinds;
 mod posting;
-#[cfg(test)]
-mod samples;
 pub(crate) mod severity;
 pub(crate) mod topics;
 pub(crate) mod wants;

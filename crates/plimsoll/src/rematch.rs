@@ -23,8 +23,6 @@ use plimsoll_store::{EventKind, Judged, NewEvent, Severities, Step, Store};
 
 pub(crate) mod changes;
 mod deltas;
-#[cfg(test)]
-pub(crate) mod fleet;
 mod place;
 
 use crate::jobs::judging;
@@ -423,4 +421,4 @@ fn judge_anew(server: &Server, store: &Store, digests: &[Digest]) -> anyhow::Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

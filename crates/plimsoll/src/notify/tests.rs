@@ -7,10 +7,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use plimsoll_store::{Delivery, DeliveryFilter, DeliveryState, EventKind, NewEvent};
 
-use super::samples::{IMAGE, all, at, changes};
+use self::samples::{IMAGE, all, at, changes};
 use super::topics::Occurrence;
 use super::*;
-use crate::rematch::fleet;
+use crate::rematch::tests::fleet;
+
+pub(super) mod samples;
 
 #[path = "../../tests/support/receivers.rs"]
 #[allow(dead_code)]

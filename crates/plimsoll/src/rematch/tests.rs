@@ -10,9 +10,11 @@ use plimsoll_core::matching::find;
 use plimsoll_feeds::update::database_path;
 use plimsoll_store::Event;
 
+use self::fleet::{Aboard, Statement, digest, inventory, now, scan, server, store, write_database};
 use super::changes::ChangeKind;
-use super::fleet::{Aboard, Statement, digest, inventory, now, scan, server, store, write_database};
 use super::*;
+
+pub(crate) mod fleet;
 
 const OLD: &str = "2029-12-01T00:00:00Z";
 const NEW: &str = "2029-12-02T00:00:00Z";

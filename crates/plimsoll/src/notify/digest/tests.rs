@@ -1,7 +1,7 @@
 //! Mails, as a reader sees them.
 
 use super::*;
-use crate::notify::samples::{all, changes, occurrence};
+use crate::notify::tests::samples::{all, changes, occurrence};
 
 const URL: &str = "https://plimsoll.example";
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::notify::kinds::KINDS;
-use crate::notify::samples::{IMAGE, all, changes, occurrence, scan_ended};
+use crate::notify::tests::samples::{IMAGE, all, changes, occurrence, scan_ended};
 
 fn wants(toml: &str) -> Wants {
     let config: TargetConfig = toml::from_str(toml).unwrap();

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::topics::{FeedChange, Found, Occurrence, ScanEnded, TOPICS, What};
+use crate::notify::topics::{FeedChange, Found, Occurrence, ScanEnded, TOPICS, What};
 use crate::rematch::changes::{Before, BySeverity, Change, ChangeKind, Changes, Tally};
 
-pub(super) fn at() -> Timestamp {
+pub(in crate::notify) fn at() -> Timestamp {
     "2030-01-01T00:00:00Z".parse().unwrap()
 }
 
-pub(super) fn occurrence(topic: &str, number: u64, subject: &str, what: What) -> Occurrence {
+pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, what: What) -> Occurrence {
     let is_feed = matches!(what, What::Feed(_));
     let of =
         |text: &str| -> BTreeSet<String> { if is_feed { BTreeSet::new() } else { [text.to_owned()].into() } };
@@ -26,7 +26,12 @@ pub(super) fn occurrence(topic: &str, number: u64, subject: &str, what: What) ->
     }
 }
 
-pub(super) fn change(kind: ChangeKind, id: &str, severity: Option<&str>, fixed_in: Option<&str>) -> Change {
+pub(in crate::notify) fn change(
+    kind: ChangeKind,
+    id: &str,
+    severity: Option<&str>,
+    fixed_in: Option<&str>,
+) -> Change {
     Change {
         change: kind,
         id: id.to_owned(),
@@ -50,7 +55,7 @@ pub(super) fn change(kind: ChangeKind, id: &str, severity: Option<&str>, fixed_i
 }
 
 /// Two added, one changed, one removed; one more was added that is not named.
-pub(super) fn changes() -> Changes {
+pub(in crate::notify) fn changes() -> Changes {
     let mut known = change(ChangeKind::Added, "CVE-2029-1", Some("critical"), Some("3.0.2"));
     known.is_exploited = true;
     known.link = "https://advisories.example/CVE-2029-1".to_owned();
@@ -78,7 +83,7 @@ pub(super) fn changes() -> Changes {
     }
 }
 
-pub(super) fn scan_ended(state: &str) -> ScanEnded {
+pub(in crate::notify) fn scan_ended(state: &str) -> ScanEnded {
     let found = Found {
         database: "sha256:new".to_owned(),
         packages: 120,
@@ -101,10 +106,11 @@ pub(super) fn scan_ended(state: &str) -> ScanEnded {
     }
 }
 
-pub(super) const IMAGE: &str = "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+pub(in crate::notify) const IMAGE: &str =
+    "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
 /// One of each sort.
-pub(super) fn all() -> Vec<Occurrence> {
+pub(in crate::notify) fn all() -> Vec<Occurrence> {
     let feed = |state: &str| FeedChange {
         state: state.to_owned(),
         title: "Known <exploited> vulnerabilities".to_owned(),
