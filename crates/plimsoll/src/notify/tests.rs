@@ -14,11 +14,7 @@ use crate::rematch::tests::fleet;
 
 pub(super) mod samples;
 
-#[path = "../../tests/support/receivers.rs"]
-#[allow(dead_code)]
-mod receivers;
-
-use receivers::{HookServer, MailServer, Tls};
+use crate::mail::receivers::{HookServer, MailServer, Tls};
 
 const SECRET: &str = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OTHER_SECRET: &str = "c2hpcHMgYWhveSwgc2hpcHMgYWhveSwgYWhveQ==";
