@@ -8,7 +8,6 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -16,13 +15,17 @@ use jiff::Timestamp;
 use crate::{NewEvent, StoreError};
 
 mod bell;
+mod place;
 mod pool;
+mod postgres;
 mod sqlite;
+mod tls;
 mod value;
 
 use bell::Bell;
+use postgres::Postgres;
 use sqlite::Sqlite;
-pub(crate) use value::{Columns, Value, clean, json};
+pub(crate) use value::{Columns, Value, as_kept, clean, json};
 
 /// How often a transaction is tried that loses against others.
 pub(crate) const TRIES_MAX: u32 = 8;
@@ -32,6 +35,12 @@ const PAUSE: Duration = Duration::from_millis(4);
 
 /// The longest wait.
 const PAUSE_MAX: Duration = Duration::from_millis(250);
+
+/// How long those who wait for events believe that no other process has written to the same file.
+const POLL_OTHER_PROCESSES: Duration = Duration::from_millis(250);
+
+/// How long they believe that the listener hears all there is.
+const POLL_BESIDE_LISTENING: Duration = Duration::from_secs(2);
 
 /// What only one transaction does at a time, over all replicas.
 #[derive(Clone, Copy, Debug)]
@@ -48,19 +57,35 @@ pub(crate) enum Alone {
     Migrating,
 }
 
+/// What a connection is asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    /// Changes something.
+    Write,
+    /// Asks several questions about one state of everything.
+    Read,
+    /// Asks one question.
+    Ask,
+}
+
 /// An engine.
 pub(crate) enum Engine {
-    Sqlite(Sqlite, Arc<Bell>),
+    Sqlite(Sqlite, Bell),
+    Postgres(Box<Postgres>),
 }
 
 impl Engine {
     pub(crate) fn open(place: &str) -> Result<Engine, StoreError> {
-        Ok(Engine::Sqlite(Sqlite::open(place)?, Arc::default()))
+        Ok(match place::is_postgres(place) {
+            true => Engine::Postgres(Box::new(Postgres::open(place)?)),
+            false => Engine::Sqlite(Sqlite::open(place)?, Bell::default()),
+        })
     }
 
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Engine::Sqlite(..) => "sqlite",
+            Engine::Postgres(_) => "postgresql",
         }
     }
 
@@ -69,7 +94,7 @@ impl Engine {
         &self,
         work: impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.tried(true, work)
+        self.tried(Mode::Write, work)
     }
 
     /// Runs work that reads, on one state of everything.
@@ -77,72 +102,61 @@ impl Engine {
         &self,
         work: impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.tried(false, work)
+        self.tried(Mode::Read, work)
     }
 
     /// One question.
     pub(crate) fn query(&self, sql: &str, values: &[Value]) -> Result<Vec<Columns>, StoreError> {
-        self.read(|transaction| transaction.query(sql, values))
+        self.tried(Mode::Ask, |transaction| transaction.query(sql, values))
     }
 
     fn tried<T>(
         &self,
-        writes: bool,
+        mode: Mode,
         mut work: impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let mut tries = 0;
         loop {
             tries += 1;
-            match self.once(writes, &mut work) {
+            let done = match self {
+                Engine::Sqlite(sqlite, _) => in_sqlite(sqlite, mode, &mut work),
+                Engine::Postgres(postgres) => in_postgres(postgres, mode, &mut work),
+            };
+            match done {
+                Ok((done, has_events)) => {
+                    if has_events {
+                        self.bell().ring();
+                    }
+                    return Ok(done);
+                }
                 Err(StoreError::Conflict(_)) if tries < TRIES_MAX => pause(tries),
-                done => return done,
+                Err(error) => return Err(error),
             }
         }
     }
 
-    fn once<T>(
-        &self,
-        writes: bool,
-        work: &mut impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
-    ) -> Result<T, StoreError> {
-        match self {
-            Engine::Sqlite(sqlite, bell) => {
-                let mut connection = if writes { sqlite.writer()? } else { sqlite.reader()? };
-                connection.batch(if writes { "BEGIN IMMEDIATE" } else { "BEGIN" })?;
-                let mut transaction =
-                    Transaction { session: Session::Sqlite(&connection), events: Vec::new() };
-                let done = transaction.run(work).and_then(|done| {
-                    connection.batch("COMMIT")?;
-                    Ok(done)
-                });
-                if done.is_err() && connection.batch("ROLLBACK").is_err() {
-                    connection.is_broken = true;
-                }
-                let (done, has_events) = done?;
-                if has_events {
-                    bell.ring();
-                }
-                Ok(done)
-            }
-        }
-    }
-
-    /// How many events there were; to be given to [`Engine::wait`].
+    /// How often events were heard of; to be given to [`Engine::wait`].
     pub(crate) fn heard(&self) -> u64 {
+        if let Engine::Postgres(postgres) = self {
+            postgres.listen();
+        }
         self.bell().rung()
     }
 
-    /// Waits until there are events that were not heard, at most so long, and at most as long as it is sensible to
+    /// Waits until there are events that were not heard of, at most so long, and at most as long as it is sensible to
     /// believe that nobody else has any.
     pub(crate) fn wait(&self, heard: u64, wait: Duration) {
-        match self {
-            Engine::Sqlite(_, bell) => bell.wait(heard, wait.min(bell::POLL_OTHER_PROCESSES)),
-        }
+        let believed = match self {
+            Engine::Sqlite(..) => POLL_OTHER_PROCESSES,
+            Engine::Postgres(_) => POLL_BESIDE_LISTENING,
+        };
+        self.bell().wait(heard, wait.min(believed));
     }
 
     fn bell(&self) -> &Bell {
         match self {
             Engine::Sqlite(_, bell) => bell,
+            Engine::Postgres(postgres) => &postgres.bell,
         }
     }
 }
@@ -153,8 +167,58 @@ impl fmt::Debug for Engine {
     }
 }
 
+/// Does work once; also says whether it had events.
+fn in_sqlite<T>(
+    sqlite: &Sqlite,
+    mode: Mode,
+    work: &mut impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<(T, bool), StoreError> {
+    let mut connection = if mode == Mode::Write { sqlite.writer()? } else { sqlite.reader()? };
+    let (begin, end) = match mode {
+        Mode::Write => ("BEGIN IMMEDIATE", "COMMIT"),
+        Mode::Read => ("BEGIN", "COMMIT"),
+        Mode::Ask => ("", ""),
+    };
+    connection.batch(begin)?;
+    let done = Transaction::of(Session::Sqlite(&connection)).run(work);
+    let done = done.and_then(|done| connection.batch(end).map(|()| done));
+    if done.is_err() && mode != Mode::Ask && connection.batch("ROLLBACK").is_err() {
+        connection.is_broken = true;
+    }
+    done
+}
+
+/// The same in PostgreSQL. Work is begun with an answer from the connection, so that one that was lost is noticed
+/// before it; one question is asked as a transaction of its own, and again where the connection was lost.
+fn in_postgres<T>(
+    postgres: &Postgres,
+    mode: Mode,
+    work: &mut impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<(T, bool), StoreError> {
+    let mut connection = postgres.connection(match mode {
+        Mode::Write => "BEGIN",
+        Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        Mode::Ask => "",
+    })?;
+    let done = Transaction::of(Session::Postgres(&mut connection)).run(work);
+    let done = done.and_then(|(done, has_events)| {
+        connection.batch(match (mode, has_events) {
+            (Mode::Ask, _) => return Ok((done, false)),
+            (_, true) => "NOTIFY plimsoll_events; COMMIT",
+            (_, false) => "COMMIT",
+        })?;
+        Ok((done, has_events))
+    });
+    if let Err(error) = &done {
+        let is_lost = matches!(error, StoreError::Unavailable(_)) || connection.is_closed();
+        connection.is_broken = is_lost || (mode != Mode::Ask && connection.batch("ROLLBACK").is_err());
+    }
+    done
+}
+
 enum Session<'s> {
     Sqlite(&'s sqlite::Connection),
+    Postgres(&'s mut postgres::Connection),
 }
 
 /// A transaction that is open.
@@ -164,12 +228,16 @@ pub(crate) struct Transaction<'s> {
     events: Vec<(NewEvent, Timestamp)>,
 }
 
-impl Transaction<'_> {
+impl<'s> Transaction<'s> {
+    fn of(session: Session<'s>) -> Transaction<'s> {
+        Transaction { session, events: Vec::new() }
+    }
+
     fn run<T>(
-        &mut self,
+        mut self,
         work: &mut impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
     ) -> Result<(T, bool), StoreError> {
-        let done = work(self)?;
+        let done = work(&mut self)?;
         Ok((done, self.number_events()?))
     }
 
@@ -177,6 +245,7 @@ impl Transaction<'_> {
     pub(crate) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
         match &mut self.session {
             Session::Sqlite(connection) => connection.execute(sql, values),
+            Session::Postgres(connection) => connection.execute(sql, values),
         }
     }
 
@@ -184,6 +253,7 @@ impl Transaction<'_> {
     pub(crate) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Columns>, StoreError> {
         let rows = match &mut self.session {
             Session::Sqlite(connection) => connection.query(sql, values)?,
+            Session::Postgres(connection) => connection.query(sql, values)?,
         };
         Ok(rows.into_iter().map(Columns::of).collect())
     }
@@ -197,13 +267,15 @@ impl Transaction<'_> {
     pub(crate) fn batch(&mut self, sql: &str) -> Result<(), StoreError> {
         match &mut self.session {
             Session::Sqlite(connection) => connection.batch(sql),
+            Session::Postgres(connection) => connection.batch(sql),
         }
     }
 
     /// Does what follows alone. Must be the first thing in a transaction. Whoever writes to SQLite is alone anyway.
-    pub(crate) fn alone(&mut self, _: Alone) -> Result<(), StoreError> {
+    pub(crate) fn alone(&mut self, what: Alone) -> Result<(), StoreError> {
         match &mut self.session {
             Session::Sqlite(_) => Ok(()),
+            Session::Postgres(connection) => connection.alone(what),
         }
     }
 

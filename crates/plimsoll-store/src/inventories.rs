@@ -28,6 +28,9 @@ const IMAGES_AT_ONCE_MAX: u32 = 4096;
 /// Names that are looked up at once.
 const NAMES_AT_ONCE_MAX: usize = 500;
 
+/// Longest name that is kept as it is, for looking up.
+const NAME_BYTES_MAX: usize = 1024;
+
 /// Packages that are read or forgotten at once.
 const PACKAGES_AT_ONCE_MAX: u32 = 10_000;
 
@@ -125,7 +128,7 @@ impl Store {
         each: &mut dyn FnMut(PackageRow),
     ) -> Result<(), StoreError> {
         let mut names: Vec<(String, String)> =
-            names.iter().map(|(namespace, name)| (clean(namespace), clean(name))).collect();
+            names.iter().map(|(namespace, name)| (clean(namespace), indexed(name))).collect();
         // Nobody judges what is looked up by nothing.
         names.retain(|(namespace, name)| !namespace.is_empty() && !name.is_empty());
         names.sort_unstable();
@@ -240,7 +243,7 @@ impl Encoded {
     }
 }
 
-/// A package as all images share it: what matching looks at, and nothing of where it lies.
+/// A package as all images share it: its purl and what matching looks at, and nothing of where it lies.
 ///
 /// The release matters to what a distribution judges. The owner of a language package matters where it is judged
 /// instead, and such a package is looked up by nothing. The hash is of the whole, so that nobody can make a package of
@@ -262,7 +265,15 @@ fn shared(distro: Option<&Release>, package: &Package, name: Option<(String, Str
     hash.update([u8::from(is_judged)]);
     hash.update(&body);
     let hash = hex(&hash.finalize()[..16]);
-    EncodedPackage { hash, namespace: clean(&namespace), name: clean(&name), body }
+    EncodedPackage { hash, namespace: clean(&namespace), name: indexed(&name), body }
+}
+
+/// A name as it is found by. An index takes no text of any length, and an image may name its packages as it likes.
+fn indexed(name: &str) -> String {
+    match name.len() {
+        0..=NAME_BYTES_MAX => clean(name),
+        _ => format!("sha256:{}", hex(&Sha256::digest(name.as_bytes()))),
+    }
 }
 
 /// Keeps an inventory in place of an older one. [`Alone::Numbering`] is held.

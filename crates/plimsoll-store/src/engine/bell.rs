@@ -3,9 +3,6 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
-/// How long those who wait believe that no other process has written to the same file.
-pub(super) const POLL_OTHER_PROCESSES: Duration = Duration::from_millis(250);
-
 /// Counts how often it was rung.
 #[derive(Default)]
 pub(crate) struct Bell {

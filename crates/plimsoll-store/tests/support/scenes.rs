@@ -42,12 +42,7 @@ pub(crate) fn asked(byte: u8) -> Submission {
 
 /// A name that somebody asks for.
 pub(crate) fn named(reference: &str) -> Submission {
-    Submission {
-        digest: None,
-        kind: ScanKind::Reference,
-        reference: reference.to_owned(),
-        ..asked(0)
-    }
+    Submission { digest: None, kind: ScanKind::Reference, reference: reference.to_owned(), ..asked(0) }
 }
 
 /// A claim without limits.
@@ -116,7 +111,12 @@ pub(crate) fn inventory(byte: u8, packages: Vec<Package>) -> InventoryRow {
             reference: format!("registry.example/shop/web@{}", digest(byte)),
             digest: Some(digest(byte)),
             config_digest: Some(digest(201)),
-            platform: Platform { os: "linux".to_owned(), architecture: "arm".to_owned(), variant: Some("v7".to_owned()), os_version: None },
+            platform: Platform {
+                os: "linux".to_owned(),
+                architecture: "arm".to_owned(),
+                variant: Some("v7".to_owned()),
+                os_version: None,
+            },
             layers: vec![Layer {
                 digest: digest(200),
                 diff_id: None,
@@ -127,7 +127,11 @@ pub(crate) fn inventory(byte: u8, packages: Vec<Package>) -> InventoryRow {
         },
         inventory: Inventory {
             distro: Some(Release { distro: debian, release: "12".to_owned() }),
-            os_release: Some(OsRelease { id: "debian".to_owned(), version_id: Some("12".to_owned()), ..OsRelease::default() }),
+            os_release: Some(OsRelease {
+                id: "debian".to_owned(),
+                version_id: Some("12".to_owned()),
+                ..OsRelease::default()
+            }),
             packages,
             gaps: vec![Gap::new(GapKind::LimitReached, "/x", "it is too large")],
         },

@@ -1,0 +1,171 @@
+//! Settings, duties, counts, layers, tags and opening.
+
+use plimsoll_core::scan::ScanState;
+use plimsoll_store::{EventKind, Repository, Store, Tag, TagFilter};
+
+use crate::scenes::{asked, at, claimed, deb, digest, done, named};
+
+crate::scenarios! {
+    settings_are_shared,
+    a_duty_has_one_holder,
+    everything_is_counted,
+    layers_are_kept_by_rules,
+    what_nothing_needs_is_forgotten,
+    tags_come_move_and_go,
+    tags_are_listed,
+    many_open_at_once,
+}
+
+fn settings_are_shared(store: &Store, place: &str) {
+    store.ping().unwrap();
+    assert_eq!(store.setting("a").unwrap(), None);
+    store.set_setting("a", "1").unwrap();
+    store.set_setting("a", "2").unwrap();
+    assert_eq!(Store::open(place).unwrap().setting("a").unwrap().as_deref(), Some("2"));
+}
+
+fn a_duty_has_one_holder(store: &Store, _: &str) {
+    for (holder, until, now, is_taken) in [
+        ("a", 10, 0, true),
+        ("b", 15, 5, false),
+        ("a", 20, 5, true),
+        ("b", 30, 19, false),
+        ("b", 30, 20, true),
+        ("a", 40, 25, false),
+    ] {
+        assert_eq!(store.take_duty("watch", holder, at(until), at(now)).unwrap(), is_taken, "{holder} {now}");
+    }
+    assert!(store.take_duty("other", "a", at(10), at(0)).unwrap());
+}
+
+fn everything_is_counted(store: &Store, _: &str) {
+    assert_eq!(store.counts().unwrap(), plimsoll_store::Counts::default());
+    done(store, 1, vec![deb("a", "1"), deb("b", "1")]);
+    done(store, 2, vec![deb("a", "1"), deb("a", "1")]);
+    store.submit(&asked(3), at(30)).unwrap();
+    store.submit(&asked(4), at(20)).unwrap();
+    store.put_layer(&digest(200), "f", b"facts").unwrap();
+    let counts = store.counts().unwrap();
+    assert_eq!(
+        counts.scans.into_iter().collect::<Vec<_>>(),
+        [(ScanState::Queued, 2), (ScanState::Completed, 2)]
+    );
+    assert_eq!((counts.inventories, counts.layers, counts.packages), (2, 1, 2));
+    assert_eq!(counts.oldest_queued, Some(at(20)));
+}
+
+fn layers_are_kept_by_rules(store: &Store, _: &str) {
+    assert_eq!(store.layer(&digest(1), "f").unwrap(), None);
+    store.put_layer(&digest(1), "f", b"one").unwrap();
+    store.put_layer(&digest(1), "g", b"").unwrap();
+    store.put_layer(&digest(1), "f", b"two\0\xff").unwrap();
+    assert_eq!(store.layer(&digest(1), "f").unwrap().as_deref(), Some(&b"two\0\xff"[..]));
+    assert_eq!(store.layer(&digest(1), "g").unwrap().as_deref(), Some(&b""[..]));
+    assert_eq!(store.layer(&digest(2), "f").unwrap(), None);
+}
+
+fn what_nothing_needs_is_forgotten(store: &Store, _: &str) {
+    done(store, 1, vec![deb("a", "1"), deb("b", "1")]);
+    done(store, 2, vec![deb("c", "1"), deb("b", "1")]);
+    store.put_layer(&digest(200), "old", b"facts").unwrap();
+    store.put_layer(&digest(200), "new", b"facts").unwrap();
+    store.put_layer(&digest(99), "new", b"facts").unwrap();
+    let name = store.submit(&named("registry.example/shop/web:1"), at(0)).unwrap().scan;
+    store.cancel(&name.id, at(5)).unwrap();
+    store.forget(digest(1).as_str(), at(6)).unwrap();
+    store.prune(at(5)).unwrap();
+    assert!(store.scan(&name.id).unwrap().is_some());
+    assert_eq!(store.counts().unwrap().packages, 2);
+    assert!(store.layer(&digest(200), "new").unwrap().is_some());
+    assert!(store.layer(&digest(200), "old").unwrap().is_none());
+    assert!(store.layer(&digest(99), "new").unwrap().is_none());
+    store.prune(at(6)).unwrap();
+    assert!(store.scan(&name.id).unwrap().is_none());
+    assert!(store.scan(digest(2).as_str()).unwrap().is_some());
+    // Numbers of what was forgotten are not given again.
+    done(store, 3, vec![deb("d", "1")]);
+    let mut last = 0;
+    let names = [("debian:12".to_owned(), "d-src".to_owned())];
+    store.packages_named(&names, &mut |package| last = package.number).unwrap();
+    assert_eq!(last, 4);
+    drop(claimed(store, 4));
+}
+
+fn tag(name: &str, byte: u8, seen: i64) -> Tag {
+    let (repository, tag) = name.split_once(':').unwrap();
+    Tag {
+        registry: "r:5000".to_owned(),
+        repository: repository.to_owned(),
+        tag: tag.to_owned(),
+        digest: digest(byte),
+        since: at(seen),
+        seen_at: at(seen),
+    }
+}
+
+fn tags_come_move_and_go(store: &Store, _: &str) {
+    let first = [tag("a:1", 1, 10), tag("a:2", 2, 10)];
+    assert_eq!(store.note_tags(&first, at(10)).unwrap(), first);
+    assert!(store.note_tags(&[tag("a:1", 1, 20)], at(20)).unwrap().is_empty());
+    let all = TagFilter { rows_max: 10, ..TagFilter::default() };
+    assert_eq!(store.tags(&all).unwrap()[0], Tag { since: at(10), ..tag("a:1", 1, 20) });
+    let moved = [tag("a:1", 3, 30)];
+    assert_eq!(store.note_tags(&moved, at(30)).unwrap(), moved);
+    assert_eq!(store.forget_tags("r:5000", "a", at(30), at(31)).unwrap(), [tag("a:2", 2, 10)]);
+    assert!(store.forget_tags("r:5000", "b", at(90), at(31)).unwrap().is_empty());
+    assert_eq!(store.tags(&all).unwrap(), moved);
+    let events = store.events(0, 10, std::time::Duration::ZERO).unwrap();
+    let seen: Vec<String> = events
+        .iter()
+        .map(|event| {
+            assert_eq!(event.kind, EventKind::TagChanged);
+            let body: serde_json::Value = serde_json::from_str(&event.body).unwrap();
+            let short = |key: &str| body[key].as_str().map_or("-", |digest| &digest[7..9]).to_owned();
+            format!("{} {} {}", event.subject, short("before"), short("digest"))
+        })
+        .collect();
+    assert_eq!(seen, ["r:5000/a:1 - 01", "r:5000/a:2 - 02", "r:5000/a:1 01 03", "r:5000/a:2 02 -"]);
+}
+
+fn tags_are_listed(store: &Store, _: &str) {
+    let tags = [tag("a:Z", 1, 10), tag("a:b", 2, 11), tag("b:a", 1, 12), tag("B:a", 1, 13)];
+    store.note_tags(&tags, at(10)).unwrap();
+    let all = TagFilter { rows_max: 10, ..TagFilter::default() };
+    let names = |filter: &TagFilter| -> Vec<String> {
+        let found = store.tags(filter).unwrap();
+        found.into_iter().map(|tag| format!("{}:{}", tag.repository, tag.tag)).collect()
+    };
+    // By bytes, whatever language the database has.
+    assert_eq!(names(&all), ["B:a", "a:Z", "a:b", "b:a"]);
+    assert_eq!(names(&TagFilter { repository: "a".to_owned(), ..all.clone() }), ["a:Z", "a:b"]);
+    assert_eq!(names(&TagFilter { digest: Some(digest(1)), rows_max: 2, ..all.clone() }), ["B:a", "a:Z"]);
+    let after = ("r:5000".to_owned(), "a".to_owned(), "Z".to_owned());
+    assert_eq!(names(&TagFilter { after: Some(after), ..all }), ["a:b", "b:a"]);
+    let repository = |name: &str, tags, seen| Repository {
+        registry: "r:5000".to_owned(),
+        repository: name.to_owned(),
+        tags,
+        seen_at: at(seen),
+    };
+    let expected = [repository("B", 1, 13), repository("a", 2, 11), repository("b", 1, 12)];
+    assert_eq!(store.repositories(None, 10).unwrap(), expected);
+    assert_eq!(store.repositories(Some(("r:5000", "B")), 1).unwrap(), expected[1..2]);
+}
+
+fn many_open_at_once(store: &Store, place: &str) {
+    // An empty place beside this one; for PostgreSQL the same one with its tables taken away.
+    let place = match store.engine() {
+        "sqlite" => format!("{place}.new"),
+        _ => {
+            let mut client = ::postgres::Client::connect(place, ::postgres::NoTls).unwrap();
+            client.batch_execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").unwrap();
+            place.to_owned()
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| Store::open(&place).unwrap().ping().unwrap());
+        }
+    });
+    assert_eq!(Store::open(&place).unwrap().last_event().unwrap(), 0);
+}

@@ -1,0 +1,415 @@
+//! From submission to a final state, one worker at a time.
+
+use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_store::{
+    Change, Child, Claim, Outcome, Priority, Progress, Scan, ScanFilter, ScanKind, Store, Submission,
+};
+
+use crate::scenes::{any, asked, at, claimed, completed, deb, digest, done, inventory, judged, named};
+
+crate::scenarios! {
+    a_submission_is_queued_once,
+    what_is_more_urgent_moves_forward,
+    a_name_that_is_being_resolved_is_found_again,
+    a_name_leads_to_a_scan,
+    an_index_leads_to_its_images,
+    outcomes_lead_to_states,
+    what_ended_is_queued_again_where_it_should,
+    attempts_end,
+    what_is_handed_back_does_not_count,
+    feeds_are_awaited,
+    other_rules_scan_again,
+    cancelling_takes_effect_at_once_or_at_the_next_beat,
+    finishing_twice_is_finishing_once,
+    what_is_forgotten_is_gone,
+    scans_are_listed,
+    secrets_go_with_the_end,
+    texts_from_outside_are_kept_as_far_as_they_can_be,
+}
+
+fn scan(store: &Store, byte: u8) -> Scan {
+    store.scan(digest(byte).as_str()).expect("it answers").expect("it is known")
+}
+
+fn a_submission_is_queued_once(store: &Store, _: &str) {
+    let first = store.submit(&asked(1), at(0)).unwrap();
+    assert_eq!((first.is_new, first.is_queued), (true, true));
+    let scan = first.scan;
+    assert_eq!((scan.state, scan.reason, scan.position), (ScanState::Queued, Reason::Asked, Some(0)));
+    assert_eq!((scan.id.as_str(), scan.kind), (digest(1).as_str(), ScanKind::Image));
+    assert_eq!((scan.attempt, scan.attempts_max, scan.queued_at, scan.since), (0, 3, at(0), at(0)));
+    let second = store.submit(&asked(1), at(1)).unwrap();
+    assert_eq!((second.is_new, second.is_queued, second.scan.queued_at), (false, false, at(0)));
+    let other = store.submit(&asked(2), at(2)).unwrap();
+    assert_eq!((other.is_new, other.scan.position), (true, Some(1)));
+    assert!(store.scan("sha256:none").unwrap().is_none());
+    // What is returned is what is found later, to the last digit.
+    let now = at(3) + jiff::SignedDuration::from_nanos(123_456_789);
+    let third = store.submit(&asked(3), now).unwrap().scan;
+    let found = store.scan(&third.id).unwrap().unwrap();
+    assert_eq!(format!("{third:?}"), format!("{found:?}"));
+}
+
+fn what_is_more_urgent_moves_forward(store: &Store, _: &str) {
+    let watched = |byte| Submission { priority: Priority::Watched, reason: Reason::Watched, ..asked(byte) };
+    store.submit(&watched(1), at(0)).unwrap();
+    store.submit(&watched(2), at(1)).unwrap();
+    assert_eq!(scan(store, 2).position, Some(1));
+    store.submit(&Submission { source: b"newer".to_vec(), ..asked(2) }, at(2)).unwrap();
+    let moved = scan(store, 2);
+    assert_eq!((moved.position, moved.priority, moved.queued_at), (Some(0), Priority::Asked, at(1)));
+    // What is less urgent moves nothing back.
+    store.submit(&Submission { source: b"newest".to_vec(), ..watched(2) }, at(3)).unwrap();
+    assert_eq!(scan(store, 2).priority, Priority::Asked);
+    let first = store.claim(&any("w", 60), at(4)).unwrap().unwrap();
+    assert_eq!((first.scan.id.as_str(), first.source.as_slice()), (digest(2).as_str(), &b"newest"[..]));
+    // The first one has no other before it any more.
+    assert_eq!(scan(store, 1).position, Some(0));
+    assert_eq!(scan(store, 2).position, None);
+}
+
+fn a_name_that_is_being_resolved_is_found_again(store: &Store, _: &str) {
+    let first = store.submit(&named("registry.example/shop/web:1"), at(0)).unwrap();
+    assert!(first.is_new && first.scan.id.starts_with("ref-") && first.scan.id.len() == 36, "{first:?}");
+    assert_eq!((first.scan.kind, first.scan.digest), (ScanKind::Reference, None));
+    let again = store.submit(&named("registry.example/shop/web:1"), at(1)).unwrap();
+    assert_eq!((again.is_new, &again.scan.id), (false, &first.scan.id));
+    let other = store.submit(&named("registry.example/shop/web:2"), at(1)).unwrap();
+    assert!(other.is_new && other.scan.id != first.scan.id);
+    // Also while a worker has it.
+    let claimed = store.claim(&any("w", 60), at(2)).unwrap().unwrap();
+    assert_eq!(claimed.scan.id, first.scan.id);
+    let again = store.submit(&named("registry.example/shop/web:1"), at(3)).unwrap();
+    assert_eq!(again.scan.id, first.scan.id);
+    // Once it is resolved, it may lead elsewhere.
+    assert!(store.finish(&claimed.lease, &Outcome::Resolved(Box::new(asked(1))), at(4)).unwrap());
+    let after = store.submit(&named("registry.example/shop/web:1"), at(5)).unwrap();
+    assert!(after.is_new && after.scan.id != first.scan.id);
+}
+
+fn a_name_leads_to_a_scan(store: &Store, _: &str) {
+    let name = store.submit(&named("registry.example/shop/web:1"), at(0)).unwrap().scan;
+    let lease = store.claim(&any("w", 60), at(1)).unwrap().unwrap().lease;
+    assert!(store.finish(&lease, &Outcome::Resolved(Box::new(named("x"))), at(2)).is_err());
+    assert!(store.finish(&lease, &Outcome::Resolved(Box::new(asked(1))), at(2)).unwrap());
+    let name = store.scan(&name.id).unwrap().unwrap();
+    assert_eq!(name.successor.as_deref(), Some(digest(1).as_str()));
+    assert_eq!(
+        (name.state, name.reason, name.digest),
+        (ScanState::Completed, Reason::Complete, Some(digest(1)))
+    );
+    assert_eq!(scan(store, 1).state, ScanState::Queued);
+}
+
+fn an_index_leads_to_its_images(store: &Store, _: &str) {
+    done(store, 3, Vec::new());
+    store.submit(&Submission { kind: ScanKind::Digest, ..asked(1) }, at(10)).unwrap();
+    let lease = store.claim(&any("w", 60), at(11)).unwrap().unwrap().lease;
+    let child = |byte, platform: &str, is_attestation| Child {
+        digest: digest(byte),
+        platform: platform.to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        size: 1000 + u64::from(byte),
+        is_attestation,
+    };
+    let children = vec![child(3, "linux/arm64", false), child(2, "linux/amd64", false), child(4, "", true)];
+    let submissions = vec![asked(3), asked(2)];
+    let outcome = Outcome::Index { children: children.clone(), submissions };
+    assert!(store.finish(&lease, &outcome, at(12)).unwrap());
+    let index = scan(store, 1);
+    assert_eq!(
+        (index.kind, index.state, &index.children),
+        (ScanKind::Index, ScanState::Completed, &children)
+    );
+    assert_eq!(index.index_state.as_deref(), Some("rules-1"));
+    assert_eq!(scan(store, 2).state, ScanState::Queued);
+    // What is known already is not scanned again.
+    assert_eq!(scan(store, 3).state, ScanState::Completed);
+    assert!(store.scan(digest(4).as_str()).unwrap().is_none());
+    for byte in [2, 3, 4] {
+        assert_eq!(store.parents(&digest(byte)).unwrap(), [digest(1)]);
+    }
+    assert!(store.parents(&digest(1)).unwrap().is_empty());
+    // An index that is known is not read again.
+    assert!(!store.submit(&Submission { kind: ScanKind::Digest, ..asked(1) }, at(13)).unwrap().is_queued);
+}
+
+fn outcomes_lead_to_states(store: &Store, _: &str) {
+    let ended = |state, reason| Outcome::Ended { state, reason, detail: "why".to_owned() };
+    let retry = Outcome::Retry { reason: Reason::RateLimited, detail: "later".to_owned(), at: at(90) };
+    let awaiting = Outcome::Awaiting {
+        inventory: Box::new(inventory(7, Vec::new())),
+        reason: Reason::FeedsAwaited,
+        awaited: vec!["debian-tracker".to_owned()],
+        detail: "no feeds".to_owned(),
+    };
+    let table = [
+        (
+            1,
+            ended(ScanState::Unsupported, Reason::ArtifactType),
+            ScanState::Unsupported,
+            Reason::ArtifactType,
+        ),
+        (2, ended(ScanState::Failed, Reason::NotFound), ScanState::Failed, Reason::NotFound),
+        (3, ended(ScanState::Cancelled, Reason::ByRequest), ScanState::Cancelled, Reason::ByRequest),
+        (4, retry, ScanState::Retrying, Reason::RateLimited),
+        (5, Outcome::HandedBack, ScanState::Queued, Reason::HandedBack),
+        (6, completed(inventory(6, vec![deb("a", "1")])), ScanState::Completed, Reason::Complete),
+        (7, awaiting, ScanState::FeedsNotLoaded, Reason::FeedsAwaited),
+    ];
+    for (byte, outcome, state, reason) in table {
+        let lease = claimed(store, byte).lease;
+        let change = |state| Change { state, detail: "on its way".to_owned(), kind: None };
+        for on_the_way in [ScanState::Indexing, ScanState::Matching] {
+            assert!(store.advance(&lease, &change(on_the_way), at(2)).unwrap());
+            let scan = scan(store, byte);
+            assert_eq!((scan.state, scan.detail.as_str(), scan.since), (on_the_way, "on its way", at(2)));
+        }
+        let progress = Progress { layers_done: 1, layers: 2, bytes_done: 3, bytes: u64::from(u32::MAX) + 1 };
+        assert!(store.beat(&lease, at(70), Some(progress), at(3)).unwrap().is_held);
+        assert_eq!(scan(store, byte).progress, Some(progress));
+        assert!(store.beat(&lease, at(70), None, at(3)).unwrap().is_held);
+        assert_eq!(scan(store, byte).progress, Some(progress));
+        assert!(store.finish(&lease, &outcome, at(5)).unwrap());
+        let scan = scan(store, byte);
+        assert_eq!((scan.state, scan.reason, scan.since), (state, reason, at(5)), "{byte}");
+        assert_eq!(scan.finished_at, state.is_final().then(|| at(5)));
+        assert_eq!(scan.progress, None);
+        assert!(!store.advance(&lease, &change(ScanState::Matching), at(6)).unwrap());
+        assert!(!store.beat(&lease, at(90), None, at(6)).unwrap().is_held);
+    }
+    let completed = scan(store, 6);
+    assert_eq!((completed.judged, completed.index_state.as_deref()), (Some(judged()), Some("rules-1")));
+    assert_eq!(
+        (scan(store, 4).retry_at, scan(store, 7).awaited),
+        (Some(at(90)), vec!["debian-tracker".to_owned()])
+    );
+}
+
+fn what_ended_is_queued_again_where_it_should(store: &Store, _: &str) {
+    let ended = |state, reason| Outcome::Ended { state, reason, detail: String::new() };
+    let forced = |byte| Submission { is_forced: true, ..asked(byte) };
+    let other_rules = |byte| Submission { index_state: "rules-2".to_owned(), ..asked(byte) };
+    let unsupported = ended(ScanState::Unsupported, Reason::ArtifactType);
+    let table = [
+        (1, completed(inventory(1, Vec::new())), asked(1), false),
+        (2, completed(inventory(2, Vec::new())), forced(2), true),
+        (3, completed(inventory(3, Vec::new())), other_rules(3), true),
+        (4, ended(ScanState::Failed, Reason::NotFound), asked(4), true),
+        (5, ended(ScanState::Cancelled, Reason::ByRequest), asked(5), true),
+        (6, unsupported.clone(), asked(6), false),
+        (7, unsupported, other_rules(7), true),
+    ];
+    for (byte, outcome, submission, is_queued) in table {
+        let lease = claimed(store, byte).lease;
+        assert!(store.finish(&lease, &outcome, at(5)).unwrap());
+        let again = store.submit(&submission, at(6)).unwrap();
+        assert_eq!((again.is_new, again.is_queued), (false, is_queued), "{byte}");
+        if is_queued {
+            let scan = again.scan;
+            assert_eq!((scan.state, scan.attempt, scan.started_at), (ScanState::Queued, 0, None));
+            assert_eq!((scan.queued_at, scan.finished_at, scan.detail.as_str()), (at(6), None, ""));
+        }
+    }
+}
+
+fn attempts_end(store: &Store, _: &str) {
+    store.submit(&asked(1), at(0)).unwrap();
+    for attempt in 1..=3_u32 {
+        let now = i64::from(attempt) * 10;
+        let claimed = store.claim(&any("w", now + 5), at(now)).unwrap().unwrap();
+        assert_eq!((claimed.scan.attempt, claimed.scan.started_at), (attempt, Some(at(10))));
+        let outcome = Outcome::Retry {
+            reason: Reason::RegistryUnavailable,
+            detail: "502".to_owned(),
+            at: at(now + 10),
+        };
+        assert!(store.finish(&claimed.lease, &outcome, at(now + 1)).unwrap());
+        // Not before its time.
+        assert!(store.claim(&any("w", now + 5), at(now + 9)).unwrap().is_none());
+    }
+    let scan = scan(store, 1);
+    assert_eq!((scan.state, scan.reason), (ScanState::Failed, Reason::AttemptsExhausted));
+    assert_eq!((scan.detail.as_str(), scan.retry_at), ("502", None));
+    assert!(store.claim(&any("w", 100), at(99)).unwrap().is_none());
+}
+
+fn what_is_handed_back_does_not_count(store: &Store, _: &str) {
+    store.submit(&Submission { attempts_max: 1, ..asked(1) }, at(0)).unwrap();
+    for now in [1, 2, 3] {
+        let claimed = store.claim(&any("w", 60), at(now)).unwrap().unwrap();
+        assert_eq!((claimed.scan.attempt, claimed.source.as_slice()), (1, &b"token"[..]));
+        assert!(store.finish(&claimed.lease, &Outcome::HandedBack, at(now)).unwrap());
+        let scan = scan(store, 1);
+        assert_eq!((scan.state, scan.attempt, scan.queued_at), (ScanState::Queued, 0, at(0)));
+    }
+}
+
+fn feeds_are_awaited(store: &Store, _: &str) {
+    let lease = claimed(store, 1).lease;
+    let outcome = Outcome::Awaiting {
+        inventory: Box::new(inventory(1, vec![deb("a", "1")])),
+        reason: Reason::NoDatabase,
+        awaited: vec!["x".to_owned()],
+        detail: String::new(),
+    };
+    assert!(store.finish(&lease, &outcome, at(2)).unwrap());
+    assert!(store.claim(&any("w", 60), at(3)).unwrap().is_none());
+    assert!(store.inventory(&digest(1)).unwrap().is_some());
+    assert!(!store.submit(&asked(1), at(4)).unwrap().is_queued);
+    assert_eq!(store.wake_awaiting(at(5)).unwrap(), 1);
+    assert_eq!(store.wake_awaiting(at(5)).unwrap(), 0);
+    let woken = scan(store, 1);
+    assert_eq!((woken.state, woken.awaited, woken.attempt), (ScanState::Queued, Vec::new(), 0));
+    assert_eq!(woken.index_state.as_deref(), Some("rules-1"));
+    let lease = store.claim(&any("w", 60), at(6)).unwrap().unwrap().lease;
+    assert!(store.finish(&lease, &completed(inventory(1, vec![deb("a", "1")])), at(7)).unwrap());
+}
+
+fn other_rules_scan_again(store: &Store, _: &str) {
+    for byte in [1, 2, 3] {
+        let lease = claimed(store, byte).lease;
+        let end = at(10 + i64::from(byte));
+        assert!(store.finish(&lease, &completed(inventory(byte, Vec::new())), end).unwrap());
+    }
+    assert_eq!(store.queue_rescans("rules-1", 10, at(20)).unwrap(), 0);
+    assert_eq!(store.queue_rescans("rules-2", 2, at(20)).unwrap(), 2);
+    let states = [1, 2, 3].map(|byte| scan(store, byte).state);
+    assert_eq!(states, [ScanState::Completed, ScanState::Queued, ScanState::Queued]);
+    let queued = scan(store, 3);
+    assert_eq!((queued.reason, queued.priority), (Reason::Rescan, Priority::Rescan));
+    // What was found before stays until there is something better.
+    assert_eq!(queued.judged, Some(judged()));
+    assert_eq!(store.queue_rescans("rules-2", 10, at(21)).unwrap(), 1);
+    assert_eq!(store.queue_rescans("rules-2", 10, at(22)).unwrap(), 0);
+}
+
+fn cancelling_takes_effect_at_once_or_at_the_next_beat(store: &Store, _: &str) {
+    assert!(!store.cancel("sha256:none", at(0)).unwrap());
+    store.submit(&asked(1), at(0)).unwrap();
+    assert!(store.cancel(digest(1).as_str(), at(1)).unwrap());
+    let scan_1 = scan(store, 1);
+    assert_eq!((scan_1.state, scan_1.reason), (ScanState::Cancelled, Reason::ByRequest));
+    assert!(!store.cancel(digest(1).as_str(), at(2)).unwrap());
+    assert!(store.claim(&any("w", 60), at(2)).unwrap().is_none());
+
+    let ended =
+        Outcome::Ended { state: ScanState::Cancelled, reason: Reason::ByRequest, detail: String::new() };
+    let retry = Outcome::Retry { reason: Reason::TimedOut, detail: String::new(), at: at(90) };
+    for (byte, outcome) in [(2, ended), (3, retry), (4, Outcome::HandedBack)] {
+        let lease = claimed(store, byte).lease;
+        assert!(!store.beat(&lease, at(60), None, at(2)).unwrap().is_cancelled);
+        assert!(store.cancel(digest(byte).as_str(), at(3)).unwrap());
+        assert_eq!(scan(store, byte).state, ScanState::Fetching);
+        let beat = store.beat(&lease, at(60), None, at(4)).unwrap();
+        assert!(beat.is_held && beat.is_cancelled);
+        assert!(store.finish(&lease, &outcome, at(5)).unwrap());
+        assert_eq!(scan(store, byte).state, ScanState::Cancelled, "{byte}");
+        // Asked for again, nobody remembers that it was called off.
+        store.submit(&asked(byte), at(6)).unwrap();
+        let lease = store.claim(&any("w", 60), at(7)).unwrap().unwrap().lease;
+        assert!(!store.beat(&lease, at(60), None, at(8)).unwrap().is_cancelled);
+        assert!(store.finish(&lease, &completed(inventory(byte, Vec::new())), at(9)).unwrap());
+    }
+    // A worker that is gone does not delay it.
+    let lease = claimed(store, 5).lease;
+    assert!(store.cancel(digest(5).as_str(), at(61)).unwrap());
+    assert_eq!(scan(store, 5).state, ScanState::Cancelled);
+    assert!(!store.beat(&lease, at(99), None, at(62)).unwrap().is_held);
+    assert!(!store.finish(&lease, &Outcome::HandedBack, at(62)).unwrap());
+}
+
+fn finishing_twice_is_finishing_once(store: &Store, _: &str) {
+    let lease = claimed(store, 1).lease;
+    let outcome = completed(inventory(1, Vec::new()));
+    assert!(store.finish(&lease, &outcome, at(5)).unwrap());
+    let events = store.last_event().unwrap();
+    assert!(store.finish(&lease, &outcome, at(6)).unwrap());
+    assert_eq!((scan(store, 1).since, store.last_event().unwrap()), (at(5), events));
+    // Somebody else's lease is heard no more.
+    store.submit(&Submission { is_forced: true, ..asked(1) }, at(7)).unwrap();
+    store.claim(&any("w", 60), at(8)).unwrap().unwrap();
+    assert!(!store.finish(&lease, &outcome, at(9)).unwrap());
+    assert_eq!(scan(store, 1).state, ScanState::Fetching);
+}
+
+fn what_is_forgotten_is_gone(store: &Store, _: &str) {
+    done(store, 1, vec![deb("a", "1")]);
+    let tag = plimsoll_store::Tag {
+        registry: "r".to_owned(),
+        repository: "p".to_owned(),
+        tag: "t".to_owned(),
+        digest: digest(1),
+        since: at(0),
+        seen_at: at(0),
+    };
+    store.note_tags(&[tag], at(0)).unwrap();
+    assert!(store.forget(digest(1).as_str(), at(6)).unwrap());
+    assert!(!store.forget(digest(1).as_str(), at(6)).unwrap());
+    assert!(store.scan(digest(1).as_str()).unwrap().is_none());
+    assert!(store.inventory(&digest(1)).unwrap().is_none());
+    assert!(store.repositories(None, 9).unwrap().is_empty());
+    let mut images = 0;
+    store.images_with(&[1, 2, 3], &mut |_, _| images += 1).unwrap();
+    assert_eq!(images, 0);
+    // A worker's lease goes with the scan.
+    let lease = claimed(store, 2).lease;
+    assert!(store.forget(digest(2).as_str(), at(6)).unwrap());
+    assert!(!store.beat(&lease, at(60), None, at(7)).unwrap().is_held);
+    assert!(!store.finish(&lease, &completed(inventory(2, Vec::new())), at(7)).unwrap());
+    assert!(store.inventory(&digest(2)).unwrap().is_none());
+}
+
+fn scans_are_listed(store: &Store, _: &str) {
+    for byte in [3, 1, 2] {
+        let repository = if byte == 2 { "shop/other" } else { "shop/web" };
+        store.submit(&Submission { repository: repository.to_owned(), ..asked(byte) }, at(0)).unwrap();
+    }
+    store.cancel(digest(3).as_str(), at(1)).unwrap();
+    let all = ScanFilter { rows_max: 10, ..ScanFilter::default() };
+    let ids = |filter: &ScanFilter| -> Vec<u8> {
+        let found = store.scans(filter).unwrap();
+        let byte = |scan: Scan| u8::from_str_radix(&scan.id[7..9], 16).unwrap();
+        found.into_iter().map(byte).collect()
+    };
+    assert_eq!(ids(&all), [1, 2, 3]);
+    assert_eq!(ids(&ScanFilter { rows_max: 2, ..all.clone() }), [1, 2]);
+    let after = ScanFilter { after: Some(digest(1).as_str().to_owned()), ..all.clone() };
+    assert_eq!(ids(&after), [2, 3]);
+    let cancelled = ScanFilter { state: Some(ScanState::Cancelled), ..all.clone() };
+    assert_eq!(ids(&cancelled), [3]);
+    let web = ScanFilter { repository: "shop/web".to_owned(), ..all.clone() };
+    assert_eq!(ids(&web), [1, 3]);
+    let other = ScanFilter { state: Some(ScanState::Queued), registry: "registry.example".to_owned(), ..web };
+    assert_eq!(ids(&other), [1]);
+    assert!(ids(&ScanFilter { registry: "else".to_owned(), ..all }).is_empty());
+}
+
+fn secrets_go_with_the_end(store: &Store, _: &str) {
+    let held = claimed(store, 1);
+    assert_eq!(held.source, b"token");
+    assert!(!format!("{held:?} {:?}", asked(1)).contains("116, 111"));
+    assert!(store.finish(&held.lease, &completed(inventory(1, Vec::new())), at(5)).unwrap());
+    assert_eq!(store.queue_rescans("rules-2", 1, at(6)).unwrap(), 1);
+    let only = digest(1);
+    let again = store.claim(&Claim { only: Some(only.as_str()), ..any("w", 60) }, at(7)).unwrap().unwrap();
+    assert_eq!(again.source, b"");
+    for event in store.events(0, 100, std::time::Duration::ZERO).unwrap() {
+        assert!(!event.body.contains("token"), "{event:?}");
+    }
+}
+
+fn texts_from_outside_are_kept_as_far_as_they_can_be(store: &Store, _: &str) {
+    let reference = "r/p:\0'\"\\{}$1 ü\u{1f600}\u{1}";
+    let scan = store.submit(&named(reference), at(0)).unwrap().scan;
+    let kept = reference.replace('\0', "\u{fffd}");
+    assert_eq!(scan.reference, kept);
+    assert_eq!(store.scan(&scan.id).unwrap().unwrap().reference, kept);
+    assert_eq!(store.submit(&named(reference), at(1)).unwrap().scan.id, scan.id);
+    let lease = store.claim(&any("w\0", 60), at(1)).unwrap().unwrap().lease;
+    let outcome =
+        Outcome::Ended { state: ScanState::Failed, reason: Reason::Corrupt, detail: "\0\u{fffe}".to_owned() };
+    assert!(store.finish(&lease, &outcome, at(2)).unwrap());
+    let event = store.events(2, 1, std::time::Duration::ZERO).unwrap().pop().unwrap();
+    assert!(event.body.contains("\u{fffe}"), "{event:?}");
+}
