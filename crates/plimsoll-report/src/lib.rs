@@ -8,6 +8,6 @@ pub mod formats;
 mod heading;
 mod identity;
 mod licence;
-mod link;
+pub mod link;
 pub mod printable;
 mod tally;

@@ -9,7 +9,7 @@ use plimsoll_core::digest::hex;
 
 /// A web link that follows RFC 3986: bytes that no URI may hold are percent-encoded. `None` for anything that
 /// is not a link to the web, such as `javascript:`.
-pub(crate) fn web(text: &str) -> Option<Cow<'_, str>> {
+pub fn web(text: &str) -> Option<Cow<'_, str>> {
     let text = text.trim();
     let is_web = ["https://", "http://"].iter().any(|scheme| {
         text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
@@ -28,7 +28,7 @@ pub(crate) fn web(text: &str) -> Option<Cow<'_, str>> {
 }
 
 /// The page of a flaw, for one that has no reference of its own.
-pub(crate) fn of_flaw(id: &str) -> String {
+pub fn of_flaw(id: &str) -> String {
     let page = if id.starts_with("CVE-") {
         "https://www.cve.org/CVERecord?id="
     } else if id.starts_with("GHSA-") {

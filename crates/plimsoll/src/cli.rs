@@ -19,6 +19,7 @@ mod manual;
 mod scan;
 mod serve;
 mod status;
+mod token;
 
 /// Says what is aboard a container image, what is known to be wrong with it, and whether it may ship.
 #[derive(Debug, Parser)]
@@ -70,6 +71,7 @@ enum Command {
     Status(Box<status::StatusArgs>),
     Feeds(feeds::FeedsArgs),
     Config(config::ConfigArgs),
+    Token(token::TokenArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -151,6 +153,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Status(args) => status::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),
+        Command::Token(args) => token::run(&args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }

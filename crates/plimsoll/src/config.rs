@@ -11,23 +11,37 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+mod apis;
 mod bundles;
 pub(crate) mod clair;
 mod credentials;
+mod environment;
 mod feeds;
+mod harbor;
 mod notify;
+mod psk;
 mod schema;
 mod server;
 pub(crate) mod units;
 mod warnings;
+mod watch;
 
+pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
+pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
 pub(crate) use notify::TargetConfig;
+pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
-pub(crate) use server::ServerConfig;
+#[cfg(test)]
+pub(crate) use schema::tests::check as check_document;
+pub(crate) use server::{
+    Anonymous, AuthConfig, GrantConfig, MetricsAccess, Network, OidcConfig, Scope, ServerConfig, TlsConfig,
+    TokenConfig, TracesConfig,
+};
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
+pub(crate) use watch::WatchConfig;
 
 /// The configuration file. A key that means nothing is an error.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -52,6 +66,12 @@ pub(crate) struct Config {
     /// How `plimsoll serve` listens, remembers and works.
     #[serde(default)]
     pub(crate) server: ServerConfig,
+    /// How Harbor is answered.
+    #[serde(default)]
+    pub(crate) harbor: HarborConfig,
+    /// Registries that are watched, by names of your choice.
+    #[serde(default)]
+    pub(crate) watch: BTreeMap<String, WatchConfig>,
     /// Who is told of what happens to images and feeds, by a name of your own.
     #[serde(default)]
     pub(crate) notify: BTreeMap<String, TargetConfig>,
@@ -77,7 +97,7 @@ impl Config {
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Config> {
         match Config::place(path) {
             Some(path) => Config::read_from(&path),
-            None => Ok(Config::default()),
+            None => Config::default().overridden(environment::variables()),
         }
     }
 
@@ -93,14 +113,24 @@ impl Config {
     fn read_from(path: &Path) -> anyhow::Result<Config> {
         let text = fs::read_to_string(path)
             .with_context(|| format!("cannot read the configuration `{}`", path.display()))?;
-        Config::parse(&text).with_context(|| format!("the configuration `{}` is not valid", path.display()))
+        let config = Config::parse(&text);
+        config
+            .with_context(|| format!("the configuration `{}` is not valid", path.display()))?
+            .overridden(environment::variables())
     }
 
     /// Reads the text of a file.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Config> {
         let config: Config = toml::from_str(text)?;
-        config.check_feeds()?;
+        config.check()?;
         Ok(config)
+    }
+
+    /// Refuses what contradicts itself.
+    fn check(&self) -> anyhow::Result<()> {
+        self.check_feeds()?;
+        self.check_watches()?;
+        self.server.check()
     }
 
     /// How registries are asked.
@@ -139,6 +169,7 @@ impl Config {
             hosts.push(host.clone());
             hosts.extend(registry.mirrors.iter().map(|mirror| authority(mirror).to_owned()));
         }
+        hosts.extend(self.watch.values().map(|watch| watch.registry.clone()));
         hosts.extend(self.warnings.email.iter().map(|email| authority(&email.server).to_owned()));
         hosts.extend(self.warnings.webhook.iter().map(|webhook| authority(&webhook.url).to_owned()));
         let targets = self.notify.values().flat_map(|target| [&target.url, &target.server]);

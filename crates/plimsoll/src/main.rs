@@ -3,8 +3,10 @@
 //! Exit codes: 0 the job is done; 1 a threshold is met; 2 the job could not be done, or was done with gaps
 //! that could hide something; 3 the command line or the configuration is wrong.
 
+mod access;
 mod cli;
 mod config;
+mod feed_metrics;
 mod http;
 mod jobs;
 mod mail;
@@ -20,6 +22,8 @@ mod standings;
 mod threshold;
 mod upstreams;
 mod warnings;
+mod watch;
+mod watched;
 
 use std::process::ExitCode;
 

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::{Arc, OnceLock, RwLock};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
@@ -15,20 +16,27 @@ use plimsoll_image::open::registry::credentials::{Credential, Credentials};
 use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_net::{Client, Settings};
 use plimsoll_store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
+use crate::access::Door;
 use crate::config::Config;
 use crate::http::Refusal;
+use crate::http::limits::Rates;
 use crate::jobs::workers::Bell;
 
 mod advisories;
 mod assessed;
 mod lifecycle;
+pub(crate) mod metrics;
 mod tail;
 
 pub(crate) use advisories::Advised;
 pub(crate) use assessed::Assessed;
 pub(crate) use lifecycle::Lifecycle;
+pub(crate) use metrics::Metrics;
 pub(crate) use tail::{Heard, Listener};
+/// Most questions whether the store answers that may wait for it at once.
+const PROBES_MAX: usize = 4;
 
 /// What all routes and all workers share.
 pub(crate) struct Server {
@@ -44,8 +52,17 @@ pub(crate) struct Server {
     pub(crate) replica: String,
     /// Wakes workers.
     pub(crate) bell: Bell,
+    /// Who may have an image indexed while a client waits.
+    pub(crate) indexing: Semaphore,
     /// Certificate authorities that are trusted beside the system's.
     pub(crate) ca_files: Vec<PathBuf>,
+    /// What is counted.
+    pub(crate) metrics: Metrics,
+    /// How often clients asked of late.
+    pub(crate) rates: Rates,
+    /// Questions whether the store answers that are under way.
+    pub(crate) probes: Arc<tokio::sync::Semaphore>,
+    door: OnceLock<Result<Door, String>>,
     store: OnceLock<Arc<Store>>,
     client: OnceLock<Arc<Client>>,
     registry_options: OnceLock<RegistryOptions>,
@@ -64,6 +81,7 @@ impl Server {
         now: fn() -> Timestamp,
     ) -> Server {
         let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
+        let indexes_max = config.server.clair.indexes_max.max(1);
         Server {
             config,
             data_dir,
@@ -71,7 +89,12 @@ impl Server {
             now,
             replica,
             bell: Bell::default(),
+            indexing: Semaphore::new(usize::try_from(indexes_max).unwrap_or(Semaphore::MAX_PERMITS)),
             ca_files,
+            metrics: Metrics::default(),
+            rates: Rates::default(),
+            probes: Arc::new(tokio::sync::Semaphore::new(PROBES_MAX)),
+            door: OnceLock::new(),
             store: OnceLock::new(),
             client: OnceLock::new(),
             registry_options: OnceLock::new(),
@@ -84,6 +107,18 @@ impl Server {
     /// Gives the server its store, once.
     pub(crate) fn set_store(&self, store: Arc<Store>) {
         drop(self.store.set(store));
+    }
+
+    /// Who may ask. Made of the configuration when it is first wanted; where that does not work, nobody may.
+    pub(crate) fn door(&self) -> Result<&Door, Refusal> {
+        let door = self.door.get_or_init(|| Door::new(&self.config).map_err(|error| format!("{error:#}")));
+        door.as_ref().map_err(|error| {
+            Refusal::new(
+                500,
+                "internal",
+                format!("nobody is let in, since the configuration does not work: {error}"),
+            )
+        })
     }
 
     /// Reads the advisory database anew where the file is another one, and how feeds stand in any case. Whether the
@@ -127,10 +162,17 @@ impl Server {
     }
 
     fn net_settings(&self) -> Settings {
-        let Config { registries, server, offline, .. } = &self.config;
+        let Config { registries, server, offline, watch, .. } = &self.config;
         let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
-        let named = registries.keys().chain(mirrors).chain(&server.private_hosts_allowed);
+        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
+
+        let watched = watch.values().map(|watch| &watch.registry);
+        let named = registries.keys().chain(mirrors).chain(watched).chain(&server.private_hosts_allowed);
         Settings {
+            // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
+            attempts_max: 2,
+            response_timeout: silence,
+            idle_timeout: silence,
             denies_private_addresses: true,
             private_hosts_allowed: named.cloned().collect(),
             only_hosts: offline.then(|| self.config.offline_hosts()),

@@ -13,7 +13,7 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 20] = [
+const COMMANDS: [&[&str]; 22] = [
     &[],
     &["scan"],
     &["feeds"],
@@ -33,6 +33,8 @@ const COMMANDS: [&[&str]; 20] = [
     &["config", "check"],
     &["config", "schema"],
     &["config", "import-clair"],
+    &["token"],
+    &["token", "new"],
     &["completions"],
 ];
 
@@ -54,7 +56,7 @@ fn help_of_every_command() {
 #[test]
 fn the_list_of_commands_is_complete() {
     let world = World::new();
-    for parent in [[].as_slice(), &["feeds"], &["config"]] {
+    for parent in [[].as_slice(), &["feeds"], &["config"], &["token"]] {
         let help = world.plimsoll(&[parent, &["--help"]].concat()).stdout;
         let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         for line in listed.take_while(|line| !line.is_empty()) {

@@ -3,41 +3,313 @@
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use support::World;
-use support::images::{Layout, ship};
-use support::scripted::Scripted;
-use support::serving::Serving;
+use serde_json::{Value, json};
+use support::images::{CONFIG, Image, Layout, MANIFEST, fleet, os_release, ship};
+use support::layer::{Layer, gzip};
+use support::scripted::{Deed, Scripted};
+use support::serving::{Serving, server_settings};
+use support::{World, feeds};
 
 mod support;
 
-#[test]
-fn an_image_is_scanned() {
-    let world = World::with_database();
-    let registry = Scripted::start();
-    let mut layout = Layout::default();
-    let top = layout.image(&ship("amd64"));
-    registry.push("harbour/ship", &layout, &top, "1");
-    allow(&world, &registry);
-    let serving = Serving::ready(&world, &["--no-update"]);
-    let submitted = serving.submit(&format!("{}/harbour/ship:1", registry.host));
-    let status = serving.until(submitted["id"].as_str().unwrap(), &["completed", "failed", "unsupported"]);
-    println!("{}", serde_json::to_string_pretty(&status).unwrap());
-    let ran = world.plimsoll(&[
-        "status",
-        &format!("{}/harbour/ship:1", registry.host),
-        "--server",
-        &serving.url,
-        "--wait",
-        "--fail-on",
-        "high",
-    ]);
-    println!("{ran}");
-    println!("{}", serving.log());
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// What a pipeline sees: output and exit code of its one line.
+macro_rules! assert_status {
+    ($name:expr, $world:expr, $serving:expr, $image:expr, $($argument:expr),*) => {{
+        let arguments = ["status", $image, "--server", &$serving.url, $($argument),*];
+        let ran = $world.plimsoll(&arguments);
+        let words = ["status", "IMAGE", $($argument),*].join(" ");
+        server_settings($world)
+            .bind(|| insta::assert_snapshot!($name, format!("$ plimsoll {words}\n{ran}")));
+        ran.code
+    }};
 }
 
-/// Lets the server ask a registry that has a private address.
-fn allow(world: &World, registry: &Scripted) {
+/// A world with a database, a registry, and a server that may ask it.
+fn harbour(more: &str) -> (World, Scripted) {
+    let world = World::with_database();
+    let registry = Scripted::start();
+    configure(&world, &registry, more);
+    (world, registry)
+}
+
+/// Lets the server ask a registry that has a private address and speaks plain HTTP.
+fn configure(world: &World, registry: &Scripted, more: &str) {
     let mut config = std::fs::read_to_string(world.path("config.toml")).unwrap_or_default();
-    config += &format!("[registries.\"{}\"]\nplain_http = true\n", registry.host);
+    config += &format!("[registries.\"{}\"]\nplain_http = true\n[server]\n{more}\n", registry.host);
     world.write("config.toml", config);
+}
+
+/// Pushes an image; its reference.
+fn push(registry: &Scripted, name: &str, image: &Image) -> String {
+    let mut layout = Layout::default();
+    let top = layout.image(image);
+    registry.push(name, &layout, &top, "1");
+    format!("{}/{name}:1", registry.host)
+}
+
+/// Pushes a manifest with these layers and this config; its reference.
+fn push_manifest(
+    registry: &Scripted,
+    name: &str,
+    config: (&str, Value),
+    layers: Vec<(&str, Vec<u8>)>,
+) -> String {
+    let mut layout = Layout::default();
+    let layers: Vec<Value> = layers.into_iter().map(|(kind, bytes)| layout.blob(kind, bytes)).collect();
+    let config = layout.blob(config.0, config.1.to_string().into_bytes());
+    let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
+    let top = layout.blob(MANIFEST, manifest.to_string().into_bytes());
+    registry.push(name, &layout, &top, "1");
+    format!("{}/{name}:1", registry.host)
+}
+
+/// The config of an image of so many layers.
+fn config(layers: usize) -> (&'static str, Value) {
+    let diff_ids: Vec<String> = (0..layers).map(|nth| format!("sha256:{nth:064x}")).collect();
+    let rootfs = json!({"type": "layers", "diff_ids": diff_ids});
+    (CONFIG, json!({"os": "linux", "architecture": "amd64", "rootfs": rootfs}))
+}
+
+#[test]
+fn completed() {
+    let (world, registry) = harbour("");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    let clean = Image::new("amd64", vec![("ADD /", clean())]);
+    let clean = push(&registry, "harbour/clean", &clean);
+    let (layout, index) = fleet();
+    registry.push("harbour/fleet", &layout, &index, "1");
+    let fleet = format!("{}/harbour/fleet:1", registry.host);
+    assert_eq!(assert_status!("completed", &world, serving, &image, "--wait"), 0);
+    assert_eq!(
+        assert_status!("completed_refused", &world, serving, &image, "--wait", "--fail-on", "high"),
+        1
+    );
+    assert_eq!(assert_status!("completed_clean", &world, serving, &clean, "--wait", "--fail-on", "any"), 0);
+    assert_eq!(assert_status!("completed_index", &world, serving, &fleet, "--wait", "--fail-on", "any"), 1);
+    let foreign = Image::new("amd64", vec![("ADD /", gem())]);
+    let foreign = push(&registry, "harbour/gem", &foreign);
+    assert_eq!(assert_status!("completed_with_gaps", &world, serving, &foreign, "--wait"), 2);
+    assert_eq!(
+        assert_status!("completed_gaps_allowed", &world, serving, &foreign, "--wait", "--allow-gaps"),
+        0
+    );
+    assert_eq!(serving.end(), Some(0));
+}
+
+/// A distribution whose one package has no flaw.
+fn clean() -> Layer {
+    os_release("ID=alpine\nVERSION_ID=3.20.3\n")
+        .file("lib/apk/db/installed", "P:keel\nV:2.0-r5\nA:amd64\no:keel\nL:MIT\n\n")
+}
+
+/// The same with a Ruby gem, whose feed is not there.
+fn gem() -> Layer {
+    clean().file(
+        "usr/lib/ruby/gems/3.3.0/specifications/sail-1.0.gemspec",
+        "Gem::Specification.new do |s|\n  s.name = \"sail\".freeze\n  s.version = \"1.0\"\nend\n",
+    )
+}
+
+#[test]
+fn unsupported() {
+    let (world, registry) = harbour("layer_mib_max = 1");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let chart = json!({"name": "chart", "version": "1.0.0", "apiVersion": "v2"});
+    let file = |kind: &'static str| vec![(kind, gzip(&clean().tar()))];
+    let unknown = Image::new("amd64", vec![("ADD /", os_release("ID=leviathan\nVERSION_ID=1\n"))]);
+    let large = vec![0; (1 << 20) + 1];
+    let schema1 = json!({"schemaVersion": 1, "name": "a", "fsLayers": [], "history": []}).to_string();
+    for (name, image) in [
+        (
+            "artifact_type",
+            push_manifest(
+                &registry,
+                "harbour/chart",
+                ("application/vnd.cncf.helm.config.v1+json", chart),
+                file("application/vnd.cncf.helm.chart.content.v1.tar+gzip"),
+            ),
+        ),
+        ("no_layers", push_manifest(&registry, "harbour/scratch", config(0), Vec::new())),
+        ("unknown_os", push(&registry, "harbour/unknown", &unknown)),
+        (
+            "encrypted_layer",
+            push_manifest(
+                &registry,
+                "harbour/secret",
+                config(1),
+                file("application/vnd.oci.image.layer.v1.tar+gzip+encrypted"),
+            ),
+        ),
+        ("layer_too_large", push_manifest(&registry, "harbour/large", config(1), vec![(LAYER, large)])),
+        (
+            "layer_type",
+            push_manifest(&registry, "harbour/film", config(1), vec![("video/mp4", b"no archive".to_vec())]),
+        ),
+        (
+            "too_many_layers",
+            push_manifest(&registry, "harbour/many", config(1001), vec![(LAYER, gzip(&clean().tar())); 1001]),
+        ),
+        ("manifest_format", {
+            registry.manifest(
+                "harbour/old/1",
+                "application/vnd.docker.distribution.manifest.v1+prettyjws",
+                schema1.as_bytes(),
+            );
+            format!("{}/harbour/old:1", registry.host)
+        }),
+    ] {
+        let snapshot = format!("unsupported_{name}");
+        assert_eq!(assert_status!(snapshot, &world, serving, &image, "--wait"), 4, "{name}");
+    }
+}
+
+#[test]
+fn failed() {
+    let (world, registry) = harbour("attempts_max = 1");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let spoilt = push(&registry, "harbour/spoilt", &ship("amd64"));
+    let broken = push(&registry, "harbour/broken", &ship("arm64"));
+    let torn = vec![(LAYER, b"neither gzip nor tar".repeat(99))];
+    let torn = push_manifest(&registry, "harbour/torn", config(1), torn);
+    registry.script("harbour/spoilt/blobs", Deed::Spoil);
+    registry.script("harbour/broken/blobs", Deed::Say(503, "", ""));
+    registry.script("harbour/locked", Deed::Say(403, "", ""));
+    let there = |name: &str| format!("{}/harbour/{name}:1", registry.host);
+    for (name, image) in [
+        ("digest_mismatch", spoilt),
+        ("attempts_exhausted", broken),
+        ("corrupt", torn),
+        ("not_found", there("nothing")),
+        ("unauthorized", there("locked")),
+        ("address_refused", "169.254.169.254/latest/meta-data:1".to_owned()),
+    ] {
+        let snapshot = format!("failed_{name}");
+        assert_eq!(assert_status!(snapshot, &world, serving, &image, "--wait"), 5, "{name}");
+    }
+}
+
+#[test]
+fn on_the_way() {
+    let (world, registry) = harbour("workers = 1");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let first = push(&registry, "harbour/first", &ship("amd64"));
+    let second = push(&registry, "harbour/second", &ship("arm64"));
+    registry.script("harbour/first/manifests", Deed::Stall);
+    let submitted = serving.submit(&first);
+    let fetching = serving.until(submitted["id"].as_str().unwrap(), &["fetching"]);
+    assert_eq!(assert_status!("fetching", &world, serving, fetching["id"].as_str().unwrap(),), 6);
+    assert_eq!(assert_status!("queued", &world, serving, &second,), 6);
+    registry.behave();
+    serving.until(fetching["id"].as_str().unwrap(), &["completed"]);
+    let second = serving.submit(&second);
+    serving.until(second["id"].as_str().unwrap(), &["completed"]);
+}
+
+#[test]
+fn indexing_and_cancelled() {
+    let (world, registry) = harbour("registry_seconds_max = 3");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    // All layers: the config is a blob too, and is asked for first.
+    let layers = layer_digests(&registry, "harbour/ship");
+    layers.iter().for_each(|digest| registry.script(digest, Deed::Stall));
+    let submitted = serving.submit(&image);
+    let indexing = serving.until(submitted["id"].as_str().unwrap(), &["indexing"]);
+    let id = indexing["id"].as_str().unwrap();
+    assert_eq!(assert_status!("indexing", &world, serving, id,), 6);
+    serving.post(&format!("/api/v1/scans/{id}/cancel"), 202);
+    // A read that waits is not broken off; when it ends, the worker has heard of it.
+    serving.until(id, &["cancelled"]);
+    assert_eq!(assert_status!("cancelled", &world, serving, id, "--wait"), 5);
+    serving.post(&format!("/api/v1/scans/{id}/cancel"), 409);
+}
+
+fn layer_digests(registry: &Scripted, repository: &str) -> Vec<String> {
+    let manifest: Value = serde_json::from_slice(&registry.bytes(&format!("{repository}/1"))).unwrap();
+    let layers = manifest["layers"].as_array().unwrap().iter();
+    layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn retrying() {
+    let (world, registry) = harbour("registry_seconds_max = 1");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    let limited = push(&registry, "harbour/limited", &ship("arm64"));
+    let stalls = push(&registry, "harbour/stalls", &Image::new("amd64", vec![("ADD /", clean())]));
+    registry.script("harbour/ship/blobs", Deed::Say(503, "", ""));
+    registry.script("harbour/limited", Deed::Say(429, "Retry-After: 700\r\n", ""));
+    registry.script("harbour/stalls/manifests/1", Deed::Stall);
+    for (name, image) in [("registry_unavailable", image), ("rate_limited", limited), ("stalls", stalls)] {
+        let submitted = serving.submit(&image);
+        serving.until(submitted["id"].as_str().unwrap(), &["retrying"]);
+        let snapshot = format!("retrying_{name}");
+        assert_eq!(
+            assert_status!(snapshot, &world, serving, submitted["id"].as_str().unwrap(),),
+            6,
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn feeds_not_loaded() {
+    let world = World::new();
+    feeds::write_all(&world);
+    feeds::turn_others_off(&world);
+    let registry = Scripted::start();
+    configure(&world, &registry, "");
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    let serving = Serving::ready(&world, &["--no-update"]);
+    assert_eq!(assert_status!("no_database", &world, serving, &image, "--wait", "--timeout", "1s"), 6);
+    // It comes while the scan waits for it.
+    assert_eq!(world.plimsoll(&["feeds", "update"]).code, 0);
+    assert_eq!(assert_status!("database_came", &world, serving, &image, "--wait", "--fail-on", "any"), 1);
+}
+
+#[test]
+fn feeds_awaited() {
+    let world = World::new();
+    feeds::write_all(&world);
+    feeds::turn_others_off(&world);
+    assert_eq!(world.plimsoll(&["feeds", "update", "alpine-secdb"]).code, 0);
+    let registry = Scripted::start();
+    registry.script("/osv/", Deed::Stall);
+    let config = std::fs::read_to_string(world.path("config.toml")).unwrap();
+    let stalls = format!("http://{}/osv", registry.host);
+    world.write("config.toml", config.replace(&world.url("feeds/osv"), &stalls));
+    configure(&world, &registry, "");
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    let serving = Serving::ready(&world, &[]);
+    let submitted = serving.submit(&image);
+    serving.until(submitted["id"].as_str().unwrap(), &["feeds_not_loaded"]);
+    assert_eq!(assert_status!("feeds_awaited", &world, serving, &image, "--wait", "--timeout", "1s"), 6);
+    // It turns out not to be there: what is known is said, with a gap.
+    registry.behave();
+    let status = serving.until(submitted["id"].as_str().unwrap(), &["completed"]);
+    assert_eq!(status["reason"], "with_gaps");
+}
+
+#[test]
+fn the_service() {
+    let (world, registry) = harbour("");
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    // Nothing listens there, so the server waits for its store.
+    let serving = Serving::start(&world, &["--store", "postgres://nobody@127.0.0.1:1/none"]);
+    assert_eq!(assert_status!("not_ready", &world, serving, &image, "--wait", "--timeout", "1s"), 6);
+    assert_eq!(assert_status!("not_ready_at_once", &world, serving, &image,), 6);
+    let url = serving.url.clone();
+    serving.kill();
+    let gone = Gone { url };
+    assert_eq!(assert_status!("unreachable", &world, gone, &image, "--wait", "--timeout", "1s"), 7);
+    assert_eq!(assert_status!("usage", &world, gone, "no/such:tag:", "--wait"), 3);
+    assert_eq!(assert_status!("usage_threshold", &world, gone, &image, "--fail-on", "dreadful"), 3);
+}
+
+/// A server that is no more.
+struct Gone {
+    url: String,
 }

@@ -19,7 +19,7 @@ use crate::config::{ServerConfig, secret};
 use crate::jobs::workers;
 use crate::notify::kinds::Target;
 use crate::server::Server;
-use crate::{http, notify, warnings};
+use crate::{http, notify, warnings, watch};
 
 mod changes;
 mod feeding;
@@ -69,10 +69,7 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
 }
 
 async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> anyhow::Result<()> {
-    let listen = server.config.server.listen.clone();
-    let listener = tokio::net::TcpListener::bind(&listen)
-        .await
-        .with_context(|| format!("cannot listen on `{listen}` (`listen` of `[server]`)"))?;
+    let listener = http::listen::bind(server).await?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
     tracing::info!(%address, replica = %server.replica, "listening");
     let work = {
@@ -82,16 +79,18 @@ async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> any
             .spawn(move || start(&server, &place, targets))
             .context("cannot start a thread")?
     };
-    let ended = {
-        let server = Arc::clone(server);
-        async move {
-            asked_to_end().await;
-            tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
-            server.lifecycle.ending();
-            server.bell.ring();
-        }
-    };
-    axum::serve(listener, http::router(server)).with_graceful_shutdown(ended).await?;
+    let (end, ending) = tokio::sync::watch::channel(false);
+    let of_signals = Arc::clone(server);
+    tokio::spawn(async move {
+        asked_to_end().await;
+        tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
+        of_signals.lifecycle.ending();
+        of_signals.bell.ring();
+        end.send_replace(true);
+        // Told as long as anybody may listen.
+        end.closed().await;
+    });
+    http::listen::listen(Arc::clone(server), http::router(server), listener, ending).await?;
     let threads = tokio::task::spawn_blocking(move || work.join().unwrap_or_default()).await?;
     tokio::task::spawn_blocking(move || {
         for thread in threads {
@@ -146,6 +145,7 @@ fn start(server: &Arc<Server>, place: &str, targets: Vec<Target>) -> Vec<JoinHan
     let mut threads = workers::start(server, count);
     threads.extend(thread_of(server, "events", Server::tail));
     threads.extend(thread_of(server, "upkeep", upkeep::run));
+    watch::start(server);
     threads.extend(thread_of(server, "changes", changes::run));
     threads.extend(notify::start(server, targets));
     if server.config.server.updates_feeds {

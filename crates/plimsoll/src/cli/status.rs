@@ -220,7 +220,7 @@ fn said(args: &StatusArgs, status: &ScanStatus, verdict: Option<&VerdictAnswer>)
 fn query(args: &StatusArgs) -> String {
     let mut query = format!("?allow_gaps={}&fail_on_stale={}", args.allow_gaps, args.fail_on_stale);
     if let Some(fail_on) = &args.fail_on {
-        drop(write!(query, "&fail_on={fail_on}"));
+        let _ = write!(query, "&fail_on={fail_on}");
     }
     query
 }

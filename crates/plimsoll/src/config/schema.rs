@@ -41,4 +41,4 @@ fn without_null(schema: &mut Schema) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

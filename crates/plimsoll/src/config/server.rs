@@ -5,6 +5,17 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{ClairApiConfig, PskConfig, QuayApiConfig};
+mod auth;
+mod limits;
+mod tls;
+mod traces;
+pub(crate) use auth::{Anonymous, AuthConfig, GrantConfig, MetricsAccess, OidcConfig, Scope, TokenConfig};
+use limits::LimitsConfig;
+pub(crate) use limits::Network;
+pub(crate) use tls::TlsConfig;
+pub(crate) use traces::TracesConfig;
+
 /// How `plimsoll serve` listens, remembers and works. Every key can be set by a variable of the environment too:
 /// `PLIMSOLL_SERVER_LISTEN` is `listen`.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +49,8 @@ pub(crate) struct ServerConfig {
     pub(crate) private_hosts_allowed: Vec<String>,
     /// Largest layer that is read, in MiB.
     pub(crate) layer_mib_max: u64,
+    /// Longest silence of a registry, in seconds, before an attempt counts as failed.
+    pub(crate) registry_seconds_max: u32,
     /// Longest time that one attempt may take, in minutes.
     pub(crate) scan_minutes_max: u32,
     /// Days for which events, ended deliveries and names of images are kept.
@@ -46,6 +59,27 @@ pub(crate) struct ServerConfig {
     pub(crate) log: String,
     /// Whether the log is JSON, a line an event.
     pub(crate) log_json: bool,
+    /// The key that Quay, and clients of Clair, share with the server.
+    pub(crate) psk: PskConfig,
+    /// Clair's API.
+    pub(crate) clair: ClairApiConfig,
+    /// Quay's API.
+    pub(crate) quay: QuayApiConfig,
+    /// Who may ask for what.
+    pub(crate) auth: AuthConfig,
+    /// The certificate that the server shows. Without this section it speaks plain HTTP.
+    pub(crate) tls: Option<TlsConfig>,
+    /// How much clients may ask for.
+    pub(crate) limits: LimitsConfig,
+    /// Where traces go.
+    pub(crate) traces: Option<TracesConfig>,
+}
+
+impl ServerConfig {
+    /// Refuses what contradicts itself.
+    pub(super) fn check(&self) -> anyhow::Result<()> {
+        self.auth.check()
+    }
 }
 
 impl Default for ServerConfig {
@@ -63,10 +97,18 @@ impl Default for ServerConfig {
             registries_allowed: None,
             private_hosts_allowed: Vec::new(),
             layer_mib_max: 16 << 10,
+            registry_seconds_max: 60,
             scan_minutes_max: 30,
             keep_days: 30,
             log: "info".to_owned(),
             log_json: false,
+            psk: PskConfig::default(),
+            clair: ClairApiConfig::default(),
+            quay: QuayApiConfig::default(),
+            auth: AuthConfig::default(),
+            tls: None,
+            limits: LimitsConfig::default(),
+            traces: None,
         }
     }
 }

@@ -7,8 +7,8 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use axum::response::IntoResponse as _;
 use serde_json::json;
 
-use super::endpoint::Endpoint;
-use super::{Api, Refusal};
+use super::endpoint::{Endpoint, Payload, schema_of};
+use super::{Api, Front, Refusal};
 
 mod deliveries;
 mod events;
@@ -24,6 +24,13 @@ pub(super) static API: Api = Api {
     about: "Plimsoll's own API: asking for scans, where they stand, what was found, what happens.",
     endpoints: ENDPOINTS,
     refuse,
+    front: Front {
+        refusal: Some(Payload {
+            media_types: &["application/problem+json"],
+            schema: schema_of::<wire::Problem>,
+        }),
+        ..Front::USUAL
+    },
 };
 
 static ENDPOINTS: &[Endpoint] = &[

@@ -26,7 +26,7 @@ pub(crate) struct Endpoint {
     /// What is sent along.
     pub(crate) body: Option<Payload>,
     /// Everything that may be answered, but for what stands before every handler: 401 and 403 where access is
-    /// limited, 413, 429, 500 and 503.
+    /// limited, 408 and 413 where there is a body, 429, 500 and 503.
     pub(crate) answers: &'static [Answer],
     /// Who answers.
     pub(crate) route: fn() -> MethodRouter<Arc<Server>>,
@@ -54,6 +54,8 @@ pub(crate) enum Access {
     Submit,
     /// Who may change what the server does.
     Admin,
+    /// Who may read metrics, which the configuration says.
+    Metrics,
 }
 
 /// One thing that is asked.

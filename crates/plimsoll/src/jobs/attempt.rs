@@ -54,18 +54,23 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         time_max: Duration::from_secs(u64::from(server.config.server.scan_minutes_max) * 60),
         now: server.now,
     };
+    server.metrics.worker_began();
     let outcome = while_beating(&beating, &pulse, || {
         let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse };
         work.outcome(&source)
     });
+    server.metrics.worker_ended();
+    let (known, read, bytes_read) = pulse.layers_read();
+    server.metrics.layers(known, read, bytes_read);
     let Some(outcome) = outcome else {
         tracing::info!("the lease is another's by now");
         return;
     };
     tell(server, store, &lease, &outcome);
-    let taken = (server.now)().duration_since(started);
+    let seconds = (server.now)().duration_since(started).as_secs_f64();
     let (state, reason, detail) = said(&outcome);
-    tracing::info!(state = state.name(), reason = reason.name(), seconds = taken.as_secs_f64(), "{detail}");
+    server.metrics.scan_finished(state, reason, seconds);
+    tracing::info!(state = state.name(), reason = reason.name(), seconds, "{detail}");
     server.bell.ring();
 }
 

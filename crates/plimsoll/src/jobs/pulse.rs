@@ -17,7 +17,7 @@ use plimsoll_store::{Lease, Progress, Store};
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// How often it is prolonged.
-const BEAT: Duration = Duration::from_secs(3);
+const BEAT: Duration = Duration::from_secs(2);
 
 /// Why a worker is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub(super) struct Pulse {
     stop: AtomicU8,
     layers: AtomicU32,
     layers_done: AtomicU32,
+    /// Of those, how many were read before.
+    layers_known: AtomicU32,
     bytes: AtomicU64,
     bytes_done: AtomicU64,
 }
@@ -62,7 +64,7 @@ impl Pulse {
             Stop::Ending => 3,
             Stop::TimedOut => 4,
         };
-        drop(self.stop.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed));
+        let _ = self.stop.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// Notes what the layer pass tells.
@@ -72,10 +74,24 @@ impl Pulse {
                 self.layers.store(u32::try_from(count).unwrap_or(u32::MAX), Ordering::Relaxed);
                 self.bytes.store(bytes, Ordering::Relaxed);
             }
-            catalog::Progress::Sized { bytes } => drop(self.bytes.fetch_add(bytes, Ordering::Relaxed)),
-            catalog::Progress::Read { bytes } => drop(self.bytes_done.fetch_add(bytes, Ordering::Relaxed)),
-            catalog::Progress::LayerDone { .. } => drop(self.layers_done.fetch_add(1, Ordering::Relaxed)),
+            catalog::Progress::Sized { bytes } => {
+                self.bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+            catalog::Progress::Read { bytes } => {
+                self.bytes_done.fetch_add(bytes, Ordering::Relaxed);
+            }
+            catalog::Progress::LayerDone { was_cached } => {
+                self.layers_done.fetch_add(1, Ordering::Relaxed);
+                self.layers_known.fetch_add(u32::from(was_cached), Ordering::Relaxed);
+            }
         }
+    }
+
+    /// How many layers were known from before, how many were read, and how many bytes of layers are done.
+    pub(super) fn layers_read(&self) -> (u64, u64, u64) {
+        let known = u64::from(self.layers_known.load(Ordering::Relaxed));
+        let done = u64::from(self.layers_done.load(Ordering::Relaxed));
+        (known, done.saturating_sub(known), self.bytes_done.load(Ordering::Relaxed))
     }
 
     fn progress(&self) -> Option<Progress> {
@@ -118,7 +134,7 @@ fn beat(beating: &Beating<'_>, pulse: &Pulse, is_done: &mpsc::Receiver<()>) {
     let started = Instant::now();
     let mut kept = Instant::now();
     // Shorter than a beat, so that a server that ends does not wait for one.
-    let look = BEAT / 12;
+    let look = BEAT / 10;
     let mut beaten = Instant::now();
     loop {
         match is_done.recv_timeout(look) {

@@ -127,6 +127,7 @@ pub(crate) fn parse(text: &str) -> Result<RegistryReference, Refusal> {
 pub(crate) fn check_registry(host: &str, config: &Config) -> Result<(), Refusal> {
     let Some(allowed) = &config.server.registries_allowed else { return Ok(()) };
     let is_allowed = config.registries.contains_key(host)
+        || config.watches(host)
         || allowed.iter().any(|pattern| match pattern.strip_prefix("*.") {
             Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.')),
             None => pattern == host,

@@ -3,9 +3,7 @@
 //! The database is a file that is replaced by renaming. Whoever asks gets the one of this moment and keeps it; a look
 //! every few seconds notices another one.
 
-use std::fs;
 use std::path::Path;
-use std::time::SystemTime;
 
 use jiff::Timestamp;
 use plimsoll_core::advisory::{Advisories as _, FeedRecord};
@@ -17,6 +15,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::config::Config;
 use crate::standings::standings;
+use crate::watched::FileIdentity;
 
 /// An advisory database and how its feeds stand.
 pub(crate) struct Advised {
@@ -29,27 +28,6 @@ pub(crate) struct Advised {
     pub(crate) stamp: String,
     /// What the file was.
     file: FileIdentity,
-}
-
-/// What tells one file from its successor at the same path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct FileIdentity {
-    length: u64,
-    modified: Option<SystemTime>,
-    #[cfg(unix)]
-    inode: u64,
-}
-
-impl FileIdentity {
-    fn of(path: &Path) -> FileIdentity {
-        let Ok(there) = fs::metadata(path) else { return FileIdentity::default() };
-        FileIdentity {
-            length: there.len(),
-            modified: there.modified().ok(),
-            #[cfg(unix)]
-            inode: std::os::unix::fs::MetadataExt::ino(&there),
-        }
-    }
 }
 
 impl Advised {

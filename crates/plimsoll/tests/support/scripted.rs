@@ -77,6 +77,17 @@ impl Scripted {
         state.manifests.insert(format!("{repository}/{tag}"), (media_type, bytes));
     }
 
+    /// Has a manifest of any kind, as `REPO/TAG`.
+    pub(crate) fn manifest(&self, name: &str, media_type: &str, bytes: &[u8]) {
+        let manifest = (media_type.to_owned(), bytes.to_vec());
+        self.shared.state.lock().unwrap().manifests.insert(name.to_owned(), manifest);
+    }
+
+    /// The bytes of a manifest, by `REPO/TAG`.
+    pub(crate) fn bytes(&self, name: &str) -> Vec<u8> {
+        self.shared.state.lock().unwrap().manifests[name].1.clone()
+    }
+
     /// Does this with requests whose path holds a text.
     pub(crate) fn script(&self, path: &str, deed: Deed) {
         self.shared.state.lock().unwrap().deeds.push((path.to_owned(), deed));

@@ -90,6 +90,37 @@ impl Serving {
         serde_json::from_str(&body).unwrap_or(Value::Null)
     }
 
+    /// Asks for something to be done; it is an error unless the status is this one.
+    #[track_caller]
+    pub(crate) fn post(&self, path: &str, status: u16) {
+        let response = self.send(Request::post(path, ""));
+        assert_eq!(response.status, status, "{path}");
+    }
+
+    /// The events of a kind after a number up to now, as the stream tells them.
+    pub(crate) fn events(&self, after: u64, kind: &str) -> Vec<Value> {
+        let response = self.send(Request::get(format!("/api/v1/events?after={after}")));
+        let mut lines = BufReader::new(response.into_reader(ANSWER_BYTES_MAX));
+        let (mut events, mut event) = (Vec::new(), String::new());
+        // The stream does not end; what ends it here is an event that is made now.
+        self.submit("localhost:1/marker:1");
+        loop {
+            let mut line = String::new();
+            assert!(lines.read_line(&mut line).unwrap() > 0, "the stream ended");
+            if let Some(name) = line.strip_prefix("event: ") {
+                event = name.trim().to_owned();
+            }
+            let Some(data) = line.strip_prefix("data: ") else { continue };
+            let data: Value = serde_json::from_str(data).unwrap();
+            if data["reference"].as_str().is_some_and(|reference| reference.contains("/marker:")) {
+                return events;
+            }
+            if event == kind {
+                events.push(data);
+            }
+        }
+    }
+
     /// Hands in an image; where it stands.
     #[track_caller]
     pub(crate) fn submit(&self, reference: &str) -> Value {
@@ -112,6 +143,16 @@ impl Serving {
         }
         panic!("{id} is not {states:?}: {}\n{}", self.get(&format!("/api/v1/scans/{id}"), 200), self.log());
     }
+}
+
+/// Snapshot settings that also replace what differs from one server and registry to the next.
+pub(crate) fn server_settings(world: &World) -> insta::Settings {
+    let mut settings = world.settings();
+    settings.add_filter(r"http://127\.0\.0\.1:\d+", "[SERVER]");
+    settings.add_filter(r"localhost:\d+", "[REGISTRY]");
+    settings.add_filter(r"ref-[0-9a-f]{32}", "[REF]");
+    settings.add_filter(r"127\.0\.0\.1:\d+", "[ADDRESS]");
+    settings
 }
 
 /// Reads the log until something is said; the server's URL.

@@ -12,11 +12,11 @@ use plimsoll_feeds::update::database_path;
 
 use super::{Outcome, Session, UrlArgs, override_urls, print, statuses};
 use crate::cli::scan::write_aside;
+use crate::feed_metrics;
 use crate::warnings::memory::Memory;
 use crate::warnings::{self, channels};
 
 mod json;
-mod prometheus;
 mod table;
 
 #[derive(Args, Debug)]
@@ -73,7 +73,7 @@ pub(super) fn run(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Ou
     let text = match args.format {
         StatusFormat::Table => table::text(&standing, args.all, args.verbose)?,
         StatusFormat::Json => json::text(&standing),
-        StatusFormat::Prometheus => prometheus::text(&standing, args.all)?,
+        StatusFormat::Prometheus => metrics(&standing, args.all)?,
     };
     match &args.output {
         None => print(&text)?,
@@ -85,6 +85,16 @@ pub(super) fn run(session: &mut Session, args: &StatusArgs) -> anyhow::Result<Ou
     };
     let is_met = args.fail_on_stale && standing.feeds.iter().any(|feed| feed.state().needs_attention());
     Ok(if is_met { Outcome::ThresholdMet } else { Outcome::Done })
+}
+
+/// Feeds that are off are left out unless asked for, so that no alert has to know of them.
+fn metrics(standing: &Standing, has_all: bool) -> Result<String, std::fmt::Error> {
+    let feeds: Vec<&FeedStatus> = standing.feeds.iter().filter(|feed| has_all || feed.is_enabled).collect();
+    let database = match &standing.database {
+        DatabaseStanding::Here { identity, advisories, .. } => Some((identity, *advisories)),
+        DatabaseStanding::Absent | DatabaseStanding::Unreadable(_) => None,
+    };
+    feed_metrics::text(&feeds, database, &standing.memory)
 }
 
 /// What is remembered of the channels that there are; of one that was taken out, nobody wants to hear.

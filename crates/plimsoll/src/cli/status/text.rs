@@ -15,16 +15,16 @@ const MIB: u64 = 1 << 20;
 pub(super) fn progress(status: &ScanStatus) -> String {
     let mut line = format!("{} ({})", status.state, status.reason);
     if let Some(position) = status.position {
-        drop(write!(line, ", {position} before it"));
+        let _ = write!(line, ", {position} before it");
     }
     if let Some(progress) = &status.progress {
-        drop(write!(line, ", {}", progress_text(progress)));
+        let _ = write!(line, ", {}", progress_text(progress));
     }
     if let Some(at) = &status.retry_at {
-        drop(write!(line, ", again at {at}"));
+        let _ = write!(line, ", again at {at}");
     }
     if !status.detail.is_empty() {
-        drop(write!(line, ": {}", one_line(&status.detail)));
+        let _ = write!(line, ": {}", one_line(&status.detail));
     }
     line
 }
@@ -42,7 +42,7 @@ pub(super) fn of(image: &str, status: &ScanStatus, verdict: Option<&VerdictAnswe
     let mut out = String::new();
     let mut line = |label: &str, value: &str| {
         if !value.is_empty() {
-            drop(writeln!(out, "{label:<10} {}", one_line(value)));
+            let _ = writeln!(out, "{label:<10} {}", one_line(value));
         }
     };
     line("image", image);
@@ -59,11 +59,11 @@ pub(super) fn of(image: &str, status: &ScanStatus, verdict: Option<&VerdictAnswe
     let Some(verdict) = verdict else { return out };
     for one in &verdict.images {
         if verdict.images.len() > 1 {
-            drop(writeln!(out, "\n{} {}", one_line(&one.platform), one.digest));
+            let _ = writeln!(out, "\n{} {}", one_line(&one.platform), one.digest);
         }
         out += &of_image(one);
     }
-    drop(writeln!(out, "verdict    {}", verdict.verdict.to_uppercase()));
+    let _ = writeln!(out, "verdict    {}", verdict.verdict.to_uppercase());
     out
 }
 
@@ -76,10 +76,10 @@ fn of_image(image: &ImageVerdict) -> String {
     );
     for (label, lines) in [("refused", &image.reasons), ("gap", &image.gaps)] {
         for line in lines.iter().take(LINES_MAX) {
-            drop(writeln!(out, "{label:<10} {}", one_line(line)));
+            let _ = writeln!(out, "{label:<10} {}", one_line(line));
         }
         if lines.len() > LINES_MAX {
-            drop(writeln!(out, "{label:<10} and {} more", lines.len() - LINES_MAX));
+            let _ = writeln!(out, "{label:<10} and {} more", lines.len() - LINES_MAX);
         }
     }
     out

@@ -47,6 +47,16 @@ A registry may send to other hosts for tokens and layers. Offline these have to 
 `[registries]`; the error says which.
 ";
 
+const VARIABLES: &str = "
+## Variables of the environment
+
+Keys of `[server]` that are one value can be set by the environment too, which comes before the file. A variable that begins
+with `PLIMSOLL_SERVER_` and stands not here is an error. Lists and tables stand in the file.
+
+| variable | key |
+|---|---|
+";
+
 /// What the comment of a key ends with whose default is not a value.
 const LEFT_OUT: &str = " Left out: ";
 
@@ -54,6 +64,11 @@ const LEFT_OUT: &str = " Left out: ";
 fn page(schema: &Value) -> String {
     let mut out = HEAD.to_owned();
     section(&mut out, schema, schema, "");
+    out.push_str(VARIABLES);
+    for variable in super::super::environment::known() {
+        let (last, above) = variable.path.split_last().unwrap();
+        writeln!(out, "| `{}` | `{last}` in `[{}]` |", variable.name, above.join(".")).unwrap();
+    }
     out
 }
 
@@ -86,8 +101,14 @@ fn section(out: &mut String, root: &Value, object: &Value, path: &str) {
             section(out, root, target, &path);
         } else if target.get("additionalProperties").is_some_and(Value::is_object) {
             section(out, root, self::target(root, &target["additionalProperties"]), &format!("{path}.NAME"));
+        } else if target.get("items").is_some_and(|items| is_table(root, items)) {
+            section(out, root, self::target(root, &target["items"]), &format!("[{path}]"));
         }
     }
+}
+
+fn is_table(root: &Value, schema: &Value) -> bool {
+    target(root, schema).get("properties").is_some()
 }
 
 /// What a reference refers to, else the schema itself.
@@ -103,6 +124,7 @@ fn kind(root: &Value, schema: &Value) -> String {
         (None, "string") => "text".to_owned(),
         (None, "boolean") => "`true` or `false`".to_owned(),
         (None, "integer") => "whole number".to_owned(),
+        (None, "array") if is_table(root, &schema["items"]) => "tables".to_owned(),
         (None, "array") => format!("list of {}", kind(root, &schema["items"])),
         (None, "object") => "a table".to_owned(),
         (None, other) => panic!("a type `{other}` that the page has no word for"),
@@ -114,8 +136,9 @@ fn text(schema: &Value) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }
 
+/// Holds a file of the repository to what it is made of; writes it where that is asked for.
 #[track_caller]
-fn check(path: &str, wanted: &str) {
+pub(crate) fn check(path: &str, wanted: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path);
     if std::env::var_os(UPDATE).is_some() {
         std::fs::write(&path, wanted).unwrap();

@@ -18,7 +18,7 @@ use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
 use super::Refused;
 use super::query::Query;
-use crate::http::access::Principal;
+use crate::access::Principal;
 use crate::server::{Heard, Listener, Server};
 
 /// Events read at once.

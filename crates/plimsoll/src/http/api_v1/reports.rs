@@ -18,7 +18,7 @@ use super::Refused;
 use super::query::Query;
 use super::scans::look_as;
 use super::wire::Problem;
-use crate::http::access::Principal;
+use crate::access::Principal;
 use crate::jobs::status::Standing;
 use crate::server::Server;
 

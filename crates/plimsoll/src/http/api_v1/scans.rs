@@ -18,7 +18,7 @@ use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payloa
 use super::Refused;
 use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
-use crate::http::access::Principal;
+use crate::access::Principal;
 use crate::jobs::source::{ClairManifest, SourceLayer};
 use crate::jobs::status::{Standing, standing};
 use crate::jobs::submission::{self, Asked};

@@ -16,7 +16,7 @@ use super::query::Query;
 use super::reports::assessments;
 use super::scans::look_as;
 use super::wire::{ImageVerdict, Problem, SeverityCounts, VerdictAnswer};
-use crate::http::access::Principal;
+use crate::access::Principal;
 use crate::jobs::judging::{judged, severities};
 use crate::server::Server;
 use crate::threshold::threshold;

@@ -1,12 +1,16 @@
-//! Metrics in Prometheus' text exposition format 0.0.4, written by hand: a few gauges that are computed once need
-//! no registry.
+//! How feeds and the advisory database stand, as metrics in Prometheus' text format: `feeds status` and the server's
+//! `/metrics` say the same with it.
+//!
+//! Written by hand: gauges that are computed when somebody asks need no registry. The text is good both in the format
+//! 0.0.4 and in OpenMetrics, which wants another end.
 
 use std::fmt::{self, Write as _};
 
 use jiff::Timestamp;
+use plimsoll_core::advisory::DatabaseIdentity;
 use plimsoll_feeds::status::{FeedState, FeedStatus};
 
-use super::{DatabaseStanding, Standing, refused};
+use crate::warnings::memory::Memory;
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
@@ -55,11 +59,14 @@ static GAUGES: &[Gauge] = &[
     },
 ];
 
-/// Feeds that are off are left out unless asked for, so that no alert has to know of them.
-pub(super) fn text(standing: &Standing, has_all: bool) -> Result<String, fmt::Error> {
+/// All of them. Without a database, there are none of it.
+pub(crate) fn text(
+    feeds: &[&FeedStatus],
+    database: Option<(&DatabaseIdentity, u64)>,
+    memory: &Memory,
+) -> Result<String, fmt::Error> {
     let mut out = String::new();
-    let feeds: Vec<&FeedStatus> = standing.feeds.iter().filter(|feed| has_all || feed.is_enabled).collect();
-    if let DatabaseStanding::Here { identity, advisories, .. } = &standing.database {
+    if let Some((identity, advisories)) = database {
         head(&mut out, "plimsoll_database_advisories", "Advisories in the database.")?;
         writeln!(out, "plimsoll_database_advisories {advisories}")?;
         if let Some(built) = seconds(&identity.built_at) {
@@ -71,7 +78,7 @@ pub(super) fn text(standing: &Standing, has_all: bool) -> Result<String, fmt::Er
     }
     for gauge in GAUGES {
         head(&mut out, gauge.name, gauge.help)?;
-        for feed in &feeds {
+        for feed in feeds {
             if let Some(value) = (gauge.value)(feed) {
                 writeln!(out, "{}{{feed=\"{}\"}} {value}", gauge.name, escaped(feed.name))?;
             }
@@ -82,31 +89,37 @@ pub(super) fn text(standing: &Standing, has_all: bool) -> Result<String, fmt::Er
         "plimsoll_feed_state",
         "How the feed stands: 1 for the state that it is in, 0 for all others.",
     )?;
-    for feed in &feeds {
+    for feed in feeds {
         for state in FeedState::ALL {
             let (name, value) = (escaped(feed.name), u8::from(feed.state() == state));
             writeln!(out, "plimsoll_feed_state{{feed=\"{name}\",state=\"{}\"}} {value}", state.name())?;
         }
     }
     head(&mut out, "plimsoll_warnings_failing", "Whether a channel of warnings took nothing the last time.")?;
-    for (channel, memory) in standing.memory.channels() {
+    for (channel, memory) in memory.channels() {
         let value = u8::from(memory.failing_since.is_some());
         writeln!(out, "plimsoll_warnings_failing{{channel=\"{}\"}} {value}", escaped(channel))?;
     }
     Ok(out)
 }
 
-fn head(out: &mut String, name: &str, help: &str) -> fmt::Result {
+/// What stands before a gauge's values.
+pub(crate) fn head(out: &mut String, name: &str, help: &str) -> fmt::Result {
     writeln!(out, "# HELP {name} {help}\n# TYPE {name} gauge")
 }
 
 /// A label's value.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
 fn seconds(time: &str) -> Option<u64> {
     time.parse::<Timestamp>().ok().and_then(|time| u64::try_from(time.as_second()).ok())
+}
+
+/// All records of a feed that were refused.
+fn refused(feed: &FeedStatus) -> u64 {
+    feed.refused.iter().map(|(_, count)| count).sum()
 }
 
 #[cfg(test)]
