@@ -70,10 +70,7 @@ impl Keys {
         if bytes.is_empty() {
             bail!("the shared key is empty");
         }
-        Ok(Keys {
-            verifying: DecodingKey::from_secret(&bytes),
-            issuers: issuers.to_vec(),
-        })
+        Ok(Keys { verifying: DecodingKey::from_secret(&bytes), issuers: issuers.to_vec() })
     }
 }
 
