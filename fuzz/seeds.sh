@@ -116,6 +116,11 @@ add bundle '' < "$bundle"
 } | add bundle ''
 for export in "$feeds"/clair-export/*/document; do add bundle '' < "$export"; done
 
+for kind in "$crates"/plimsoll/testdata/hooks/*/; do
+    name=${kind%/}
+    for file in "$kind"*.json; do add hooks "${name##*/}\n" < "$file"; done
+done
+
 # The cases of a scheme are lines `A < B`; its number is its place in the sorted list.
 number=0
 for file in "$crates"/plimsoll-core/testdata/schemes/*.txt; do

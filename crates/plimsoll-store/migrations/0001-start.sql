@@ -40,6 +40,8 @@ CREATE TABLE scans (
 CREATE INDEX scans_due ON scans (priority, queued_at, id) WHERE due_at IS NOT NULL;
 CREATE INDEX scans_held ON scans (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX scans_state ON scans (state, priority, queued_at, id);
+CREATE INDEX scans_listed ON scans (state, id);
+CREATE INDEX scans_finished ON scans (state, finished_at, id, index_state) WHERE kind = 'image';
 CREATE INDEX scans_repository ON scans (registry, repository, id);
 -- A name that is being resolved is there once.
 CREATE UNIQUE INDEX scans_unresolved ON scans (reference) WHERE kind = 'reference' AND due_at IS NOT NULL;

@@ -25,7 +25,7 @@ mod value;
 use bell::Bell;
 use postgres::Postgres;
 use sqlite::Sqlite;
-pub(crate) use value::{Columns, Value, clean, json};
+pub(crate) use value::{Columns, Value, as_kept, clean, json};
 
 /// How often a transaction is tried that loses against others.
 pub(crate) const TRIES_MAX: u32 = 8;

@@ -243,7 +243,7 @@ impl Encoded {
     }
 }
 
-/// A package as all images share it: what matching looks at, and nothing of where it lies.
+/// A package as all images share it: its purl and what matching looks at, and nothing of where it lies.
 ///
 /// The release matters to what a distribution judges. The owner of a language package matters where it is judged
 /// instead, and such a package is looked up by nothing. The hash is of the whole, so that nobody can make a package of

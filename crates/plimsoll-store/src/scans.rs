@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
 
-use crate::engine::{Value, json};
+use crate::engine::{Value, as_kept, json};
 use crate::{InventoryRow, Judged, Store, StoreError};
 
 mod claim;
@@ -327,6 +327,7 @@ impl Store {
     /// this one is more urgent, and keeps the newer source; one that is final is queued again where it failed, was
     /// cancelled, was indexed by something else, or `is_forced`. What this returns is on disk.
     pub fn submit(&self, submission: &Submission, now: Timestamp) -> Result<Submitted, StoreError> {
+        let now = as_kept(now);
         self.engine.transaction(|transaction| {
             let taken = submit::take(transaction, submission, now)?;
             let scan = row::complete(transaction, taken.scan)?;
@@ -365,6 +366,7 @@ impl Store {
     ///
     /// `per_registry_max` does not hold for scans without a registry.
     pub fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Option<Claimed>, StoreError> {
+        let now = as_kept(now);
         loop {
             match self.engine.transaction(|transaction| claim::claim(transaction, claim, now))? {
                 Found::Nothing => return Ok(None),

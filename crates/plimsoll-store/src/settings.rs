@@ -93,7 +93,7 @@ impl Store {
     /// that were resolved before it or could not be, and layers and packages that no inventory has.
     ///
     /// Each of these is a transaction of its own. Of a layer that was read by several sets of rules, only what the
-    /// newest said is kept.
+    /// newest said is kept. A scan that is in hand and has no inventory yet may have to read a layer again.
     pub fn prune(&self, before: Timestamp) -> Result<(), StoreError> {
         for sql in [
             "DELETE FROM events WHERE at < $1",

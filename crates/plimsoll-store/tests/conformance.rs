@@ -2,6 +2,8 @@
 //!
 //! SQLite is the first tier; PostgreSQL, on a server that is started for it, the second.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "conformance/claims.rs"]
 mod claims;
 #[path = "conformance/events.rs"]
@@ -11,12 +13,14 @@ mod inventories;
 #[path = "conformance/outbox.rs"]
 mod outbox;
 #[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "not all tests stop their server")]
 mod postgres;
 #[path = "conformance/rest.rs"]
 mod rest;
 #[path = "conformance/scans.rs"]
 mod scans;
 #[path = "support/scenes.rs"]
+#[allow(dead_code, reason = "each test needs a part of it")]
 mod scenes;
 
 use plimsoll_store::Store;

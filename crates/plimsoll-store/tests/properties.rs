@@ -1,6 +1,9 @@
 //! Whatever the order of operations, the store says what a simple model says; whatever is aboard, it comes back.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/scenes.rs"]
+#[allow(dead_code, reason = "each test needs a part of it")]
 mod scenes;
 
 use std::collections::BTreeMap;
@@ -213,59 +216,15 @@ impl Model {
             return Some(scan);
         }
     }
-
-    fn is_held(&self, scan: u8) -> bool {
-        self.leases.get(&scan).is_some_and(|(_, is_good)| *is_good)
-    }
 }
 
 /// Does a step to both, and compares what they say.
 fn take(model: &mut Model, store: &Store, step: Step) {
-    let now = at(model.now);
-    let lease = |model: &Model, scan: u8| model.leases.get(&scan).map(|(lease, _)| lease.clone());
     match step {
         Step::Pass { seconds } => model.now += seconds,
-        Step::Submit { scan, is_forced, priority } => {
-            let submission = Submission { is_forced, priority, attempts_max: ATTEMPTS_MAX, ..asked(scan) };
-            let taken = store.submit(&submission, now).unwrap();
-            let is_new = !model.scans.contains_key(&scan);
-            let new = Simple {
-                state: ScanState::Queued,
-                priority,
-                queued_at: model.now,
-                attempt: 0,
-                time: 0,
-                is_cancelled: false,
-            };
-            let simple = model.scans.entry(scan).or_insert_with(|| new.clone());
-            let is_wanting = matches!(simple.state, ScanState::Failed | ScanState::Cancelled);
-            let is_again = simple.state.is_final() && (is_wanting || is_forced);
-            if is_again {
-                *simple = new;
-            } else if !simple.state.is_final() {
-                simple.priority = simple.priority.min(priority);
-            }
-            assert_eq!((taken.is_new, taken.is_queued), (is_new, is_new || is_again));
-        }
-        Step::Claim => {
-            let claim: Claim<'_> = Claim { until: at(model.now + LEASE), ..claim_any("w", 0) };
-            let claimed = store.claim(&claim, now).unwrap();
-            let expected = model.claim();
-            let id = expected.map(|scan| digest(scan).as_str().to_owned());
-            assert_eq!(claimed.as_ref().map(|claimed| claimed.scan.id.clone()), id);
-            if let (Some(claimed), Some(scan)) = (claimed, expected) {
-                model.leases.insert(scan, (claimed.lease, true));
-            }
-        }
-        Step::Advance { scan } => {
-            let Some(lease) = lease(model, scan) else { return };
-            let change = Change { state: ScanState::Indexing, detail: String::new(), kind: None };
-            let is_held = model.is_held(scan);
-            assert_eq!(store.advance(&lease, &change, now).unwrap(), is_held);
-            if is_held {
-                model.stand(scan, ScanState::Indexing);
-            }
-        }
+        Step::Submit { scan, is_forced, priority } => submit(model, store, scan, is_forced, priority),
+        Step::Claim => claim(model, store),
+        Step::Advance { scan } => advance(model, store, scan),
         Step::Complete { scan } => finish(model, store, scan, &completed(inventory(scan, Vec::new()))),
         Step::Retry { scan } => {
             let at = at(model.now + 5);
@@ -282,40 +241,81 @@ fn take(model: &mut Model, store: &Store, step: Step) {
             };
             finish(model, store, scan, &awaiting);
         }
-        Step::Cancel { scan } => {
-            let done = store.cancel(digest(scan).as_str(), now).unwrap();
-            let known = model.scans.get_mut(&scan).filter(|simple| !simple.state.is_final());
-            assert_eq!(done, known.is_some());
-            let Some(simple) = known else { return };
-            if simple.state.is_at_work() && simple.time > model.now {
-                simple.is_cancelled = true;
-            } else {
-                model.stand(scan, ScanState::Cancelled);
-            }
-        }
-        Step::Wake => {
-            let mut count = 0;
-            let now_queued = model.now;
-            let waiting: Vec<u8> = model
-                .scans
-                .iter()
-                .filter(|(_, simple)| simple.state == ScanState::FeedsNotLoaded)
-                .map(|(scan, _)| *scan)
-                .collect();
-            for scan in waiting {
-                model.stand(scan, ScanState::Queued);
-                let simple = model.scans.get_mut(&scan).expect("it is known");
-                (simple.queued_at, simple.attempt) = (now_queued, 0);
-                count += 1;
-            }
-            assert_eq!(store.wake_awaiting(now).unwrap(), count);
-        }
+        Step::Cancel { scan } => cancel(model, store, scan),
+        Step::Wake => wake(model, store),
         Step::Forget { scan } => {
             let is_known = model.scans.remove(&scan).is_some();
             model.leases.remove(&scan);
-            assert_eq!(store.forget(digest(scan).as_str(), now).unwrap(), is_known);
+            assert_eq!(store.forget(digest(scan).as_str(), at(model.now)).unwrap(), is_known);
         }
     }
+}
+
+fn submit(model: &mut Model, store: &Store, scan: u8, is_forced: bool, priority: Priority) {
+    let submission = Submission { is_forced, priority, attempts_max: ATTEMPTS_MAX, ..asked(scan) };
+    let taken = store.submit(&submission, at(model.now)).unwrap();
+    let is_new = !model.scans.contains_key(&scan);
+    let new = Simple {
+        state: ScanState::Queued,
+        priority,
+        queued_at: model.now,
+        attempt: 0,
+        time: 0,
+        is_cancelled: false,
+    };
+    let simple = model.scans.entry(scan).or_insert_with(|| new.clone());
+    let is_wanting = matches!(simple.state, ScanState::Failed | ScanState::Cancelled);
+    let is_again = simple.state.is_final() && (is_wanting || is_forced);
+    if is_again {
+        *simple = new;
+    } else if !simple.state.is_final() {
+        simple.priority = simple.priority.min(priority);
+    }
+    assert_eq!((taken.is_new, taken.is_queued), (is_new, is_new || is_again));
+}
+
+fn claim(model: &mut Model, store: &Store) {
+    let claim: Claim<'_> = Claim { until: at(model.now + LEASE), ..claim_any("w", 0) };
+    let claimed = store.claim(&claim, at(model.now)).unwrap();
+    let expected = model.claim();
+    let id = expected.map(|scan| digest(scan).as_str().to_owned());
+    assert_eq!(claimed.as_ref().map(|claimed| claimed.scan.id.clone()), id);
+    if let (Some(claimed), Some(scan)) = (claimed, expected) {
+        model.leases.insert(scan, (claimed.lease, true));
+    }
+}
+
+fn advance(model: &mut Model, store: &Store, scan: u8) {
+    let Some((lease, is_held)) = model.leases.get(&scan).cloned() else { return };
+    let change = Change { state: ScanState::Indexing, detail: String::new(), kind: None };
+    assert_eq!(store.advance(&lease, &change, at(model.now)).unwrap(), is_held);
+    if is_held {
+        model.stand(scan, ScanState::Indexing);
+    }
+}
+
+fn cancel(model: &mut Model, store: &Store, scan: u8) {
+    let done = store.cancel(digest(scan).as_str(), at(model.now)).unwrap();
+    let known = model.scans.get_mut(&scan).filter(|simple| !simple.state.is_final());
+    assert_eq!(done, known.is_some());
+    let Some(simple) = known else { return };
+    if simple.state.is_at_work() && simple.time > model.now {
+        simple.is_cancelled = true;
+    } else {
+        model.stand(scan, ScanState::Cancelled);
+    }
+}
+
+fn wake(model: &mut Model, store: &Store) {
+    let waiting = model.scans.iter().filter(|(_, simple)| simple.state == ScanState::FeedsNotLoaded);
+    let waiting: Vec<u8> = waiting.map(|(scan, _)| *scan).collect();
+    for scan in &waiting {
+        model.stand(*scan, ScanState::Queued);
+        let simple = model.scans.get_mut(scan).expect("it is known");
+        (simple.queued_at, simple.attempt) = (model.now, 0);
+    }
+    let woken = store.wake_awaiting(at(model.now)).unwrap();
+    assert_eq!(woken, u64::try_from(waiting.len()).unwrap());
 }
 
 fn finish(model: &mut Model, store: &Store, scan: u8, outcome: &Outcome) {

@@ -3,11 +3,16 @@
 //!
 //! The conflicts are real ones of a real PostgreSQL, of sessions that lock what a method needs.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 #[path = "support/postgres.rs"]
+#[allow(dead_code, reason = "not all tests stop their server")]
 mod postgres;
 #[path = "support/scenes.rs"]
+#[allow(dead_code, reason = "each test needs a part of it")]
 mod scenes;
 
+use std::process::Command;
 use std::time::Duration;
 
 use ::postgres::error::SqlState;
@@ -75,6 +80,26 @@ fn a_deadlock_is_tried_again() {
         let events = store.events(0, 10, Duration::ZERO).unwrap();
         assert_eq!(events.iter().map(|event| event.number).collect::<Vec<u64>>(), [1, 2, 3]);
     }
+}
+
+/// What somebody else is just changing is waited for and kept, not written over.
+#[test]
+fn a_change_that_is_under_way_is_kept() {
+    let Some(server) = postgres::server() else { return };
+    let place = server.database();
+    let store = Store::open(&place).unwrap();
+    let lease = claimed(&store, 1).lease;
+    let mut other = raw(&place);
+    let mut before = other.transaction().unwrap();
+    before.execute("UPDATE scans SET cancelled = 1 WHERE id = $1", &[&digest(1).as_str()]).unwrap();
+    let change = plimsoll_store::Change { state: ScanState::Indexing, detail: String::new(), kind: None };
+    std::thread::scope(|scope| {
+        let advancing = scope.spawn(|| store.advance(&lease, &change, at(3)));
+        wait_for_waiting(&place, 1);
+        before.commit().unwrap();
+        assert!(advancing.join().unwrap().unwrap());
+    });
+    assert!(store.beat(&lease, at(60), None, at(4)).unwrap().is_cancelled);
 }
 
 /// A lock that is held for longer than anybody waits is a conflict, and nothing has changed.
@@ -236,6 +261,51 @@ fn encryption_that_is_demanded_and_not_there_is_told() {
     for mode in ["require", "verify-full"] {
         let error = Store::open(&format!("{place}?sslmode={mode}")).unwrap_err();
         assert!(error.to_string().contains("TLS"), "{error}");
+    }
+}
+
+/// An authority and a server's certificate for `localhost` of it.
+const CERTIFICATES: &str = "
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=authority -days 30 \
+    -keyout ca.key -out ca.crt &&
+openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=server -keyout server.key -out server.csr &&
+echo subjectAltName=DNS:localhost >names &&
+openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 30 -extfile names -out server.crt";
+
+/// A server that takes nobody without encryption.
+#[test]
+fn encryption_means_what_the_mode_says() {
+    let Some(server) = postgres::Server::start_new() else { return };
+    let place = server.database();
+    let folder = tempfile::tempdir().unwrap();
+    let made = Command::new("sh").args(["-c", CERTIFICATES]).current_dir(folder.path()).output();
+    let Some(made) = made.ok().filter(|made| made.status.success()) else {
+        println!("skipped: needs `openssl`");
+        return;
+    };
+    drop(made);
+    for name in ["server.key", "server.crt"] {
+        server.put(name, &std::fs::read(folder.path().join(name)).unwrap());
+    }
+    server.put("postgresql.auto.conf", b"ssl = on\n");
+    server.put("pg_hba.conf", b"hostssl all all 127.0.0.1/32 trust\n");
+    server.stop();
+    server.start();
+    let named = place.replace("127.0.0.1", "localhost");
+    let authority = format!("&sslrootcert={}", folder.path().join("ca.crt").display());
+    for (place, mode, authority, is_open) in [
+        (&place, "disable", "", false),
+        (&place, "prefer", "", true),
+        (&place, "require", "", true),
+        (&named, "require", &authority, true),
+        (&place, "require", &authority, false),
+        (&named, "verify-full", &authority, true),
+        (&place, "verify-full", &authority, false),
+        (&named, "verify-full", "", false),
+        (&named, "verify-full", "&sslrootcert=/nowhere", false),
+    ] {
+        let opened = Store::open(&format!("{place}?sslmode={mode}{authority}"));
+        assert_eq!(opened.is_ok(), is_open, "{mode} {place} {authority}: {opened:?}");
     }
 }
 

@@ -55,6 +55,11 @@ impl Principal {
         self.scope >= scope
     }
 
+    /// Whether it is held to some repositories.
+    pub(crate) fn is_limited(&self) -> bool {
+        self.repositories.is_some()
+    }
+
     /// Whether it may know of what is in a repository: `HOST[:PORT]` and `NAMESPACE/NAME`, both empty where an image has
     /// no name.
     pub(crate) fn may_see(&self, registry: &str, repository: &str) -> bool {

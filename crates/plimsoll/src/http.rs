@@ -29,6 +29,7 @@ pub(crate) mod endpoint;
 mod guard;
 mod harbor;
 mod health;
+mod hooks;
 pub(crate) mod limits;
 pub(crate) mod listen;
 mod observe;
@@ -36,6 +37,9 @@ mod openapi;
 mod quay;
 mod readiness;
 mod refusal;
+#[cfg(test)]
+mod samples;
+mod watches;
 
 pub(crate) use ending::Ending;
 pub(crate) use refusal::Refusal;
@@ -84,8 +88,16 @@ impl Front {
 }
 
 /// All APIs, sorted by name.
-pub(crate) static APIS: &[&Api] =
-    &[&api_v1::API, &clair_v4::API, &harbor::API, &health::API, &quay::API, &openapi::API];
+pub(crate) static APIS: &[&Api] = &[
+    &api_v1::API,
+    &clair_v4::API,
+    &harbor::API,
+    &health::API,
+    &hooks::API,
+    &quay::API,
+    &openapi::API,
+    &watches::API,
+];
 
 /// The router of all APIs.
 pub(crate) fn router(server: &Arc<Server>) -> Router {

@@ -164,10 +164,9 @@ impl Server {
     fn net_settings(&self) -> Settings {
         let Config { registries, server, offline, watch, .. } = &self.config;
         let mirrors = registries.values().flat_map(|registry| &registry.mirrors);
-        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
-
         let watched = watch.values().map(|watch| &watch.registry);
         let named = registries.keys().chain(mirrors).chain(watched).chain(&server.private_hosts_allowed);
+        let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
         Settings {
             // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
             attempts_max: 2,

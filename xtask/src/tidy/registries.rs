@@ -30,6 +30,12 @@ pub(super) struct Registry {
 /// All registries, sorted by list.
 pub(super) static REGISTRIES: &[Registry] = &[
     Registry {
+        list: "CAPABILITIES",
+        row: "CAPABILITY",
+        folder: "crates/plimsoll/src/http/harbor/capabilities",
+        key: "name",
+    },
+    Registry {
         list: "CATALOGERS",
         row: "CATALOGER",
         folder: "crates/plimsoll-image/src/catalogers",
@@ -45,6 +51,7 @@ pub(super) static REGISTRIES: &[Registry] = &[
     Registry { list: "DISTROS", row: "DISTRO", folder: "crates/plimsoll-core/src/distros", key: "id" },
     Registry { list: "FEEDS", row: "FEED", folder: "crates/plimsoll-feeds/src/feeds", key: "name" },
     Registry { list: "FORMATS", row: "FORMAT", folder: "crates/plimsoll-report/src/formats", key: "name" },
+    Registry { list: "KINDS", row: "KIND", folder: "crates/plimsoll/src/http/hooks/kinds", key: "name" },
     Registry { list: "RULES", row: "RULE", folder: "xtask/src/tidy", key: "name" },
     Registry { list: "SCHEMES", row: "SCHEME", folder: "crates/plimsoll-core/src/schemes", key: "name" },
 ];

@@ -81,6 +81,11 @@ impl<T: Into<Value>> From<Option<T>> for Value {
     }
 }
 
+/// A time as it is kept, in whole microseconds, so that what is returned is what is found later.
+pub(crate) fn as_kept(time: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(time.as_microsecond()).unwrap_or(time)
+}
+
 /// PostgreSQL keeps no NUL in a text, so neither engine does: what comes from outside may have some.
 pub(crate) fn clean(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
@@ -143,6 +148,8 @@ impl Columns {
     pub(crate) fn optional_time(&mut self) -> Result<Option<Timestamp>, StoreError> {
         let Some(microseconds) = self.optional_integer()? else { return Ok(None) };
         let time = Timestamp::from_microsecond(microseconds);
+        // The very last second of all times has no microseconds.
+        let time = time.or_else(|_| Timestamp::from_second(microseconds.div_euclid(1_000_000)));
         time.map(Some).map_err(|_| StoreError::Damaged(format!("{microseconds} is no time")))
     }
 

@@ -1,5 +1,7 @@
 //! Claiming a scan, keeping it and letting it go.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use plimsoll_core::scan::{Reason, ScanState};
 
@@ -52,19 +54,22 @@ fn next(
     now: Timestamp,
 ) -> Result<Vec<Row>, StoreError> {
     transaction.alone(Alone::Claiming)?;
-    let held = "SELECT registry, count(*) FROM scans WHERE lease_until > $1 GROUP BY registry";
-    let (mut all, mut busy) = (0, Vec::new());
-    for mut columns in transaction.query(held, &[now.into()])? {
-        let (registry, count) = (columns.text()?, columns.number::<u64>()?);
-        all += count;
-        // What comes from nowhere in particular overloads nobody.
-        if count >= u64::from(claim.per_registry_max) && !registry.is_empty() {
-            busy.push([registry]);
-        }
+    // Counted here, for a `GROUP BY` would read all scans in the order of their registries.
+    let mut held = BTreeMap::<String, u64>::new();
+    for mut columns in
+        transaction.query("SELECT registry FROM scans WHERE lease_until > $1", &[now.into()])?
+    {
+        *held.entry(columns.text()?).or_default() += 1;
     }
+    let all: u64 = held.values().sum();
     if all >= u64::from(claim.all_max) {
         return Ok(Vec::new());
     }
+    // What comes from nowhere in particular overloads nobody.
+    let is_busy = |(registry, count): &(String, u64)| {
+        *count >= u64::from(claim.per_registry_max) && !registry.is_empty()
+    };
+    let busy: Vec<[String; 1]> = held.into_iter().filter(is_busy).map(|(registry, _)| [registry]).collect();
     let values: [Value; 2] = [json(&busy).into(), now.into()];
     row::rows(
         transaction,

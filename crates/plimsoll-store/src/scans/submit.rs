@@ -182,7 +182,7 @@ pub(super) fn rescan(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let older = "WHERE state = 'completed' AND kind = 'image' AND index_state <> $1
-                 ORDER BY finished_at DESC, id LIMIT $2 {skip_locked}";
+                 ORDER BY finished_at DESC, id DESC LIMIT $2 {skip_locked}";
     let mut rows = row::rows(transaction, older, &[index_state.into(), rows_max.into()])?;
     for row in &mut rows {
         row.scan.priority = super::Priority::Rescan;

@@ -14,6 +14,7 @@ crate::scenarios! {
     all_together_have_a_limit,
     one_scan_may_be_claimed_by_name,
     a_lease_that_ran_out_is_claimed_by_another,
+    a_lease_may_hold_for_ever,
     a_lost_worker_costs_an_attempt,
     a_lost_worker_ends_what_was_called_off,
     no_two_workers_have_one_scan,
@@ -111,18 +112,26 @@ fn a_lease_that_ran_out_is_claimed_by_another(store: &Store, _: &str) {
     assert_eq!(states, expected);
 }
 
+fn a_lease_may_hold_for_ever(store: &Store, _: &str) {
+    store.submit(&asked(1), at(0)).unwrap();
+    let claim = Claim { until: jiff::Timestamp::MAX, ..any("w", 0) };
+    let lease = store.claim(&claim, at(1)).unwrap().unwrap().lease;
+    assert!(store.finish(&lease, &completed(inventory(1, Vec::new())), at(2)).unwrap());
+}
+
 fn a_lost_worker_costs_an_attempt(store: &Store, _: &str) {
     store.submit(&Submission { attempts_max: 2, ..asked(1) }, at(0)).unwrap();
     store.submit(&asked(2), at(1)).unwrap();
     let first = text(1);
     let only = Claim { only: Some(&first), ..any("w", 10) };
     assert!(store.claim(&only, at(2)).unwrap().is_some());
-    assert!(store.claim(&Claim { until: at(20), ..only }, at(10)).unwrap().is_some());
+    let last = store.claim(&Claim { until: at(20), ..only }, at(10)).unwrap().unwrap();
     // It was the last one, so another scan is looked for.
     assert_eq!(store.claim(&any("w", 40), at(20)).unwrap().unwrap().scan.id, text(2));
     let scan = store.scan(&first).unwrap().unwrap();
     assert_eq!((scan.state, scan.reason), (ScanState::Failed, Reason::AttemptsExhausted));
     assert!(scan.detail.contains("`w`"), "{}", scan.detail);
+    assert!(!store.finish(&last.lease, &completed(inventory(1, Vec::new())), at(21)).unwrap());
 }
 
 fn a_lost_worker_ends_what_was_called_off(store: &Store, _: &str) {

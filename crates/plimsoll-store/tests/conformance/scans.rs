@@ -43,6 +43,11 @@ fn a_submission_is_queued_once(store: &Store, _: &str) {
     let other = store.submit(&asked(2), at(2)).unwrap();
     assert_eq!((other.is_new, other.scan.position), (true, Some(1)));
     assert!(store.scan("sha256:none").unwrap().is_none());
+    // What is returned is what is found later, to the last digit.
+    let now = at(3) + jiff::SignedDuration::from_nanos(123_456_789);
+    let third = store.submit(&asked(3), now).unwrap().scan;
+    let found = store.scan(&third.id).unwrap().unwrap();
+    assert_eq!(format!("{third:?}"), format!("{found:?}"));
 }
 
 fn what_is_more_urgent_moves_forward(store: &Store, _: &str) {

@@ -103,6 +103,14 @@ impl Server {
         shell.wait().expect("the shell ends");
     }
 
+    /// Writes a file into the folder of its data, for when it is started next.
+    pub(crate) fn put(&self, name: &str, content: &[u8]) {
+        let (path, data) = (self.folder.join("data").join(name), self.folder.join("data"));
+        std::fs::write(&path, content).expect("it is written");
+        run(Command::new("chmod").arg("600").arg(&path));
+        run(Command::new("chown").arg("--reference").arg(data).arg(&path));
+    }
+
     /// A new and empty database: `postgres://..`.
     pub(crate) fn database(&self) -> String {
         static NUMBER: AtomicU32 = AtomicU32::new(0);

@@ -63,7 +63,6 @@ static ENDPOINTS: &[Endpoint] = &[
     notifier::PAGE,
     notifier::DELETE,
     discovery::OPENAPI,
-    discovery::ROBOTS,
 ];
 
 /// What handles a path.

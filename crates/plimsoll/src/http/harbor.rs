@@ -43,6 +43,8 @@ pub(super) static API: Api = Api {
     endpoints: endpoints::ENDPOINTS,
     refuse,
     front: Front {
+        // To Harbor that is a failure for good.
+        limits_rate: false,
         refusal: Some(Payload { media_types: &[wire::ERROR], schema: schema_of::<ErrorBody> }),
         ..Front::USUAL
     },

@@ -79,7 +79,7 @@ const fn row(
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| format!("{:#}\n", document(APIS)));
 
 /// The document of some APIs.
-fn document(apis: &[&Api]) -> Value {
+pub(super) fn document(apis: &[&Api]) -> Value {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;

@@ -99,7 +99,9 @@ pub(super) fn poll(
                     }
                     if let Err(broken) = look.repository(name) {
                         look.is_broken.store(true, Ordering::SeqCst);
-                        look.with(|(_, first)| drop(first.get_or_insert(broken)));
+                        look.with(|(_, first)| {
+                            first.get_or_insert(broken);
+                        });
                     }
                 }
             });
@@ -110,9 +112,12 @@ pub(super) fn poll(
         server.bell.ring();
     }
     polled.problems.sort_unstable();
-    match broken {
-        Some(broken) => Err(broken),
-        None => Ok(polled),
+    match (broken, polled.problems.first()) {
+        (Some(broken), _) => Err(broken),
+        (None, Some(problem)) if polled.repositories == 0 && !names.is_empty() => {
+            Err(Broken { why: problem.clone(), wait: None })
+        }
+        (None, _) => Ok(polled),
     }
 }
 
@@ -234,7 +239,7 @@ impl Look<'_> {
                 return Ok(Some(Seen { listed: Some(BTreeSet::new()), digests: BTreeMap::new() }));
             }
             Err(error) => {
-                self.problem(format!("`{name}`: {}", unless_limited(error)?));
+                self.problem(format!("`{name}`: {}", unless_of_all(error)?));
                 return Ok(None);
             }
         };
@@ -253,7 +258,7 @@ impl Look<'_> {
             }
             match repository.digest(&TagOrDigest::Tag(tag.clone())) {
                 Ok(digest) => drop(digests.insert(tag.clone(), digest)),
-                Err(error) => self.problem(format!("`{name}:{tag}`: {}", unless_limited(error)?)),
+                Err(error) => self.problem(format!("`{name}:{tag}`: {}", unless_of_all(error)?)),
             }
         }
         let listed = listing.next.is_none().then(|| listing.names.iter().cloned().collect());
@@ -282,11 +287,16 @@ impl Look<'_> {
     }
 }
 
-/// That the registry wants to be left alone concerns all of it; anything else is a text about what was asked for.
-fn unless_limited(error: RegistryError) -> Result<String, Broken> {
+/// That the registry wants to be left alone, or does not answer, concerns all of it; anything else is a text about what
+/// was asked for.
+fn unless_of_all(error: RegistryError) -> Result<String, Broken> {
     match &error {
         RegistryError::RateLimited { retry_after, .. } => {
             Err(Broken { wait: asked_wait(retry_after.as_deref()), why: error.to_string() })
+        }
+        // Nothing answers: asking for the next would take as long and end so too.
+        RegistryError::Unavailable { source, .. } if source.status().is_none() => {
+            Err(Broken { wait: None, why: error.to_string() })
         }
         _ => Ok(error.to_string()),
     }

@@ -109,8 +109,14 @@ async fn affected(
 ) -> Result<Response, Refused> {
     let media_type = media_type(&headers, MEDIA_TYPES)?;
     let body = read(body, BODY_BYTES_MAX).await?;
-    let asked: Statements = serde_json::from_slice(&body)
-        .map_err(|error| Refusal::bad_request(format!("failed to deserialize vulnerabilities: {error}")))?;
+    let unreadable = |what: &dyn std::fmt::Display| {
+        Refusal::bad_request(format!("failed to deserialize vulnerabilities: {what}"))
+    };
+    let asked: Value = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
+    if !asked.is_object() {
+        return Err(unreadable(&"an object was expected").into());
+    }
+    let asked: Statements = serde_json::from_value(asked).map_err(|error| unreadable(&error))?;
     let values = asked.vulnerabilities.unwrap_or_default();
     if values.len() > STATEMENTS_MAX {
         return Err(Refusal::bad_request(format!("more than {STATEMENTS_MAX} vulnerabilities")).into());

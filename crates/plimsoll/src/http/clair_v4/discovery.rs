@@ -1,18 +1,19 @@
-//! What Clair says of its API, and what it says to robots.
+//! What Clair says of its API. What it says to robots is said for all APIs at once.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use plimsoll_core::digest::hex;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::negotiation::{has, media_type, negotiated_first};
-use super::{ENDPOINTS, IF_NONE_MATCH, NOT_ACCEPTABLE, Refused, etag, header_value};
+use super::{IF_NONE_MATCH, NOT_ACCEPTABLE, Refused, etag, header_value};
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
+use crate::http::openapi::document;
 use crate::server::Server;
 
 /// What the document is offered as. JSON is YAML, so that the same bytes are both.
@@ -48,65 +49,19 @@ pub(super) const OPENAPI: Endpoint = Endpoint {
     route: || negotiated_first(get(openapi)),
 };
 
-pub(super) const ROBOTS: Endpoint = Endpoint {
-    method: Method::Get,
-    path: "/robots.txt",
-    id: "getRobots",
-    about: "Asks robots to stay away.",
-    access: Access::Public,
-    is_always_there: true,
-    parameters: &[],
-    body: None,
-    answers: &[Answer {
-        status: 200,
-        about: "They are to stay away.",
-        headers: &[],
-        payload: Some(Payload { media_types: &["text/plain; charset=utf-8"], schema: schema_of::<String> }),
-    }],
-    route: || get(robots),
-};
+/// The document of this API alone, and its validator.
+static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
+    let body = document(&[&super::API]).to_string();
+    let etag = etag(&hex(&Sha256::digest(&body)));
+    (body, etag)
+});
 
 async fn openapi(State(_server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Refused> {
     let media_type = media_type(&headers, OPENAPI_TYPES)?;
-    let body = outline().to_string();
-    let etag = etag(&hex(&Sha256::digest(&body)));
-    if has(&headers, &etag) {
+    let (body, etag) = &*DOCUMENT;
+    if has(&headers, etag) {
         return Ok(StatusCode::NOT_MODIFIED.into_response());
     }
-    let headers = [(header::CONTENT_TYPE, header_value(media_type)), (header::ETAG, header_value(&etag))];
-    Ok((headers, body).into_response())
-}
-
-/// The endpoints of Clair's API and what they answer with, without schemas.
-fn outline() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for endpoint in ENDPOINTS {
-        let method = match endpoint.method {
-            Method::Get => "get",
-            Method::Post => "post",
-            Method::Delete => "delete",
-        };
-        let answers = endpoint.answers.iter().map(|answer| {
-            let types = answer.payload.iter().flat_map(|payload| payload.media_types);
-            let content: Map<String, Value> = types.map(|&name| (name.to_owned(), json!({}))).collect();
-            (answer.status.to_string(), json!({ "description": answer.about, "content": content }))
-        });
-        let operation = json!({
-            "operationId": endpoint.id,
-            "summary": endpoint.about,
-            "responses": answers.collect::<Map<_, _>>(),
-        });
-        let path = paths.entry(endpoint.path).or_insert_with(|| json!({}));
-        path[method] = operation;
-    }
-    json!({
-        "openapi": "3.1.0",
-        "info": { "title": "Clair's API", "version": "1" },
-        "paths": paths,
-    })
-}
-
-async fn robots() -> Response {
-    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
-    (headers, "User-agent: *\nDisallow: /\n").into_response()
+    let headers = [(header::CONTENT_TYPE, header_value(media_type)), (header::ETAG, header_value(etag))];
+    Ok((headers, body.as_str()).into_response())
 }

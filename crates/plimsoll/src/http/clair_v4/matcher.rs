@@ -192,6 +192,8 @@ struct Diff {
 enum Matched {
     /// It was held against the database.
     Against(Arc<Assessed>),
+    /// So it was, and nothing in it could be judged.
+    Unjudged(Arc<Assessed>),
     /// There is nothing to hold it against.
     Nothing,
     /// It is not indexed.
@@ -214,7 +216,14 @@ async fn report(
     let answer = server
         .blocking(move |server| {
             Ok(match matched(server, &principal, &digest)? {
-                Matched::Against(assessed) => Some(answer(&digest, &assessed, cache_seconds)),
+                Matched::Against(assessed) => {
+                    let report = VulnerabilityReport::of(&digest, &assessed.assessment);
+                    Some(answer(&report, &assessed, cache_seconds))
+                }
+                Matched::Unjudged(assessed) => {
+                    let report = VulnerabilityReport::unjudged(&digest, &assessed.assessment);
+                    Some(answer(&report, &assessed, cache_seconds))
+                }
                 Matched::Nothing if not_ready == NotReady::Accepted => {
                     Some(StatusCode::ACCEPTED.into_response())
                 }
@@ -237,13 +246,16 @@ fn matched(server: &Server, principal: &Principal, digest: &Digest) -> Result<Ma
     if scan.state == ScanState::FeedsNotLoaded {
         return Ok(Matched::Nothing);
     }
-    Ok(server.assessed(digest)?.map_or(Matched::NotIndexed, Matched::Against))
+    Ok(match server.assessed(digest)? {
+        None => Matched::NotIndexed,
+        Some(assessed) if scan.state == ScanState::Unsupported => Matched::Unjudged(assessed),
+        Some(assessed) => Matched::Against(assessed),
+    })
 }
 
-fn answer(digest: &Digest, assessed: &Assessed, cache_seconds: u32) -> Response {
+fn answer(report: &VulnerabilityReport, assessed: &Assessed, cache_seconds: u32) -> Response {
     let assessment = &assessed.assessment;
-    let report = VulnerabilityReport::of(digest, assessment);
-    let mut response = document(StatusCode::OK, MEDIA_TYPE, &report);
+    let mut response = document(StatusCode::OK, MEDIA_TYPE, report);
     let headers = response.headers_mut();
     headers.insert(header::CACHE_CONTROL, header_value(&format!("max-age={cache_seconds}")));
     headers.insert("plimsoll-gaps", HeaderValue::from(assessment.gaps().len()));

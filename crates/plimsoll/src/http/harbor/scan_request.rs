@@ -1,6 +1,7 @@
 //! What Harbor sends to have an artifact scanned: bytes to what is meant, or why not.
 
 use plimsoll_core::digest::Digest;
+use plimsoll_image::open::registry::credentials::Credential;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -209,14 +210,11 @@ fn redacted(url: &str) -> String {
     text.chars().take(300).collect()
 }
 
-/// What it says is not shown.
+/// What it says is not shown. One that cannot be used would mean that the server's own logins are.
 fn check_authorization(text: &str) -> Result<(), Refusal> {
-    let is_known = text.split_once(' ').is_some_and(|(scheme, rest)| {
-        (scheme.eq_ignore_ascii_case("basic") || scheme.eq_ignore_ascii_case("bearer"))
-            && !rest.trim().is_empty()
-    });
     let is_plain = text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
-    match is_known && is_plain && text.len() <= AUTHORIZATION_BYTES_MAX {
+    let is_short = text.len() <= AUTHORIZATION_BYTES_MAX;
+    match is_plain && is_short && Credential::from_authorization(text).is_some() {
         true => Ok(()),
         false => Err(invalid("`registry.authorization` must be `Basic ..` or `Bearer ..`".to_owned())),
     }
@@ -327,6 +325,7 @@ mod tests {
             ("/registry/url", json!("https://a:geheim@h.example"), 422, "`https://..@h.example`"),
             ("/registry/url", json!("https://h.example/path"), 422, "must be `https://HOST[:PORT]`"),
             ("/registry/authorization", json!("geheim"), 422, "must be `Basic ..` or `Bearer ..`"),
+            ("/registry/authorization", json!("Basic geheim!"), 422, "must be `Basic ..` or `Bearer ..`"),
             ("/registry/authorization", json!("Basic geheim\r\nHost: x"), 422, "`registry.authorization`"),
             ("/artifact/repository", json!(""), 422, "missing `artifact.repository`"),
             ("/artifact/digest", json!(""), 422, "missing `artifact.digest`"),

@@ -89,6 +89,21 @@ impl VulnerabilityReport {
     }
 }
 
+impl VulnerabilityReport {
+    /// Of an image of which nothing could be judged: without packages, because clients show packages without
+    /// vulnerabilities as a clean image, and an image without packages as one that is not supported.
+    pub(crate) fn unjudged(digest: &Digest, assessment: &Assessment) -> VulnerabilityReport {
+        let distributions = Aboard::of(&assessment.inventory).distributions;
+        VulnerabilityReport {
+            manifest_hash: digest.as_str().to_owned(),
+            aboard: Aboard { distributions, ..Aboard::default() },
+            vulnerabilities: BTreeMap::new(),
+            package_vulnerabilities: BTreeMap::new(),
+            enrichments: Enrichments::default(),
+        }
+    }
+}
+
 impl Vulnerability {
     fn of(finding: &Finding, assessment: &Assessment, aboard: &Aboard) -> Vulnerability {
         let installed = &assessment.inventory.packages[finding.package];
