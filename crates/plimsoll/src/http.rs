@@ -37,8 +37,6 @@ mod openapi;
 mod quay;
 mod readiness;
 mod refusal;
-#[cfg(test)]
-mod samples;
 mod watches;
 
 pub(crate) use ending::Ending;
@@ -95,6 +93,7 @@ pub(crate) static APIS: &[&Api] = &[
     &health::API,
     &hooks::API,
     &quay::API,
+    // It is called `reference`.
     &openapi::API,
     &watches::API,
 ];

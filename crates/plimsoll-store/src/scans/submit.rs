@@ -174,14 +174,15 @@ pub(super) fn wake(
     queue_all(transaction, rows, |row| row.scan.priority.reason(), now)
 }
 
-/// Puts completed images of another index state back into the queue, up to so many; how many they were.
+/// Puts completed images of another index state back into the queue, up to so many; how many they were. What has no
+/// reference came with somebody's own URLs and credentials, and can only be handed in again.
 pub(super) fn rescan(
     transaction: &mut Transaction<'_>,
     index_state: &str,
     rows_max: u32,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let older = "WHERE state = 'completed' AND kind = 'image' AND index_state <> $1
+    let older = "WHERE state = 'completed' AND kind = 'image' AND reference <> '' AND index_state <> $1
                  ORDER BY finished_at DESC, id DESC LIMIT $2 {skip_locked}";
     let mut rows = row::rows(transaction, older, &[index_state.into(), rows_max.into()])?;
     for row in &mut rows {

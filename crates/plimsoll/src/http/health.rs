@@ -62,16 +62,6 @@ pub(super) static API: Api = Api {
             }],
             ..row("/metrics", "getMetrics", || get(measured))
         },
-        Endpoint {
-            about: "Asks search engines to stay away.",
-            answers: &[Answer {
-                status: 200,
-                about: "What they may read: nothing.",
-                headers: &[],
-                payload: Some(TEXT),
-            }],
-            ..row("/robots.txt", "getRobots", || get(async || "User-agent: *\nDisallow: /\n"))
-        },
     ],
     refuse,
     front: Front { refusal: Some(TEXT), ..Front::USUAL },

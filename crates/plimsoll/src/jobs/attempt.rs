@@ -165,7 +165,7 @@ impl Work<'_> {
             self.advance(ScanState::Matching, "its layers are known".to_owned(), Some(ScanKind::Image))?;
             return Ok(self.judge(row));
         }
-        let source = Source::decode(source).ok_or(Broken::NoSource)?;
+        let source = Source::decode(source).or_else(|| self.named()).ok_or(Broken::NoSource)?;
         let opened = match opening::open(self, &source)? {
             opening::Found::Elsewhere(submission) => return Ok(Outcome::Resolved(submission)),
             opening::Found::Index { children, submissions } => {
@@ -176,6 +176,13 @@ impl Work<'_> {
         let row = self.index(opened, index_state)?;
         self.advance(ScanState::Matching, String::new(), Some(ScanKind::Image))?;
         Ok(self.judge(row))
+    }
+
+    /// The source of a scan that is made again long after it was asked for: what it is called, without anybody's
+    /// credentials.
+    fn named(&self) -> Option<Source> {
+        let reference = Some(self.scan.reference.clone()).filter(|reference| !reference.is_empty())?;
+        Some(Source::Registry { reference, authorization: None, plain_http: false })
     }
 
     fn index(&self, opened: Opened, index_state: String) -> Result<InventoryRow, Broken> {
