@@ -189,6 +189,8 @@ impl Broker {
             .env("RABBITMQ_DIST_PORT", free_port().to_string())
             .env("ERL_EPMD_PORT", epmd_port.to_string())
             .env("ERL_EPMD_ADDRESS", "127.0.0.1")
+            // It may be ended while it still believes that the broker lives.
+            .env("ERL_EPMD_RELAXED_COMMAND_CHECK", "1")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -140,6 +140,10 @@ fn start(server: &Arc<Server>, place: &str, targets: Vec<Target>) -> Vec<JoinHan
         }
     };
     let engine = store.engine();
+    // Before anything can happen that a new target is to be told of.
+    if let Err(error) = notify::follow::since(&store, &targets) {
+        tracing::warn!(error = %error, "new targets may miss what happens first");
+    }
     server.set_store(Arc::new(store));
     server.lifecycle.ready();
     tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
