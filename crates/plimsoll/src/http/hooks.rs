@@ -124,7 +124,8 @@ async fn take(
     body: &[u8],
 ) -> Result<Received, Refusal> {
     let row = kinds::by_name(kind).ok_or_else(|| {
-        let known: Vec<&str> = KINDS.iter().map(|row| row.name).collect();
+        let known: Vec<String> =
+            KINDS.iter().map(|row| format!("`{}` ({})", row.name, row.about.trim_end_matches('.'))).collect();
         Refusal::not_found(format!("there is no kind `{kind}` of webhooks; there are {}", known.join(", ")))
     })?;
     if body.len() > BODY_BYTES_MAX {
