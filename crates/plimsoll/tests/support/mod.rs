@@ -18,6 +18,7 @@ use serde_json::Value;
 pub(crate) mod feeds;
 pub(crate) mod images;
 pub(crate) mod layer;
+pub(crate) mod quay;
 pub(crate) mod receivers;
 pub(crate) mod scripted;
 pub(crate) mod serving;
