@@ -6,12 +6,15 @@
 #
 # The schemas are not ours to keep, so they come out of pinned packages that carry them: CycloneDX 1.6 from
 # `cyclonedx-python-lib` (PyPI, Apache-2.0), SARIF 2.1.0 from `@microsoft/jest-sarif` (npm, MIT). SPDX 2.3 is
-# judged by the project's own `spdx-tools` (PyPI, Apache-2.0), installed into an environment of its own.
+# judged by the project's own `spdx-tools` (PyPI, Apache-2.0), installed into an environment of its own. Beside it stands
+# another with what judges the server: `validators/bin` goes on the path of the second tier.
 # Needs python3 with venv and pip, npm, tar.
 set -eu
 
 CYCLONEDX='cyclonedx-python-lib==11.12.0'
 SPDX_TOOLS='spdx-tools==0.8.5'
+# OpenAPI documents, Kubernetes' manifests, a server against its document, webhooks' signatures. Apache-2.0 and MIT.
+VALIDATORS='openapi-spec-validator==0.9.0 kubernetes-validate==1.37.0 schemathesis==4.32.5 standardwebhooks==1.1.0'
 SARIF='@microsoft/jest-sarif@1.0.0-beta.0'
 
 if [ $# -ne 1 ]; then
@@ -36,5 +39,10 @@ cp "$work/package/lib/schemas/sarif-2.1.0-rtm.5.json" "$dir/sarif/sarif-2.1.0.js
 
 python3 -m venv "$dir/spdx-tools"
 "$dir/spdx-tools/bin/pip" install --quiet --disable-pip-version-check "$SPDX_TOOLS"
+
+python3 -m venv "$dir/validators"
+# Words on purpose: a package each.
+# shellcheck disable=SC2086
+"$dir/validators/bin/pip" install --quiet --disable-pip-version-check $VALIDATORS
 
 echo "the schemas are in $dir"

@@ -14,12 +14,13 @@ use crate::Command;
 use crate::ci::is_installed;
 
 mod feeds;
+mod fleet;
 mod image;
 
 /// The row.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
-    about: "measures scans and the database, or `feeds`; --image oci:DIR scans another image, --large a second one",
+    about: "measures scans and the database, or `feeds`, or a `fleet`; --image oci:DIR scans another image, --large a second one",
     run,
 };
 
@@ -55,6 +56,12 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         Bench::build(root)?.feeds()?;
         return Ok(true);
     }
+    if let [what, images @ ..] = arguments
+        && what == "fleet"
+    {
+        Bench::build(root)?.fleet(images.first().map(|images| images.parse()).transpose()?)?;
+        return Ok(true);
+    }
     let mut named = None;
     let mut is_large = false;
     let mut arguments = arguments.iter();
@@ -66,7 +73,7 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
                 named = Some(PathBuf::from(image.context("`--image` takes `oci:DIR`")?));
             }
             other => bail!(
-                "`cargo xtask bench` has no `{other}`; it takes `feeds`, or `--image oci:DIR` and `--large`"
+                "`cargo xtask bench` has no `{other}`; it takes `feeds`, `fleet [IMAGES]`, or `--image oci:DIR` and `--large`"
             ),
         }
     }

@@ -183,8 +183,11 @@ impl Run<'_> {
         arguments.extend(["--".to_owned(), "--show-output".to_owned()]);
         let schemas = self.root.join(SCHEMAS_FOLDER);
         let mut env = vec![("PLIMSOLL_TIER2", "1".to_owned())];
-        if schemas.join("sarif").is_dir() || matches!(self.step(&SCHEMAS, &[])?, Outcome::Passed) {
+        let validators = schemas.join("validators/bin");
+        if validators.is_dir() || matches!(self.step(&SCHEMAS, &[])?, Outcome::Passed) {
             env.push(("PLIMSOLL_SCHEMAS", schemas.display().to_string()));
+            let path = std::env::var("PATH").unwrap_or_default();
+            env.push(("PATH", format!("{}:{path}", validators.display())));
         }
         // What the first tier skipped counts as skipped only if it is skipped here too.
         let skipped_before = std::mem::take(&mut self.counts.skipped);
@@ -307,9 +310,13 @@ fn second_tier_targets(tree: &Tree) -> Vec<String> {
         else {
             continue;
         };
+        let is_program = tree.file(&format!("crates/{package}/src/main.rs")).is_some();
         let target = match inside.strip_prefix("tests/").and_then(|inside| inside.strip_suffix(".rs")) {
             Some(test) if !test.contains('/') => vec!["--test".to_owned(), test.to_owned()],
-            _ => vec!["--lib".to_owned()],
+            // What tests share asks on their behalf.
+            Some(_) => continue,
+            None if is_program => vec!["--bins".to_owned()],
+            None => vec!["--lib".to_owned()],
         };
         for argument in [vec!["--package".to_owned(), package.to_owned()], target] {
             if !arguments.contains(&argument) {
@@ -343,8 +350,14 @@ mod tests {
             ("crates/a/tests/c.rs", &text),
             ("crates/d/src/e.rs", &text),
             ("crates/d/src/f.rs", "nothing"),
+            ("crates/g/src/main.rs", "nothing"),
+            ("crates/g/src/h.rs", &text),
+            ("crates/g/tests/support/mod.rs", &text),
             ("xtask/src/ci.rs", &text),
         ]);
-        assert_eq!(second_tier_targets(&tree).join(" "), "--package a --test b --test c --package d --lib");
+        assert_eq!(
+            second_tier_targets(&tree).join(" "),
+            "--package a --test b --test c --package d --lib --package g --bins"
+        );
     }
 }

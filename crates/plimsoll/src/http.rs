@@ -37,8 +37,6 @@ mod openapi;
 mod quay;
 mod readiness;
 mod refusal;
-#[cfg(test)]
-mod samples;
 mod watches;
 
 pub(crate) use ending::Ending;
@@ -94,8 +92,9 @@ pub(crate) static APIS: &[&Api] = &[
     &harbor::API,
     &health::API,
     &hooks::API,
-    &openapi::API,
     &quay::API,
+    // It is called `reference`.
+    &openapi::API,
     &watches::API,
 ];
 

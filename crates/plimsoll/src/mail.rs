@@ -185,6 +185,11 @@ fn domain(host: &str) -> String {
 }
 
 #[cfg(test)]
+#[path = "../tests/support/receivers.rs"]
+#[allow(dead_code)]
+pub(crate) mod receivers;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -421,4 +421,4 @@ fn judge_anew(server: &Server, store: &Store, digests: &[Digest]) -> anyhow::Res
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

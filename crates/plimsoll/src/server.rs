@@ -187,9 +187,11 @@ impl Server {
             self.config.registry_options(Credentials::from_environment(), &[])
         });
         let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
-        match (authorization.and_then(Credential::from_authorization), host) {
+        let Some(authorization) = authorization else { return options.clone() };
+        match (Credential::from_authorization(authorization), host) {
             (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
-            _ => options.clone(),
+            // What a client gave and cannot be used is not made up for by the server's own logins.
+            _ => self.config.registry_options(Credentials::default(), &[]),
         }
     }
 

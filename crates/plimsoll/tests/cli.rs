@@ -13,9 +13,11 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 22] = [
+const COMMANDS: [&[&str]; 24] = [
     &[],
     &["scan"],
+    &["serve"],
+    &["status"],
     &["feeds"],
     &["feeds", "list"],
     &["feeds", "status"],

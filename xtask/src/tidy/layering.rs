@@ -22,7 +22,7 @@ static MAY_SEE: &[(&str, &[&str])] = &[
     ("plimsoll-report", &["core"]),
     ("plimsoll-store", &["core"]),
     ("plimsoll-trust", &["core"]),
-    ("xtask", &["core", "feeds"]),
+    ("xtask", &["core", "feeds", "store"]),
 ];
 
 /// What the core may have from outside: nothing that does IO, runs threads or reads a clock.

@@ -105,11 +105,11 @@ fn ratings(database: &Database) -> Result<BTreeMap<u64, u128>, LookupError> {
     };
     database.each_kev(|cve, _| {
         // That it is listed is what counts, not until when somebody must act.
-        note(cve, ["kev", "", ""]);
+        note(cve, ["listed", "", ""]);
         Ok::<_, LookupError>(())
     })?;
     database.each_cvss(|cve, cvss| {
-        note(cve, ["cvss", &cvss.source, &cvss.vector]);
+        note(cve, ["scored", &cvss.source, &cvss.vector]);
         Ok::<_, LookupError>(())
     })?;
     Ok(ratings)

@@ -1,13 +1,17 @@
 //! Settings, duties, counts, layers, tags and opening.
 
+use std::time::Duration;
+
+use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::ScanState;
-use plimsoll_store::{EventKind, Repository, Store, Tag, TagFilter};
+use plimsoll_store::{EventKind, Judged, NewEvent, Repository, Step, Store, Tag, TagFilter};
 
 use crate::scenes::{asked, at, claimed, deb, digest, done, named};
 
 crate::scenarios! {
     settings_are_shared,
     a_duty_has_one_holder,
+    a_step_is_taken_once_and_whole,
     everything_is_counted,
     layers_are_kept_by_rules,
     what_nothing_needs_is_forgotten,
@@ -36,6 +40,40 @@ fn a_duty_has_one_holder(store: &Store, _: &str) {
         assert_eq!(store.take_duty("watch", holder, at(until), at(now)).unwrap(), is_taken, "{holder} {now}");
     }
     assert!(store.take_duty("other", "a", at(10), at(0)).unwrap());
+}
+
+fn a_step_is_taken_once_and_whole(store: &Store, _: &str) {
+    done(store, 1, vec![deb("a", "1")]);
+    done(store, 2, vec![deb("b", "1")]);
+    let noted = store.judged(&[digest(2), digest(9), digest(1)]).unwrap();
+    let [(first, before), (second, other)] = noted.as_slice() else { panic!("{noted:?}") };
+    assert_eq!((first, second), (&digest(1), &digest(2)));
+    let after = Judged { database: "sha256:new".to_owned(), fixable: 9, ..before.clone() };
+    let changed = Judged { gaps: 7, ..other.clone() };
+    let judged: [(Digest, Judged, Judged); 2] = [
+        (digest(1), before.clone(), after.clone()),
+        // Of this one something else is noted meanwhile.
+        (digest(2), changed.clone(), after.clone()),
+    ];
+    let event = NewEvent { kind: EventKind::FindingsChanged, subject: "s".to_owned(), body: "{}".to_owned() };
+    let last = store.last_event().unwrap();
+    let step = |before: Option<&str>, after: &str| {
+        let events = std::slice::from_ref(&event);
+        let step = Step { setting: "far", before, after, events, judged: &judged };
+        store.take_step(&step, at(50)).unwrap()
+    };
+    assert!(!step(Some("0"), "1"), "there is nothing to move on from");
+    assert_eq!(store.last_event().unwrap(), last);
+    assert_eq!(store.judged(&[digest(1)]).unwrap(), [(digest(1), before.clone())]);
+    assert!(step(None, "1"));
+    assert!(!step(None, "1"), "it is taken");
+    assert!(!step(Some("0"), "2"));
+    assert!(step(Some("1"), "2"));
+    assert_eq!(store.setting("far").unwrap().as_deref(), Some("2"));
+    let events = store.events(last, 10, Duration::ZERO).unwrap();
+    assert_eq!(events.iter().filter(|one| one.kind == EventKind::FindingsChanged).count(), 2);
+    assert_eq!(store.judged(&[digest(1)]).unwrap(), [(digest(1), after)]);
+    assert_eq!(store.judged(&[digest(2)]).unwrap(), [(digest(2), other.clone())]);
 }
 
 fn everything_is_counted(store: &Store, _: &str) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args;
 use jiff::Timestamp;
 use plimsoll_store::Store;
@@ -66,41 +66,61 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
-    runtime.block_on(serve(&server, place, targets))?;
-    Ok(Outcome::Done)
+    let served = runtime.block_on(serve(&server, place, targets));
+    // What is still in the middle of something, and was waited for long enough, ends with the process.
+    runtime.shutdown_background();
+    served?;
+    match server.lifecycle.hindrance() {
+        Some(hindrance) => bail!("the store cannot be opened: {hindrance}"),
+        None => Ok(Outcome::Done),
+    }
 }
 
 async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> anyhow::Result<()> {
     let listener = http::listen::bind(server).await?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
     tracing::info!(%address, replica = %server.replica, "listening");
+    let (given_up, is_given_up) = tokio::sync::oneshot::channel();
     let work = {
         let server = Arc::clone(server);
         thread::Builder::new()
             .name("start".to_owned())
-            .spawn(move || start(&server, &place, targets))
+            .spawn(move || {
+                let store = open_store(&server, &place);
+                // Nobody may listen any more.
+                let _ = given_up.send(store.is_none());
+                store.map_or(Vec::new(), |store| start(&server, store, targets))
+            })
             .context("cannot start a thread")?
     };
     let (end, ending) = tokio::sync::watch::channel(false);
-    let of_signals = Arc::clone(server);
+    let of_end = Arc::clone(server);
     tokio::spawn(async move {
-        asked_to_end().await;
-        tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
-        of_signals.lifecycle.ending();
-        of_signals.bell.ring();
+        tokio::select! {
+            () = asked_to_end() => {
+                tracing::info!("ending: no new work is taken, what is in hand goes back into the queue");
+            }
+            Ok(true) = is_given_up => {}
+        }
+        of_end.lifecycle.ending();
+        of_end.bell.ring();
         end.send_replace(true);
         // Told as long as anybody may listen.
         end.closed().await;
     });
     http::listen::listen(Arc::clone(server), http::router(server), listener, ending).await?;
-    let threads = tokio::task::spawn_blocking(move || work.join().unwrap_or_default()).await?;
-    tokio::task::spawn_blocking(move || {
-        for thread in threads {
+    let longest = server.config.server.limits.ending_time_max;
+    let threads = tokio::task::spawn_blocking(move || {
+        for thread in work.join().unwrap_or_default() {
             drop(thread.join());
         }
-    })
-    .await?;
-    tracing::info!("ended");
+    });
+    match tokio::time::timeout(longest.0, threads).await {
+        Ok(_) => tracing::info!("ended"),
+        Err(_) => {
+            tracing::warn!("ended with work that did not hear of it within {longest}; it is done again")
+        }
+    }
     Ok(())
 }
 
@@ -118,31 +138,36 @@ async fn asked_to_end() {
     }
 }
 
-/// Opens the store, however long that takes, and starts all that works with it.
-fn start(server: &Arc<Server>, place: &str, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
+/// Opens the store, however long that takes. `None` where the server ends before, or where waiting is in vain: the place
+/// is none, or holds what a newer version wrote.
+fn open_store(server: &Server, place: &str) -> Option<Store> {
     server.lifecycle.migrating();
     let begun = Instant::now();
-    let store = loop {
+    while !server.lifecycle.is_ending() {
         match Store::open(place) {
-            Ok(store) => break store,
-            Err(error) if server.lifecycle.is_ending() => {
-                tracing::error!(error = %error, "ended before the store was open");
-                return Vec::new();
+            Ok(store) => {
+                let (engine, seconds) = (store.engine(), begun.elapsed().as_secs_f64());
+                tracing::info!(engine, seconds, "the store is open: ready");
+                return Some(store);
             }
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "the store is not there yet");
+                server.lifecycle.is_hindered(error.to_string());
                 thread::sleep(STORE_WAIT);
             }
             Err(error) => {
-                tracing::error!(error = %error, "the store cannot be opened; mend it and start again");
-                thread::sleep(STORE_WAIT);
+                server.lifecycle.is_hindered(error.to_string());
+                return None;
             }
         }
-    };
-    let engine = store.engine();
+    }
+    None
+}
+
+/// Starts all that works with the store.
+fn start(server: &Arc<Server>, store: Store, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
     server.set_store(Arc::new(store));
     server.lifecycle.ready();
-    tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
     let count = server.config.server.workers.unwrap_or_else(default_workers);
     let mut threads = workers::start(server, count);
     threads.extend(thread_of(server, "events", Server::tail));

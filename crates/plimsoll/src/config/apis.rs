@@ -18,12 +18,11 @@ pub(crate) struct ClairApiConfig {
 
 /// What is answered while there is nothing to match an image against.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(title = "`\"202\"` or `\"404\"`")]
 pub(crate) enum NotReady {
-    /// As Clair does.
     #[default]
     #[serde(rename = "202")]
     Accepted,
-    /// As if the image were not indexed.
     #[serde(rename = "404")]
     NotFound,
 }

@@ -63,6 +63,7 @@ static ENDPOINTS: &[Endpoint] = &[
     notifier::PAGE,
     notifier::DELETE,
     discovery::OPENAPI,
+    discovery::ROBOTS,
 ];
 
 /// What handles a path.

@@ -124,7 +124,8 @@ async fn take(
     body: &[u8],
 ) -> Result<Received, Refusal> {
     let row = kinds::by_name(kind).ok_or_else(|| {
-        let known: Vec<&str> = KINDS.iter().map(|row| row.name).collect();
+        let known: Vec<String> =
+            KINDS.iter().map(|row| format!("`{}` ({})", row.name, row.about.trim_end_matches('.'))).collect();
         Refusal::not_found(format!("there is no kind `{kind}` of webhooks; there are {}", known.join(", ")))
     })?;
     if body.len() > BODY_BYTES_MAX {
@@ -168,7 +169,7 @@ async fn take(
 
 /// The image that an event speaks of, by the first of its names that is believed; why none is.
 fn believe(event: &Event, server: &Server, principal: &Principal) -> Result<RegistryReference, String> {
-    let mut why = None;
+    let mut why = Vec::new();
     for name in &event.names {
         let tag = event.tag.as_ref().map_or(String::new(), |tag| format!(":{tag}"));
         let digest = event.digest.as_ref().map_or(String::new(), |digest| format!("@{digest}"));
@@ -179,13 +180,11 @@ fn believe(event: &Event, server: &Server, principal: &Principal) -> Result<Regi
             Ok(reference) if principal.may_submit(reference.name.host(), reference.name.path()) => {
                 return Ok(reference);
             }
-            Ok(reference) => {
-                drop(why.get_or_insert(format!("this token may not submit `{}`", reference.name)))
-            }
-            Err(reason) => drop(why.get_or_insert(reason)),
+            Ok(reference) => why.push(format!("this token may not submit `{}`", reference.name)),
+            Err(reason) => why.push(reason),
         }
     }
-    Err(why.unwrap_or_else(|| "it has no name".to_owned()))
+    Err(why.into_iter().next().unwrap_or_else(|| "it has no name".to_owned()))
 }
 
 fn pushed(

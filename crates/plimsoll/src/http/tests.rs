@@ -19,6 +19,8 @@ use super::*;
 use crate::access::Principal;
 use crate::config::Config;
 
+pub(super) mod samples;
+
 #[test]
 fn names_are_unique_and_sorted() {
     assert!(APIS.is_sorted_by(|a, b| a.name < b.name));

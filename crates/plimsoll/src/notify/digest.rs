@@ -79,7 +79,7 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
         What::Scan(scan) => {
             paragraph.gist = match &scan.found {
                 Some(found) => format!("Scanned: {}.", found_text(found)),
-                None => format!("{}: {}", capital(&happened.topic.about[..]), clean(&scan.detail)),
+                None => format!("{}: {}", capital(happened.topic.about), clean(&scan.detail)),
             };
             if scan.reason == "with_gaps" {
                 paragraph.lines.push(plain("Some things could not be read or known; the report says which."));

@@ -47,15 +47,16 @@ pub(crate) struct Followed {
 /// From which event on each target is told: a target that is new is not told of what was before it.
 pub(crate) fn since(store: &Store, targets: &[Target]) -> Result<BTreeMap<String, u64>, StoreError> {
     let mut since = BTreeMap::new();
+    // One number for all that are new: no event is told to one of them and not to another.
+    let last = store.last_event()?;
     for target in targets {
         let name = format!("{SINCE}{}", target.name);
         let known = store.setting(&name)?.and_then(|number| number.parse().ok());
         let number = match known {
             Some(number) => number,
             None => {
-                let number = store.last_event()?;
-                store.set_setting(&name, &number.to_string())?;
-                number
+                store.set_setting(&name, &last.to_string())?;
+                last
             }
         };
         since.insert(target.name.clone(), number);

@@ -62,6 +62,7 @@ pub(crate) fn step(
         if let Err((error, next)) = &went {
             tracing::warn!(
                 target = target.name,
+                kind = target.kind.name,
                 delivery = delivery.number,
                 attempt = delivery.attempts,
                 next = next.map(tracing::field::display),

@@ -120,8 +120,9 @@ pub(crate) struct Target {
 /// Makes one target ready. An error is the configuration's.
 pub(crate) fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Target> {
     let Some(kind) = KINDS.iter().find(|kind| kind.name == config.kind) else {
-        let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
-        bail!("`kind` is one of {}, not `{}`", names.join(", "), config.kind.escape_debug());
+        let names: Vec<String> =
+            KINDS.iter().map(|kind| format!("`{}` ({})", kind.name, kind.about)).collect();
+        bail!("`kind` is `{}`; write one of {}", config.kind.escape_debug(), names.join(", "));
     };
     if let Some(key) = config.foreign_key(kind.keys) {
         bail!("a target of kind `{}` has no `{key}`; it takes {}", kind.name, kind.keys.join(", "));

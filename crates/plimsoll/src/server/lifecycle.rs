@@ -1,6 +1,7 @@
 //! Whether the server is starting, ready or ending, for whoever asks while it cannot do anything else.
 
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use plimsoll_core::scan::Reason;
 
@@ -11,32 +12,47 @@ const ENDING: u8 = 3;
 
 /// Where the server itself stands. It only goes forward.
 #[derive(Debug, Default)]
-pub(crate) struct Lifecycle(AtomicU8);
+pub(crate) struct Lifecycle {
+    stage: AtomicU8,
+    /// What keeps it from being ready, for people.
+    hindrance: Mutex<Option<String>>,
+}
 
 impl Lifecycle {
     /// The store is being opened and brought to the form that is needed.
     pub(crate) fn migrating(&self) {
-        self.0.fetch_max(MIGRATING, Ordering::SeqCst);
+        self.stage.fetch_max(MIGRATING, Ordering::SeqCst);
     }
 
     /// Everything is there.
     pub(crate) fn ready(&self) {
-        self.0.fetch_max(READY, Ordering::SeqCst);
+        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.stage.fetch_max(READY, Ordering::SeqCst);
     }
 
     /// No new work is taken.
     pub(crate) fn ending(&self) {
-        self.0.fetch_max(ENDING, Ordering::SeqCst);
+        self.stage.fetch_max(ENDING, Ordering::SeqCst);
     }
 
     /// Whether the server ends.
     pub(crate) fn is_ending(&self) -> bool {
-        self.0.load(Ordering::SeqCst) == ENDING
+        self.stage.load(Ordering::SeqCst) == ENDING
+    }
+
+    /// Something keeps it from being ready.
+    pub(crate) fn is_hindered(&self, by: String) {
+        *self.hindrance.lock().unwrap_or_else(PoisonError::into_inner) = Some(by);
+    }
+
+    /// What keeps it from being ready, where that is known.
+    pub(crate) fn hindrance(&self) -> Option<String> {
+        self.hindrance.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Why the server is not ready; `None` where it is.
     pub(crate) fn not_ready(&self) -> Option<Reason> {
-        match self.0.load(Ordering::SeqCst) {
+        match self.stage.load(Ordering::SeqCst) {
             STARTING => Some(Reason::Starting),
             MIGRATING => Some(Reason::Migrating),
             READY => None,

@@ -3,7 +3,8 @@
 //! `measure floor LAYOUT` hashes and inflates the layers of an OCI layout and does nothing else, with the crates,
 //! the buffers and the number of threads that a scan has. `measure database FILE ROWS` builds a synthetic
 //! database, opens it and matches an inventory. Both write `name=value` lines. `measure feeds FOLDER` writes feeds
-//! of the size of the real ones.
+//! of the size of the real ones. `measure fleet FOLDER STORE IMAGES ROWS` fills a store with inventories, and writes two
+//! databases of which some advisories differ.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -25,6 +26,7 @@ use plimsoll_feeds::feeds::Sink;
 use sha2::{Digest as _, Sha256};
 
 mod feeds;
+mod fleet;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,7 +34,12 @@ fn main() -> anyhow::Result<()> {
         ["floor", layout] => floor(Path::new(layout)),
         ["database", file, rows] => database(Path::new(file), rows.parse()?),
         ["feeds", folder] => feeds::write(Path::new(folder)),
-        _ => bail!("usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER"),
+        ["fleet", folder, place, images, rows] => {
+            fleet::write(Path::new(folder), place, images.parse()?, rows.parse()?)
+        }
+        _ => bail!(
+            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS"
+        ),
     }
 }
 
@@ -212,27 +219,35 @@ fn advisory(id: String, number: u64) -> Advisory {
 
 /// Packages of which one in `share` has advisories: a fifth the distribution's, the rest of languages.
 fn inventory(share: u64) -> Inventory {
-    let os = OsRelease { id: "debian".to_owned(), version_id: Some("12".to_owned()), ..OsRelease::default() };
+    let os = debian();
     let packages = (0..INVENTORY).map(|number| {
         let ecosystem = if number % 5 == 0 { &ecosystems::DEB } else { LANGUAGES[(number % 3) as usize] };
         let name = package_name(ecosystem, mix(number) % (share * PACKAGES));
-        Package {
-            ecosystem,
-            version: format!("{}.{}.0", mix(number) % 20 + 1, number % 30),
-            purl: format!("pkg:{}/{name}", ecosystem.name),
-            name,
-            source: None,
-            architecture: None,
-            module: None,
-            licenses: Vec::new(),
-            evidence_path: "/evidence".to_owned(),
-            layer: None,
-            owned_by: None,
-        }
+        package(ecosystem, name, format!("{}.{}.0", mix(number) % 20 + 1, number % 30))
     });
     let mut packages: Vec<Package> = packages.collect();
     packages.sort_by(|a, b| (a.ecosystem.name, &a.name).cmp(&(b.ecosystem.name, &b.name)));
     Inventory { distro: distros::recognise(&os), os_release: Some(os), packages, gaps: Vec::new() }
+}
+
+fn debian() -> OsRelease {
+    OsRelease { id: "debian".to_owned(), version_id: Some("12".to_owned()), ..OsRelease::default() }
+}
+
+fn package(ecosystem: &'static Ecosystem, name: String, version: String) -> Package {
+    Package {
+        ecosystem,
+        version,
+        purl: format!("pkg:{}/{name}", ecosystem.name),
+        name,
+        source: None,
+        architecture: None,
+        module: None,
+        licenses: Vec::new(),
+        evidence_path: "/evidence".to_owned(),
+        layer: None,
+        owned_by: None,
+    }
 }
 
 fn package_name(ecosystem: &Ecosystem, number: u64) -> String {

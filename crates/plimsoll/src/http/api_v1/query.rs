@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn waits_are_seconds_or_minutes_and_cut() {
-        for (text, seconds) in [("60s", 60), ("5", 5), ("1m", 60), ("0s", 0), ("9999999999999999999m", 0)] {
+        for (text, seconds) in [("60s", 60), ("5", 5), ("1m", 60), ("0s", 0), ("99999999999999999999m", 0)] {
             let wait = query("wait", text).wait("wait");
             match seconds {
                 0 if text != "0s" => assert!(wait.is_err(), "{text}"),

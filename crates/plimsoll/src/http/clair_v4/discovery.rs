@@ -1,4 +1,4 @@
-//! What Clair says of its API. What it says to robots is said for all APIs at once.
+//! What Clair says of its API, and what it says to robots, which is said for all APIs at once.
 
 use std::sync::{Arc, LazyLock};
 
@@ -49,6 +49,24 @@ pub(super) const OPENAPI: Endpoint = Endpoint {
     route: || negotiated_first(get(openapi)),
 };
 
+pub(super) const ROBOTS: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "/robots.txt",
+    id: "getRobots",
+    about: "Asks robots to stay away.",
+    access: Access::Public,
+    is_always_there: true,
+    parameters: &[],
+    body: None,
+    answers: &[Answer {
+        status: 200,
+        about: "They are to stay away.",
+        headers: &[],
+        payload: Some(Payload { media_types: &["text/plain; charset=utf-8"], schema: schema_of::<String> }),
+    }],
+    route: || get(robots),
+};
+
 /// The document of this API alone, and its validator.
 static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
     let body = document(&[&super::API]).to_string();
@@ -64,4 +82,9 @@ async fn openapi(State(_server): State<Arc<Server>>, headers: HeaderMap) -> Resu
     }
     let headers = [(header::CONTENT_TYPE, header_value(media_type)), (header::ETAG, header_value(etag))];
     Ok((headers, body.as_str()).into_response())
+}
+
+async fn robots() -> Response {
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::CACHE_CONTROL, "no-store")];
+    (headers, "User-agent: *\nDisallow: /\n").into_response()
 }

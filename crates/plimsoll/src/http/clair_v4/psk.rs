@@ -1,8 +1,6 @@
-//! Tokens that are signed with a key that both sides share, as Quay sends them to Clair and Clair to Quay.
+//! Tokens that are signed with a key that both sides share, as Quay sends them to Clair.
 //!
-//! Quay's tokens say who signed them and when they end, and nothing else; so what is not stated is not demanded. Quay
-//! in turn demands `iat`, `nbf` and `exp`, without leeway, and refuses an `iat` that is yet to come: tokens for it are
-//! backdated, so that its clock may be behind.
+//! Quay's tokens say who signed them and when they end, and nothing else; so what is not stated is not demanded.
 
 use std::fmt;
 
@@ -10,8 +8,8 @@ use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, decode, encode};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode};
+use serde::Deserialize;
 
 use crate::access::{Knows, Principal, unauthorized};
 use crate::config::{Config, Scope};
@@ -19,14 +17,8 @@ use crate::config::{Config, Scope};
 /// Who Clair's own parts say that they are; always let in.
 const OWN_ISSUER: &str = "clair-intraservice";
 
-/// Who signs what is sent to Quay.
-const NOTIFIER: &str = "clair-notifier";
-
 /// By how much clocks may differ, in seconds.
 const LEEWAY_SECONDS: f64 = 15.0;
-
-/// By how much a token is backdated, and for how long it holds, in seconds.
-const HOLDS_SECONDS: i64 = 60;
 
 /// Longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 16 << 10;
@@ -34,7 +26,6 @@ const TOKEN_BYTES_MAX: usize = 16 << 10;
 /// A shared key, and who may sign with it.
 pub(crate) struct Keys {
     verifying: DecodingKey,
-    signing: EncodingKey,
     issuers: Vec<String>,
 }
 
@@ -72,14 +63,6 @@ struct Said {
     iat: Option<f64>,
 }
 
-#[derive(Serialize)]
-struct Saying {
-    iss: &'static str,
-    iat: i64,
-    nbf: i64,
-    exp: i64,
-}
-
 impl Keys {
     /// Reads a key as Quay and Clair are configured with it, in base64.
     pub(crate) fn read(key: &str, issuers: &[String]) -> anyhow::Result<Keys> {
@@ -87,11 +70,7 @@ impl Keys {
         if bytes.is_empty() {
             bail!("the shared key is empty");
         }
-        Ok(Keys {
-            verifying: DecodingKey::from_secret(&bytes),
-            signing: EncodingKey::from_secret(&bytes),
-            issuers: issuers.to_vec(),
-        })
+        Ok(Keys { verifying: DecodingKey::from_secret(&bytes), issuers: issuers.to_vec() })
     }
 }
 
@@ -136,20 +115,9 @@ pub(crate) fn verify(keys: &Keys, token: &str, now: Timestamp) -> Result<String,
     Ok(iss)
 }
 
-/// A token for Quay.
-pub(crate) fn sign(keys: &Keys, now: Timestamp) -> anyhow::Result<String> {
-    let now = now.as_second();
-    let saying = Saying {
-        iss: NOTIFIER,
-        iat: now - HOLDS_SECONDS,
-        nbf: now - HOLDS_SECONDS,
-        exp: now + HOLDS_SECONDS,
-    };
-    encode(&Header::new(Algorithm::HS256), &saying, &keys.signing).context("a token cannot be signed")
-}
-
 #[cfg(test)]
 mod tests {
+    use jsonwebtoken::{EncodingKey, Header, encode};
     use serde_json::{Value, json};
 
     use super::*;
@@ -164,8 +132,8 @@ mod tests {
         Keys::read(&BASE64_STANDARD.encode([byte; 32]), &["quay".to_owned()]).unwrap()
     }
 
-    fn token(algorithm: Algorithm, claims: &Value, keys: &Keys) -> String {
-        encode(&Header::new(algorithm), claims, &keys.signing).unwrap()
+    fn token(algorithm: Algorithm, claims: &Value, byte: u8) -> String {
+        encode(&Header::new(algorithm), claims, &EncodingKey::from_secret(&[byte; 32])).unwrap()
     }
 
     #[test]
@@ -189,8 +157,8 @@ mod tests {
         );
         for (claims, expected) in table {
             for algorithm in [Algorithm::HS256, Algorithm::HS384, Algorithm::HS512] {
-                let got = verify(&own, &token(algorithm, &claims, &own), now());
-                assert_eq!(got, expected.clone().map(str::to_owned), "{claims}");
+                let got = verify(&own, &token(algorithm, &claims, 7), now());
+                assert_eq!(got, expected.map(str::to_owned), "{claims}");
             }
         }
     }
@@ -198,7 +166,7 @@ mod tests {
     #[test]
     fn other_keys_and_other_algorithms_do_not_count() {
         let claims = json!({"iss": "quay", "exp": NOW + 300});
-        let good = token(Algorithm::HS256, &claims, &keys(7));
+        let good = token(Algorithm::HS256, &claims, 7);
         assert_eq!(verify(&keys(8), &good, now()), Err(BadToken::Signature));
         let part = |value: Value| base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let signature = good.rsplit('.').next().unwrap();
@@ -212,19 +180,6 @@ mod tests {
         for not_a_token in ["", ".", "a.b.c", &good[1..], &"a".repeat(TOKEN_BYTES_MAX + 1)] {
             assert_eq!(verify(&keys(7), not_a_token, now()), Err(BadToken::Signature));
         }
-    }
-
-    #[test]
-    fn quay_is_told_what_it_demands() {
-        let token = sign(&keys(7), now()).unwrap();
-        let payload = token.split('.').nth(1).unwrap();
-        let payload = base64::prelude::BASE64_URL_SAFE_NO_PAD.decode(payload).unwrap();
-        let payload: Value = serde_json::from_slice(&payload).unwrap();
-        let expected = json!({"iss": "clair-notifier", "iat": NOW - 60, "nbf": NOW - 60, "exp": NOW + 60});
-        assert_eq!(payload, expected);
-        let clair = Keys::read(&BASE64_STANDARD.encode([7; 32]), &["clair-notifier".to_owned()]).unwrap();
-        assert_eq!(verify(&clair, &token, now()).as_deref(), Ok("clair-notifier"));
-        assert!(token.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! What clients of Clair see: documents by snapshot and by what Quay demands of them, and every endpoint by a table.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_image::cache::index_state;
 use plimsoll_store::{NoticeItem, Outcome, ScanKind};
@@ -8,7 +11,7 @@ use serde_json::{Value, json};
 use super::report::{IndexReport, VulnerabilityReport};
 use super::{ENDPOINTS, refuse};
 use crate::http::Refusal;
-use crate::http::samples::{self, Answered, TestServer, digest, row};
+use crate::http::tests::samples::{self, Answered, TestServer, digest, row};
 
 const QUAY: &str = include_str!("../../../testdata/quay/accepts.schema.json");
 
@@ -215,34 +218,46 @@ const OPERATION: &str = "/matcher/api/v1/internal/update_operation";
 const DIFF: &str = "/matcher/api/v1/internal/update_diff";
 const NOTICE: &str = "/notifier/api/v1/notification";
 const UUID: &str = "11111111-2222-3333-4444-555555555555";
+const VENDOR: &str = "content-type: application/vnd.clair.index_report.v1+json";
 const OTHER_UUID: &str = "aaaaaaaa-2222-3333-4444-555555555555";
 
-#[test]
-fn the_indexer_answers_as_clair_does() {
+/// A server with an image in each state that clients of the indexer meet.
+fn indexer() -> TestServer {
     let server = TestServer::new("", true);
     server.scanned(1, &samples::rich());
     server.finish(2, ScanKind::Image, &ended(ScanState::Unsupported, Reason::ArtifactType));
     server.finish(3, ScanKind::Image, &ended(ScanState::Unsupported, Reason::LayerTooLarge));
     server.finish(4, ScanKind::Image, &unknown_os(4));
     server.submit(6, ScanKind::Image);
-    let state = index_state();
-    let etag = format!("\"{state}\"");
+    server
+}
+
+/// How a report of an image begins that is in this state.
+fn report_of(byte: u8, state: &str) -> String {
+    format!(r#"{{"manifest_hash":"{}","state":"{state}".."#, digest(byte))
+}
+
+fn finished(byte: u8) -> String {
+    report_of(byte, "IndexFinished")
+}
+
+#[test]
+fn manifests_are_indexed_as_clair_does() {
+    let etag = format!("\"{}\"", index_state());
     let same = format!("If-None-Match: {etag}");
-    let (known, unknown) = (digest(1), digest(0xee));
-    let vendor = "content-type: application/vnd.clair.index_report.v1+json";
-    let finished = |byte: u8| format!(r#"{{"manifest_hash":"{}","state":"IndexFinished".."#, digest(byte));
-    let not_found = problem("not-found", "index report not found\"}");
+    let known = digest(1);
     let links = format!(
         "link: <{INDEX}/{known}>; rel=\"https://projectquay.io/clair/v1/index_report\", <{MATCH}/{known}>; \
          rel=\"https://projectquay.io/clair/v1/vulnerability_report\""
     );
-    let rows = [
+    let server = indexer();
+    for row in [
         asking(format!("POST {INDEX}"), 201, finished(1))
             .sending(manifest(1))
             .has(format!("etag: {etag}"))
             .has(format!("location: {INDEX}/{known}"))
             .has(links)
-            .has(vendor),
+            .has(VENDOR),
         asking(format!("POST {INDEX}"), 201, finished(1)).sending(manifest(1)).with("Content-Type: text/x"),
         asking(format!("POST {INDEX}"), 412, "").sending(manifest(1)).with(&same),
         asking(format!("POST {INDEX}"), 400, problem("bad-request", "bogus manifest.."))
@@ -263,7 +278,24 @@ fn the_indexer_answers_as_clair_does() {
         )
         .sending(manifest(3)),
         asking(format!("POST {INDEX}"), 201, finished(4)).sending(manifest(4)),
-        asking(format!("GET {INDEX}/{known}"), 200, finished(1)).has(vendor).has(format!("etag: {etag}")),
+    ] {
+        let answered = row.check(&server);
+        if answered.status.is_success() {
+            assert_accepted("IndexReport", &answered.json());
+        }
+    }
+}
+
+#[test]
+fn index_reports_are_read_as_clair_does() {
+    let state = index_state();
+    let etag = format!("\"{state}\"");
+    let same = format!("If-None-Match: {etag}");
+    let (known, unknown) = (digest(1), digest(0xee));
+    let not_found = problem("not-found", "index report not found\"}");
+    let server = indexer();
+    for row in [
+        asking(format!("GET {INDEX}/{known}"), 200, finished(1)).has(VENDOR).has(format!("etag: {etag}")),
         asking(format!("GET {INDEX}/{known}"), 200, finished(1))
             .with("Accept: application/json")
             .has("content-type: application/json"),
@@ -278,16 +310,8 @@ fn the_indexer_answers_as_clair_does() {
         asking(format!("GET {INDEX}/{unknown}"), 304, "").with(&same),
         asking(format!("GET {INDEX}/{known}"), 200, finished(1)).with(format!("If-None-Match: W/{etag}")),
         asking(format!("GET {INDEX}/{unknown}"), 404, &not_found),
-        asking(
-            format!("GET {INDEX}/{}", digest(6)),
-            200,
-            format!(r#"{{"manifest_hash":"{}","state":"CheckManifest".."#, digest(6)),
-        ),
-        asking(
-            format!("GET {INDEX}/{}", digest(3)),
-            200,
-            format!(r#"{{"manifest_hash":"{}","state":"IndexError".."#, digest(3)),
-        ),
+        asking(format!("GET {INDEX}/{}", digest(6)), 200, report_of(6, "CheckManifest")),
+        asking(format!("GET {INDEX}/{}", digest(3)), 200, report_of(3, "IndexError")),
         asking(format!("GET {INDEX}/latest"), 400, problem("bad-request", "malformed path: ..")),
         asking(format!("GET {INDEX}/md5:00"), 400, problem("bad-request", "malformed path: ..")),
         asking(format!("PUT {INDEX}/{known}"), 405, problem("method-not-allowed", "..")),
@@ -297,6 +321,21 @@ fn the_indexer_answers_as_clair_does() {
             .has("content-type: application/vnd.clair.index_state.v1+json"),
         asking("GET /indexer/api/v1/index_state", 304, "").with(&same),
         asking("GET /indexer/api/v1/index_state", 415, problem("internal-error", "..")).with("Accept: json"),
+    ] {
+        let answered = row.check(&server);
+        if answered.status.is_success() {
+            let definition = if row.said.contains("manifest_hash") { "IndexReport" } else { "State" };
+            assert_accepted(definition, &answered.json());
+        }
+    }
+}
+
+#[test]
+fn manifests_are_forgotten_as_clair_does() {
+    let (known, unknown) = (digest(1), digest(0xee));
+    let not_found = problem("not-found", "index report not found\"}");
+    let server = indexer();
+    for row in [
         asking(format!("DELETE {INDEX}"), 400, problem("bad-request", "failed to deserialize digests.."))
             .sending("{}"),
         asking(format!("DELETE {INDEX}"), 400, problem("bad-request", "failed to deserialize digests.."))
@@ -308,14 +347,9 @@ fn the_indexer_answers_as_clair_does() {
         asking(format!("DELETE {INDEX}/{known}"), 204, ""),
         asking(format!("DELETE {INDEX}/latest"), 400, problem("bad-request", "malformed path: ..")),
         asking(format!("GET {INDEX}/{known}"), 404, &not_found),
-    ];
-    for row in rows {
-        let answered = row.check(&server);
-        if answered.status.is_success() && row.said.contains("\"state\":\"Index") {
-            assert_accepted("IndexReport", &answered.json());
-        }
+    ] {
+        row.check(&server);
     }
-    assert_accepted("State", &server.ask("GET /indexer/api/v1/index_state", &[], "").json());
 }
 
 fn ended(state: ScanState, reason: Reason) -> Outcome {
@@ -342,6 +376,33 @@ fn awaiting(byte: u8) -> Outcome {
         reason: Reason::FeedsAwaited,
         awaited: vec!["alpine-secdb".to_owned()],
         detail: String::new(),
+    }
+}
+
+#[test]
+fn with_a_shared_key_its_holders_alone_are_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("key");
+    std::fs::write(&path, BASE64_STANDARD.encode([7; 32])).unwrap();
+    let server = TestServer::new(&format!("[server.psk]\nkey_file = '{}'", path.display()), true);
+    let token = |byte: u8, issuer: &str, seconds: i64| {
+        let claims = json!({"iss": issuer, "exp": samples::now().as_second() + seconds});
+        let token = encode(&Header::new(Algorithm::HS256), &claims, &EncodingKey::from_secret(&[byte; 32]));
+        format!("Authorization: Bearer {}", token.unwrap())
+    };
+    for (headers, status) in [
+        (vec![token(7, "quay", 300)], 200),
+        (vec![token(7, "clair-intraservice", 300)], 200),
+        (vec![token(7, "quay", -300)], 401),
+        (vec![token(7, "somebody", 300)], 401),
+        (vec![token(8, "quay", 300)], 401),
+        (vec!["Authorization: Bearer x".to_owned()], 401),
+        (vec![], 401),
+    ] {
+        let headers: Vec<&str> = headers.iter().map(String::as_str).collect();
+        let answered = server.ask("GET /indexer/api/v1/index_state", &headers, "");
+        assert_eq!(answered.status.as_u16(), status, "{headers:?}");
+        assert_eq!(answered.body.is_empty(), status == 401, "{}", answered.text());
     }
 }
 
@@ -540,6 +601,7 @@ fn the_document_names_every_endpoint() {
             .has("content-type: application/yaml"),
         asking("GET /openapi/v1", 415, problem("internal-error", "..")).with("Accept: text/html"),
         asking("GET /robots.txt", 200, "User-agent: *\nDisallow: /\n")
+            .has("cache-control: no-store")
             .has("content-type: text/plain; charset=utf-8"),
     ] {
         row.check(&server);

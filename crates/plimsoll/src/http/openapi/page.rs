@@ -62,11 +62,11 @@ pub(super) fn html(apis: &[&Api]) -> Result<String, fmt::Error> {
         env!("CARGO_PKG_VERSION")
     )?;
     for api in apis {
-        writeln!(out, "<li><a href=\"#{0}\">{0}</a>: {1}</li>", api.name, escaped(api.about))?;
+        writeln!(out, "<li><a href=\"#{0}\">{0}</a>: {1}</li>", api.name, prose(api.about))?;
     }
     out.push_str("</ul>\n</nav>\n");
     for api in apis {
-        writeln!(out, "<section>\n<h2 id=\"{0}\">{0}</h2>\n<p>{1}</p>", api.name, escaped(api.about))?;
+        writeln!(out, "<section>\n<h2 id=\"{0}\">{0}</h2>\n<p>{1}</p>", api.name, prose(api.about))?;
         for endpoint in api.endpoints {
             self::endpoint(&mut out, endpoint)?;
         }
@@ -80,7 +80,7 @@ pub(super) fn html(apis: &[&Api]) -> Result<String, fmt::Error> {
 fn endpoint(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
     let path = open_path(endpoint.path);
     writeln!(out, "<h3 id=\"{}\"><b>{}</b> {}</h3>", endpoint.id, method(endpoint.method), escaped(&path))?;
-    writeln!(out, "<p>{}</p>", escaped(endpoint.about))?;
+    writeln!(out, "<p>{}</p>", prose(endpoint.about))?;
     let access = scope(endpoint.access).map_or("Nobody has to say who they are.".to_owned(), |scope| {
         format!("Takes the scope <code>{}</code>.", escaped(scope))
     });
@@ -89,7 +89,7 @@ fn endpoint(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
         out.push_str("<table>\n<tr><th>parameter</th><th>in</th><th>meaning</th></tr>\n");
         for parameter in endpoint.parameters {
             let place = format!("{:?}", parameter.place).to_ascii_lowercase();
-            let about = escaped(parameter.about);
+            let about = prose(parameter.about);
             writeln!(
                 out,
                 "<tr><td><code>{}</code></td><td>{place}</td><td>{about}</td></tr>",
@@ -104,10 +104,11 @@ fn endpoint(out: &mut String, endpoint: &Endpoint) -> fmt::Result {
     out.push_str("<table>\n<tr><th>status</th><th>when</th></tr>\n");
     let is_own = |status: u16| endpoint.answers.iter().any(|answer| answer.status == status);
     let own = endpoint.answers.iter().map(|answer| (answer.status, answer.about));
-    for (status, about) in
-        own.chain(before_handlers(endpoint).into_iter().filter(|(status, _)| !is_own(*status)))
-    {
-        writeln!(out, "<tr><td>{status}</td><td>{}</td></tr>", escaped(about))?;
+    let before = before_handlers(endpoint).into_iter().filter(|(status, _)| !is_own(*status));
+    let mut answers: Vec<(u16, &str)> = own.chain(before).collect();
+    answers.sort_by_key(|(status, _)| *status);
+    for (status, about) in answers {
+        writeln!(out, "<tr><td>{status}</td><td>{}</td></tr>", prose(about))?;
     }
     out.push_str("</table>\n");
     Ok(())
@@ -124,6 +125,18 @@ fn schemas(out: &mut String, document: &Value) -> fmt::Result {
     }
     out.push_str("</section>\n");
     Ok(())
+}
+
+/// Text for people, in which backticks stand around what is typed.
+fn prose(text: &str) -> String {
+    let mut out = String::new();
+    for (nth, part) in escaped(text).split('`').enumerate() {
+        match nth % 2 {
+            0 => out.push_str(part),
+            _ => out.extend(["<code>", part, "</code>"]),
+        }
+    }
+    out
 }
 
 fn escaped(text: &str) -> String {

@@ -25,17 +25,12 @@ fn open(config: &WarningsConfig, net: &Settings) -> anyhow::Result<Option<SendFn
 }
 
 #[cfg(test)]
-#[path = "../../../tests/support/receivers.rs"]
-#[allow(dead_code)]
-mod receivers;
-
-#[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
-    use super::receivers::{MailServer, Tls as ServerTls};
     use super::*;
     use crate::config::EmailConfig;
+    use crate::mail::receivers::{MailServer, Tls as ServerTls};
     use crate::warnings::late::{LateFeed, Why};
     use crate::warnings::memory::Digest;
 

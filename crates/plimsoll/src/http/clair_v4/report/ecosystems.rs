@@ -12,63 +12,73 @@ struct Spelling {
     prefix: &'static str,
     /// Whether the path is that of the folder in which the packages lie, instead of a file.
     is_folder: bool,
-    /// Name and address of where its packages come from; empty for operating systems.
-    repository: (&'static str, &'static str),
+    /// Name of where its packages come from; empty for operating systems.
+    repository: &'static str,
+    /// Its address.
+    url: &'static str,
 }
 
 /// All of them, sorted by the ecosystem's name. Of those that Clair does not read, the prefix is ours.
 static SPELLINGS: &[Spelling] = &[
-    Spelling { ecosystem: &ecosystems::APK, prefix: "", is_folder: false, repository: ("", "") },
+    Spelling { ecosystem: &ecosystems::APK, prefix: "", is_folder: false, repository: "", url: "" },
     Spelling {
         ecosystem: &ecosystems::CARGO,
         prefix: "cargo:",
         is_folder: false,
-        repository: ("crates.io", "https://crates.io/"),
+        repository: "crates.io",
+        url: "https://crates.io/",
     },
     Spelling {
         ecosystem: &ecosystems::COMPOSER,
         prefix: "composer:",
         is_folder: false,
-        repository: ("packagist", "https://packagist.org/"),
+        repository: "packagist",
+        url: "https://packagist.org/",
     },
-    Spelling { ecosystem: &ecosystems::DEB, prefix: "", is_folder: false, repository: ("", "") },
+    Spelling { ecosystem: &ecosystems::DEB, prefix: "", is_folder: false, repository: "", url: "" },
     Spelling {
         ecosystem: &ecosystems::GEM,
         prefix: "ruby:",
         is_folder: false,
-        repository: ("rubygems", "https://rubygems.org/gems/"),
+        repository: "rubygems",
+        url: "https://rubygems.org/gems/",
     },
     Spelling {
         ecosystem: &ecosystems::GOLANG,
         prefix: "go:",
         is_folder: false,
-        repository: ("go", "https://pkg.go.dev/"),
+        repository: "go",
+        url: "https://pkg.go.dev/",
     },
     Spelling {
         ecosystem: &ecosystems::MAVEN,
         prefix: "maven:",
         is_folder: false,
-        repository: ("maven", "https://repo1.maven.apache.org/maven2"),
+        repository: "maven",
+        url: "https://repo1.maven.apache.org/maven2",
     },
     Spelling {
         ecosystem: &ecosystems::NPM,
         prefix: "nodejs:",
         is_folder: false,
-        repository: ("npm", "https://www.npmjs.com/"),
+        repository: "npm",
+        url: "https://www.npmjs.com/",
     },
     Spelling {
         ecosystem: &ecosystems::NUGET,
         prefix: "nuget:",
         is_folder: false,
-        repository: ("nuget", "https://www.nuget.org/packages/"),
+        repository: "nuget",
+        url: "https://www.nuget.org/packages/",
     },
     Spelling {
         ecosystem: &ecosystems::PYPI,
         prefix: "python:",
         is_folder: true,
-        repository: ("pypi", "https://pypi.org/simple"),
+        repository: "pypi",
+        url: "https://pypi.org/simple",
     },
-    Spelling { ecosystem: &ecosystems::RPM, prefix: "", is_folder: false, repository: ("", "") },
+    Spelling { ecosystem: &ecosystems::RPM, prefix: "", is_folder: false, repository: "", url: "" },
 ];
 
 /// Databases of rpm: the name of the file, and what Clair writes before its folder.
@@ -108,21 +118,21 @@ fn folder_of(path: &str) -> &str {
 
 /// Where packages of an ecosystem come from; `None` for operating systems.
 pub(super) fn repository(ecosystem: &Ecosystem) -> Option<Repository> {
-    let (name, uri) = spelling(ecosystem)?.repository;
+    let Spelling { repository: name, url: uri, .. } = spelling(ecosystem)?;
     if name.is_empty() {
         return None;
     }
     Some(Repository {
         id: id(&["repository", name, uri]),
-        name: name.to_owned(),
-        uri: uri.to_owned(),
+        name: (*name).to_owned(),
+        uri: (*uri).to_owned(),
         cpe: String::new(),
     })
 }
 
 /// The language ecosystem whose packages come from a repository of this name.
 pub(in crate::http::clair_v4) fn of_repository(name: &str) -> Option<&'static Ecosystem> {
-    let found = SPELLINGS.iter().find(|spelling| !name.is_empty() && spelling.repository.0 == name);
+    let found = SPELLINGS.iter().find(|spelling| !name.is_empty() && spelling.repository == name);
     found.map(|spelling| spelling.ecosystem)
 }
 
@@ -137,7 +147,7 @@ mod tests {
         let spelled: Vec<&str> = SPELLINGS.iter().map(|spelling| spelling.ecosystem.name).collect();
         assert_eq!(spelled, ECOSYSTEMS.iter().map(|row| row.name).collect::<Vec<_>>());
         for spelling in SPELLINGS {
-            assert_eq!(spelling.repository.0.is_empty(), spelling.ecosystem.is_os);
+            assert_eq!(spelling.repository.is_empty(), spelling.ecosystem.is_os);
             let back = repository(spelling.ecosystem).map(|repository| of_repository(&repository.name));
             assert_eq!(back, (!spelling.ecosystem.is_os).then_some(Some(spelling.ecosystem)));
         }

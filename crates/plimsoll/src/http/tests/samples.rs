@@ -36,14 +36,14 @@ use crate::http::router;
 use crate::server::Server;
 
 /// The time of all tests.
-pub(super) fn now() -> Timestamp {
+pub(in crate::http) fn now() -> Timestamp {
     "2030-01-02T03:04:05Z".parse().expect("it is a time")
 }
 
 /// A server with a store of its own, and maybe a database.
-pub(super) struct TestServer {
-    pub(super) server: Arc<Server>,
-    pub(super) store: Arc<Store>,
+pub(in crate::http) struct TestServer {
+    pub(in crate::http) server: Arc<Server>,
+    pub(in crate::http) store: Arc<Store>,
     router: Router,
     /// Removed with the server.
     _folder: TempDir,
@@ -51,25 +51,25 @@ pub(super) struct TestServer {
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answered {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
+pub(in crate::http) struct Answered {
+    pub(in crate::http) status: StatusCode,
+    pub(in crate::http) headers: HeaderMap,
+    pub(in crate::http) body: Vec<u8>,
 }
 
 impl Answered {
     /// The body, which is text.
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::http) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is text")
     }
 
     /// The body, which is JSON.
-    pub(super) fn json(&self) -> serde_json::Value {
+    pub(in crate::http) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The values of a header, or an empty text, with commas between them.
-    pub(super) fn header(&self, name: &str) -> String {
+    pub(in crate::http) fn header(&self, name: &str) -> String {
         let values =
             self.headers.get_all(name).iter().map(|value| value.to_str().expect("headers are ASCII"));
         values.collect::<Vec<_>>().join(", ")
@@ -78,7 +78,7 @@ impl Answered {
 
 impl TestServer {
     /// A server that is ready, of this configuration.
-    pub(super) fn new(config: &str, has_database: bool) -> TestServer {
+    pub(in crate::http) fn new(config: &str, has_database: bool) -> TestServer {
         let folder = tempfile::tempdir().expect("there is room");
         if has_database {
             build_database(folder.path());
@@ -95,7 +95,7 @@ impl TestServer {
     }
 
     /// Asks: `METHOD PATH`, headers `NAME: VALUE`, a body.
-    pub(super) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answered {
+    pub(in crate::http) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answered {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         let mut request =
             Request::builder().method(method.parse::<Method>().expect("it is a method")).uri(path);
@@ -115,12 +115,12 @@ impl TestServer {
     }
 
     /// Submits an image.
-    pub(super) fn submit(&self, byte: u8, kind: ScanKind) {
+    pub(in crate::http) fn submit(&self, byte: u8, kind: ScanKind) {
         self.store.submit(&submission(byte, kind), now()).expect("it is taken");
     }
 
     /// Submits an image and claims it.
-    pub(super) fn claim(&self, byte: u8, kind: ScanKind) -> Claimed {
+    pub(in crate::http) fn claim(&self, byte: u8, kind: ScanKind) -> Claimed {
         self.submit(byte, kind);
         let id = digest(byte).as_str().to_owned();
         let until = now() + std::time::Duration::from_secs(60);
@@ -129,19 +129,19 @@ impl TestServer {
     }
 
     /// Brings an image to this outcome.
-    pub(super) fn finish(&self, byte: u8, kind: ScanKind, outcome: &Outcome) {
+    pub(in crate::http) fn finish(&self, byte: u8, kind: ScanKind, outcome: &Outcome) {
         let claimed = self.claim(byte, kind);
         assert!(self.store.finish(&claimed.lease, outcome, now()).expect("the store answers"));
     }
 
     /// Has an image scanned.
-    pub(super) fn scanned(&self, byte: u8, assessment: &Assessment) {
+    pub(in crate::http) fn scanned(&self, byte: u8, assessment: &Assessment) {
         self.finish(byte, ScanKind::Image, &judged(row(byte, assessment)));
     }
 }
 
 /// An image that somebody asks for.
-pub(super) fn submission(byte: u8, kind: ScanKind) -> Submission {
+pub(in crate::http) fn submission(byte: u8, kind: ScanKind) -> Submission {
     Submission {
         digest: Some(digest(byte)),
         kind,
@@ -158,7 +158,7 @@ pub(super) fn submission(byte: u8, kind: ScanKind) -> Submission {
 }
 
 /// What is aboard, as the store has it.
-pub(super) fn row(byte: u8, assessment: &Assessment) -> InventoryRow {
+pub(in crate::http) fn row(byte: u8, assessment: &Assessment) -> InventoryRow {
     InventoryRow {
         image: Image { digest: Some(digest(byte)), ..assessment.image.clone() },
         inventory: assessment.inventory.clone(),
@@ -168,7 +168,7 @@ pub(super) fn row(byte: u8, assessment: &Assessment) -> InventoryRow {
 }
 
 /// The outcome of an image that is scanned.
-pub(super) fn judged(row: InventoryRow) -> Outcome {
+pub(in crate::http) fn judged(row: InventoryRow) -> Outcome {
     Outcome::Judged {
         inventory: Box::new(row),
         judged: Judged {
@@ -221,12 +221,12 @@ fn build_database(folder: &std::path::Path) {
 }
 
 /// A digest of one byte.
-pub(super) fn digest(byte: u8) -> Digest {
+pub(in crate::http) fn digest(byte: u8) -> Digest {
     Digest::sha256(&[byte; 32])
 }
 
 /// Every assessment with its name.
-pub(super) fn all() -> Vec<(&'static str, Assessment)> {
+pub(in crate::http) fn all() -> Vec<(&'static str, Assessment)> {
     vec![
         ("bare", bare()),
         ("rich", rich()),
@@ -236,7 +236,7 @@ pub(super) fn all() -> Vec<(&'static str, Assessment)> {
 }
 
 /// An Alpine image with packages of several languages and findings of every kind.
-pub(super) fn rich() -> Assessment {
+pub(in crate::http) fn rich() -> Assessment {
     let mut crypto = package(&ecosystems::APK, "libcrypto3", "3.3.1-r0", "/lib/apk/db/installed");
     crypto.source = Some(source("openssl", "3.3.1-r0"));
     crypto.architecture = Some("x86_64".to_owned());
@@ -322,12 +322,12 @@ fn rich_findings() -> Vec<Finding> {
 }
 
 /// No distribution, no packages, nothing known.
-pub(super) fn bare() -> Assessment {
+pub(in crate::http) fn bare() -> Assessment {
     assessment(Inventory::default(), Findings::default())
 }
 
 /// An os-release that no row knows, whose packages nobody judges.
-pub(super) fn unknown_distro() -> Assessment {
+pub(in crate::http) fn unknown_distro() -> Assessment {
     let os =
         OsRelease { id: "borealis".to_owned(), version_id: Some("4".to_owned()), ..OsRelease::default() };
     let packages = vec![package(&ecosystems::DEB, "adduser", "3.134", "/var/lib/dpkg/status")];
@@ -336,7 +336,7 @@ pub(super) fn unknown_distro() -> Assessment {
 }
 
 /// What is exploited, and nobody has scored.
-pub(super) fn without_scores() -> Assessment {
+pub(in crate::http) fn without_scores() -> Assessment {
     let mut assessment = rich();
     assessment.findings.findings.truncate(1);
     for finding in &mut assessment.findings.findings {
