@@ -5,121 +5,16 @@
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use std::net::TcpListener;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
-
-use plimsoll_net::{Client, Proxies, Request, Settings};
 use serde_json::Value;
-
-use support::images::{INDEX, Layout, MANIFEST, fleet, ship};
+use support::images::{Layout, MANIFEST, fleet, ship};
+use support::registry::{Registry, SignIn};
 use support::{World, second_tier};
 
 mod support;
 
-const USER: &str = "me";
-const PASSWORD: &str = "geheim";
 /// `me:geheim` and `me:wrong`, as `docker login` stores them.
 const LOGIN: &str = "bWU6Z2VoZWlt";
 const WRONG_LOGIN: &str = "bWU6d3Jvbmc=";
-
-/// A registry process with its data in a world, ended with its test.
-struct Registry {
-    child: Child,
-    host: String,
-    has_login: bool,
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Registry {
-    fn start(world: &World, has_login: bool) -> Registry {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut config = format!(
-            "version: 0.1\nlog: {{level: error}}\nhttp: {{addr: 'localhost:{port}'}}\n\
-             storage: {{filesystem: {{rootdirectory: {}}}}}\n",
-            world.path("registry").display()
-        );
-        if has_login {
-            let output = Command::new("htpasswd").args(["-Bbn", USER, PASSWORD]).output().unwrap();
-            assert!(output.status.success());
-            world.write("htpasswd", output.stdout);
-            config +=
-                &format!("auth: {{htpasswd: {{realm: r, path: {}}}}}\n", world.path("htpasswd").display());
-        }
-        world.write("registry.yml", config);
-        let child = Command::new("docker-registry")
-            .arg("serve")
-            .arg(world.path("registry.yml"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let registry = Registry { child, host: format!("localhost:{port}"), has_login };
-        // Asks until it answers; the client waits between attempts.
-        let status = client(50).send(&Request::get(registry.url("/v2/"))).unwrap().status;
-        assert_eq!(status, if has_login { 401 } else { 200 });
-        registry
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.host)
-    }
-
-    fn put(&self, url: &str, media_type: &str, bytes: &[u8]) {
-        let response = self.send(Request::put(url, bytes).header("Content-Type", media_type));
-        assert_eq!(response.status, 201, "{url}");
-    }
-
-    fn send(&self, request: Request) -> plimsoll_net::Response {
-        let request = if self.has_login { request.basic_auth(USER, PASSWORD) } else { request };
-        client(1).send(&request).unwrap()
-    }
-
-    /// Sends a blob; its digest.
-    fn push_blob(&self, repository: &str, bytes: &[u8]) -> String {
-        let digest = support::images::digest(bytes);
-        let started = self.send(Request::post(self.url(&format!("/v2/{repository}/blobs/uploads/")), ""));
-        let location = started.header("location").unwrap();
-        self.put(&format!("{location}&digest={digest}"), "application/octet-stream", bytes);
-        digest
-    }
-
-    /// Pushes all that a layout holds: blobs, then manifests, then indexes; then the tag.
-    fn push(&self, repository: &str, layout: &Layout, top: &Value, tag: &str) {
-        let mut documents = [Vec::new(), Vec::new()];
-        for (digest, bytes) in &layout.blobs {
-            let json: Value = serde_json::from_slice(bytes).unwrap_or_default();
-            match json["mediaType"].as_str() {
-                Some(MANIFEST) => documents[0].push((digest, MANIFEST)),
-                Some(INDEX) => documents[1].push((digest, INDEX)),
-                _ => drop(self.push_blob(repository, bytes)),
-            }
-        }
-        let top_digest = top["digest"].as_str().unwrap();
-        let tagged = (top_digest, top["mediaType"].as_str().unwrap());
-        for (digest, media_type) in documents.iter().flatten().map(|(digest, kind)| (digest.as_str(), *kind))
-        {
-            self.put(
-                &self.url(&format!("/v2/{repository}/manifests/{digest}")),
-                media_type,
-                &layout.blobs[digest],
-            );
-        }
-        self.put(&self.url(&format!("/v2/{repository}/manifests/{tag}")), tagged.1, &layout.blobs[tagged.0]);
-    }
-}
-
-fn client(attempts_max: u32) -> Client {
-    let backoff_base = Duration::from_millis(100);
-    Client::new(Settings { attempts_max, backoff_base, proxies: Proxies::none(), ..Settings::default() })
-        .unwrap()
-}
 
 /// The report with another reference.
 fn named(mut report: Value, reference: &str) -> Value {
@@ -188,7 +83,7 @@ fn images_of_an_open_registry() {
         return;
     }
     let world = World::with_database();
-    let mut registry = Registry::start(&world, false);
+    let mut registry = Registry::start(&world, SignIn::Nobody);
     check_same_as_layout(&world, &registry, &[]);
     let reference = |name: &str| format!("{}/harbour/{name}", registry.host);
     check_error(&world, &registry, "no_tag", &[&reference("ship:2")]);
@@ -197,8 +92,7 @@ fn images_of_an_open_registry() {
     check_error(&world, &registry, "no_digest", &[&reference(&absent)]);
     check_error(&world, &registry, "no_platform", &[&reference("fleet:1"), "--platform", "linux/s390x"]);
     let reference = reference("ship:1");
-    registry.child.kill().unwrap();
-    registry.child.wait().unwrap();
+    registry.kill();
     check_error(&world, &registry, "stopped", &[&reference]);
 }
 
@@ -208,7 +102,7 @@ fn images_of_a_registry_with_a_login() {
         return;
     }
     let world = World::with_database();
-    let registry = Registry::start(&world, true);
+    let registry = Registry::start(&world, SignIn::Login);
     let logins = |login: &str| format!(r#"{{"auths":{{"{}":{{"auth":"{login}"}}}}}}"#, registry.host);
     world.write("auth.json", logins(LOGIN));
     world.write("wrong.json", logins(WRONG_LOGIN));
@@ -235,7 +129,7 @@ fn bundles_go_through_a_registry() {
         return;
     }
     let world = World::with_database();
-    let registry = Registry::start(&world, true);
+    let registry = Registry::start(&world, SignIn::Login);
     world
         .write(".docker/config.json", format!(r#"{{"auths":{{"{}":{{"auth":"{LOGIN}"}}}}}}"#, registry.host));
     world.plimsoll(&["feeds", "keygen", "--out", "site"]).expect(0);
@@ -273,7 +167,7 @@ fn a_feed_is_an_artifact() {
     }
     let world = World::new();
     support::feeds::write_all(&world);
-    let registry = Registry::start(&world, false);
+    let registry = Registry::start(&world, SignIn::Nobody);
     let push = |tag: &str, files: &[(&str, &str)]| {
         let mut layers = Vec::new();
         for (title, path) in files {

@@ -41,8 +41,8 @@ pub(crate) struct ServerConfig {
     pub(crate) attempts_max: u32,
     /// Whether this replica keeps the feeds in its data directory fresh. Switch it off where something else does.
     pub(crate) updates_feeds: bool,
-    /// Registries whose images may be submitted: `HOST`, `HOST:PORT`, or `*.example.org`. Without it any public one,
-    /// and those that `[registries]` names.
+    /// Registries whose images may be submitted, and hosts of layers that Clair's clients hand in: `HOST`, `HOST:PORT`,
+    /// or `*.example.org`. Without it any public one, and those that `[registries]` names.
     pub(crate) registries_allowed: Option<Vec<String>>,
     /// Hosts with private addresses that may be asked for images all the same: `HOST` or `HOST:PORT`. Those that
     /// `[registries]` names always may.

@@ -13,7 +13,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
-use super::{APIS, Api, Front, health};
+use super::{APIS, Api, Front, Refusal, health};
 use crate::server::Server;
 
 mod page;
@@ -208,7 +208,10 @@ fn responses(generator: &mut SchemaGenerator, api: &Api, endpoint: &Endpoint) ->
             continue;
         }
         let mut response = json!({"description": about});
-        if let Some(refusal) = &api.front.refusal {
+        // Clair says nothing to whoever is not let in.
+        let is_worded =
+            (api.refuse)(&Refusal::new(status, "", "")).headers().contains_key(header::CONTENT_TYPE);
+        if let Some(refusal) = api.front.refusal.as_ref().filter(|_| is_worded) {
             response["content"] = content(generator, refusal);
         }
         if matches!(status, 429 | 503) {

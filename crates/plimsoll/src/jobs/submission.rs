@@ -96,6 +96,7 @@ pub(crate) fn of_layers(manifest: &ClairManifest, config: &Config) -> Result<Sub
         if let Err(error) = Digest::from_str(&layer.digest) {
             return Err(Refusal::bad_request(format!("bogus manifest: `{}`: {error}", layer.digest)));
         }
+        check_place(&layer.url, config)?;
     }
     let host = manifest.layers.first().map_or("", |layer| host_of(&layer.url));
     Ok(Submission {
@@ -138,6 +139,18 @@ pub(crate) fn check_registry(host: &str, config: &Config) -> Result<(), Refusal>
     let message =
         format!("images of `{host}` are not scanned here; add it to `registries_allowed` of `[server]`");
     Err(Refusal::new(403, "forbidden", message))
+}
+
+/// Refuses layers in places that are not allowed. What is no URL is refused when it is to be fetched.
+fn check_place(url: &str, config: &Config) -> Result<(), Refusal> {
+    let Some(place) = plimsoll_net::host_and_port_of(url) else { return Ok(()) };
+    let host = [("https:", ":443"), ("http:", ":80")].into_iter().find_map(|(scheme, port)| {
+        let is_scheme = url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        place.strip_suffix(port).filter(|_| is_scheme)
+    });
+    // The configuration may name the host with its usual port or without.
+    let checked = check_registry(host.unwrap_or(&place), config);
+    checked.or_else(|refusal| check_registry(&place, config).map_err(|_| refusal))
 }
 
 /// Host and port of a URL.

@@ -16,9 +16,12 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 pub(crate) mod feeds;
+pub(crate) mod harbor;
 pub(crate) mod images;
 pub(crate) mod layer;
+pub(crate) mod quay;
 pub(crate) mod receivers;
+pub(crate) mod registry;
 pub(crate) mod scripted;
 pub(crate) mod serving;
 

@@ -3,7 +3,8 @@
 use std::io::{self, BufRead as _, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use rustls_pki_types::pem::PemObject as _;
@@ -208,7 +209,7 @@ impl HookRequest {
 /// A webhook's receiver.
 pub(crate) struct HookServer {
     pub(crate) port: u16,
-    requests: Arc<Mutex<Vec<HookRequest>>>,
+    requests: Arc<(Mutex<Vec<HookRequest>>, Condvar)>,
     /// What it answers. While somebody holds it, it answers nothing.
     pub(crate) status: Arc<Mutex<u16>>,
 }
@@ -234,14 +235,28 @@ impl HookServer {
 
     /// What came since it was last asked.
     pub(crate) fn take(&self) -> Vec<HookRequest> {
-        std::mem::take(&mut *self.requests.lock().unwrap())
+        std::mem::take(&mut *self.requests.0.lock().unwrap())
+    }
+
+    /// The next one, waited for.
+    #[track_caller]
+    pub(crate) fn next(&self) -> HookRequest {
+        let (requests, came) = &*self.requests;
+        let requests = requests.lock().unwrap();
+        let (mut requests, _) =
+            came.wait_timeout_while(requests, ARRIVAL_MAX, |requests| requests.is_empty()).unwrap();
+        assert!(!requests.is_empty(), "nothing came");
+        requests.remove(0)
     }
 }
+
+/// How long a request is waited for.
+const ARRIVAL_MAX: Duration = Duration::from_secs(120);
 
 fn take_request(
     stream: TcpStream,
     status: &Mutex<u16>,
-    requests: &Mutex<Vec<HookRequest>>,
+    requests: &(Mutex<Vec<HookRequest>>, Condvar),
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     let mut lines = Vec::new();
@@ -259,7 +274,8 @@ fn take_request(
         HookRequest { line: lines.first().cloned().unwrap_or_default(), headers, body: String::new() };
     let length: u64 = request.header("content-length").parse().unwrap_or(0);
     reader.by_ref().take(length).read_to_string(&mut request.body)?;
-    requests.lock().unwrap().push(request);
+    requests.0.lock().unwrap().push(request);
+    requests.1.notify_all();
     let status = *status.lock().unwrap();
     let answer = format!("HTTP/1.1 {status} Answer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     reader.into_inner().write_all(answer.as_bytes())

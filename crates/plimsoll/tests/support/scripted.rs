@@ -21,6 +21,25 @@ pub(crate) enum Deed {
     Break,
     /// Other bytes of the same length.
     Spoil,
+    /// 401, unless the request has this `Authorization`.
+    Demand(String),
+    /// To another URL.
+    Redirect(String),
+}
+
+/// A request as it came.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) path: String,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+}
+
+impl Asked {
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
 }
 
 /// A registry in this process.
@@ -42,7 +61,7 @@ struct State {
     blobs: BTreeMap<String, Vec<u8>>,
     deeds: Vec<(String, Deed)>,
     is_released: bool,
-    asked: Vec<String>,
+    asked: Vec<Asked>,
 }
 
 impl Scripted {
@@ -107,6 +126,11 @@ impl Scripted {
 
     /// Paths that were asked for so far.
     pub(crate) fn asked(&self) -> Vec<String> {
+        self.requests().into_iter().map(|request| request.path).collect()
+    }
+
+    /// Requests that came so far.
+    pub(crate) fn requests(&self) -> Vec<Asked> {
         self.shared.state.lock().unwrap().asked.clone()
     }
 }
@@ -122,16 +146,20 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         let mut words = line.split(' ');
         let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default());
         let path = path.to_owned();
+        let mut asked = Asked { path: path.clone(), headers: Vec::new() };
         loop {
             let mut header = String::new();
             reader.read_line(&mut header)?;
             if header.trim().is_empty() {
                 break;
             }
+            let (name, value) = header.split_once(':').unwrap_or_default();
+            asked.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
+        let authorization = asked.header("authorization").map(str::to_owned);
         let deed = {
             let mut state = shared.state.lock().unwrap();
-            state.asked.push(path.clone());
+            state.asked.push(asked);
             let deed = state.deeds.iter().find(|(text, _)| path.contains(text.as_str()));
             deed.map(|(_, deed)| deed.clone())
         };
@@ -141,6 +169,16 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         }
         if let Some(Deed::Say(status, headers, body)) = deed {
             write!(stream, "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())?;
+            continue;
+        }
+        if let Some(Deed::Redirect(to)) = &deed {
+            write!(stream, "HTTP/1.1 307 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")?;
+            continue;
+        }
+        if let Some(Deed::Demand(wanted)) = &deed
+            && authorization.as_deref() != Some(wanted)
+        {
+            write!(stream, "HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n")?;
             continue;
         }
         let found = find(&shared.state.lock().unwrap(), &path);

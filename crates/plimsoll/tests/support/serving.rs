@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
@@ -18,8 +18,18 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 pub(crate) struct Serving {
     pub(crate) url: String,
     child: Child,
-    log: Arc<Mutex<String>>,
+    log: Arc<Log>,
 }
+
+/// What a server has logged so far.
+#[derive(Default)]
+struct Log {
+    text: Mutex<String>,
+    grew: Condvar,
+}
+
+/// How long something is waited for that will be logged.
+const LOGGED_MAX: Duration = Duration::from_secs(120);
 
 impl Drop for Serving {
     fn drop(&mut self) {
@@ -43,13 +53,14 @@ impl Serving {
         let all = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
         let mut child = world.command(&all).spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let log = Arc::new(Mutex::new(String::new()));
+        let log = Arc::<Log>::default();
         let url = listening(&mut lines, &log, said);
         let of_thread = Arc::clone(&log);
         thread::spawn(move || {
             let mut line = String::new();
             while matches!(lines.read_line(&mut line), Ok(1..)) {
-                of_thread.lock().unwrap().push_str(&line);
+                of_thread.text.lock().unwrap().push_str(&line);
+                of_thread.grew.notify_all();
                 line.clear();
             }
         });
@@ -58,7 +69,16 @@ impl Serving {
 
     /// What it has logged so far.
     pub(crate) fn log(&self) -> String {
-        self.log.lock().unwrap().clone()
+        self.log.text.lock().unwrap().clone()
+    }
+
+    /// Waits until something is logged.
+    #[track_caller]
+    pub(crate) fn until_logged(&self, text: &str) {
+        let log = self.log.text.lock().unwrap();
+        let wait = self.log.grew.wait_timeout_while(log, LOGGED_MAX, |log| !log.contains(text)).unwrap();
+        let (log, over) = wait;
+        assert!(!over.timed_out(), "`{text}` is not logged: {log}");
     }
 
     /// Ends it as an operator would, and waits for its end; its exit code.
@@ -156,13 +176,13 @@ pub(crate) fn server_settings(world: &World) -> insta::Settings {
 }
 
 /// Reads the log until something is said; the server's URL.
-fn listening(lines: &mut BufReader<ChildStderr>, log: &Mutex<String>, said: &str) -> String {
+fn listening(lines: &mut BufReader<ChildStderr>, log: &Log, said: &str) -> String {
     let mut url = None;
     loop {
         let mut line = String::new();
         let read = lines.read_line(&mut line).unwrap();
-        assert!(read > 0, "the server ended: {}", log.lock().unwrap());
-        log.lock().unwrap().push_str(&line);
+        assert!(read > 0, "the server ended: {}", log.text.lock().unwrap());
+        log.text.lock().unwrap().push_str(&line);
         if let Some((_, rest)) = line.split_once("listening address=") {
             let address = rest.split_whitespace().next().unwrap();
             url = Some(format!("http://{address}"));

@@ -72,9 +72,9 @@ pub(crate) struct Package {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) source: Option<Box<Package>>,
     pub(crate) normalized_version: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) module: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) arch: String,
     pub(crate) cpe: String,
 }
@@ -96,11 +96,11 @@ pub(crate) struct Distribution {
 /// Where packages come from.
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 pub(crate) struct Repository {
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) id: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) uri: String,
     pub(crate) cpe: String,
 }
