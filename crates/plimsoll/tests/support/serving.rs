@@ -126,7 +126,7 @@ impl Serving {
         self.submit("localhost:1/marker:1");
         loop {
             let mut line = String::new();
-            assert!(lines.read_line(&mut line).unwrap() > 0, "the stream ended");
+            assert!(lines.read_line(&mut line).unwrap() > 0, "the stream ended: {}", self.log());
             if let Some(name) = line.strip_prefix("event: ") {
                 event = name.trim().to_owned();
             }

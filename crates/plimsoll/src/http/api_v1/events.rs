@@ -172,6 +172,7 @@ impl Follower {
                     .server
                     .blocking(move |server| Ok(server.store()?.events(after, ROWS_MAX, Duration::ZERO)?))
                     .await
+                    .inspect_err(broke_off)
                     .ok()?;
                 if read.is_empty() {
                     self.after = self.read_up_to;
@@ -182,7 +183,8 @@ impl Follower {
             match self.listener.hear().await {
                 Heard::Event(event) => self.ready.push_back(event),
                 Heard::TooMuch => {
-                    let last = self.server.blocking(|server| Ok(server.store()?.last_event()?)).await.ok()?;
+                    let last = self.server.blocking(|server| Ok(server.store()?.last_event()?)).await;
+                    let last = last.inspect_err(broke_off).ok()?;
                     self.read_up_to = last;
                 }
                 Heard::Ended => return None,
@@ -206,6 +208,11 @@ impl Follower {
         let event = sse::Event::default().id(event.number.to_string()).event(kind_name(event.kind));
         Some(event.data(data.to_string()))
     }
+}
+
+/// The client comes again and is told what it missed; why it has to is for the log.
+fn broke_off(refusal: &Refusal) {
+    tracing::warn!(error = %refusal.message, "a stream of events broke off");
 }
 
 /// What a kind of event is called in the stream.
