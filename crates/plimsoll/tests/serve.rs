@@ -234,6 +234,29 @@ fn layer_digests(registry: &Scripted, repository: &str) -> Vec<String> {
 }
 
 #[test]
+fn a_server_that_ends_hands_back_what_it_has() {
+    let (world, registry) = harbour("[server.limits]\nending_time_max = \"4s\"");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    registry.script("harbour/ship/manifests", Deed::Stall);
+    let submitted = serving.submit(&image);
+    let id = submitted["id"].as_str().unwrap();
+    serving.until(id, &["fetching"]);
+    assert_eq!(serving.end(), Some(0));
+    registry.behave();
+    let again = Serving::ready(&world, &["--no-update"]);
+    let events = again.events(0, "scan");
+    let states: Vec<&str> = events
+        .iter()
+        .filter(|event| event["subject"] == id)
+        .map(|event| event["reason"].as_str().unwrap())
+        .collect();
+    assert!(states.contains(&"handed_back") && !states.contains(&"worker_lost"), "{states:?}");
+    let status = again.until(id, &["completed"]);
+    assert_eq!(status["attempt"], 1, "handing back is no attempt: {status}");
+}
+
+#[test]
 fn retrying() {
     let (world, registry) = harbour("registry_seconds_max = 1");
     let serving = Serving::ready(&world, &["--no-update"]);

@@ -15,6 +15,7 @@ use support::layer::gzip;
 use support::scripted::{Deed, Scripted};
 use support::serving::{Serving, server_settings};
 
+#[allow(dead_code, reason = "the store's own tests take more of it")]
 #[path = "../../plimsoll-store/tests/support/postgres.rs"]
 mod postgres_server;
 mod support;

@@ -52,6 +52,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         lease: &lease,
         is_ending: &|| server.lifecycle.is_ending(),
         time_max: Duration::from_secs(u64::from(server.config.server.scan_minutes_max) * 60),
+        stopped,
         now: server.now,
     };
     server.metrics.worker_began();
@@ -230,23 +231,15 @@ impl Work<'_> {
     }
 
     fn stopped(&self) -> Option<Outcome> {
-        Some(match self.pulse.stop()? {
-            Stop::Lost => return None,
-            Stop::Ending => Outcome::HandedBack,
-            Stop::Cancelled => Outcome::Ended {
-                state: ScanState::Cancelled,
-                reason: Reason::ByRequest,
-                detail: "it was called off while it was being worked on".to_owned(),
-            },
-            Stop::TimedOut => self.retry(
-                Reason::TimedOut,
-                format!(
-                    "it took longer than {} minutes (`scan_minutes_max` of `[server]`)",
-                    self.server.config.server.scan_minutes_max
-                ),
-                None,
-            ),
-        })
+        let minutes = self.server.config.server.scan_minutes_max;
+        match self.pulse.stop()? {
+            Stop::TimedOut => {
+                let detail =
+                    format!("it took longer than {minutes} minutes (`scan_minutes_max` of `[server]`)");
+                Some(self.retry(Reason::TimedOut, detail, None))
+            }
+            stop => stopped(stop),
+        }
     }
 
     fn broken(&self, broken: &Broken) -> Outcome {
@@ -292,6 +285,19 @@ impl Work<'_> {
         let wait = retry_wait(&self.scan.id, self.scan.attempt, after_seconds);
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         Outcome::Retry { reason, detail, at: now.checked_add(wait).unwrap_or(Timestamp::MAX) }
+    }
+}
+
+/// How an attempt ends that somebody else ended; `None` where that is not for the worker to say.
+fn stopped(stop: Stop) -> Option<Outcome> {
+    match stop {
+        Stop::Lost | Stop::TimedOut => None,
+        Stop::Ending => Some(Outcome::HandedBack),
+        Stop::Cancelled => Some(Outcome::Ended {
+            state: ScanState::Cancelled,
+            reason: Reason::ByRequest,
+            detail: "it was called off while it was being worked on".to_owned(),
+        }),
     }
 }
 

@@ -3,6 +3,10 @@
 //! A thread beside the worker tells the store every few seconds how far the worker is. Where the store says that the
 //! lease is another's, that somebody called the scan off, or cannot be asked until the lease has run out, the worker is
 //! told to stop: two workers must not both believe that a scan is theirs.
+//!
+//! A worker that waits for a registry does not hear that it is to stop before the registry answers. So where somebody
+//! called the scan off, or the server ends, the pulse itself tells the store after a moment; what the worker says later
+//! is not heard any more.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -11,13 +15,16 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_image::catalog;
-use plimsoll_store::{Lease, Progress, Store};
+use plimsoll_store::{Lease, Outcome, Progress, Store};
 
 /// How long a lease holds unless it is prolonged.
 pub(super) const LEASE: Duration = Duration::from_secs(30);
 
 /// How often it is prolonged.
 const BEAT: Duration = Duration::from_secs(2);
+
+/// How long a worker has to stop by itself.
+const STOP: Duration = Duration::from_secs(2);
 
 /// Why a worker is to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +122,8 @@ pub(super) struct Beating<'a> {
     pub(super) is_ending: &'a (dyn Fn() -> bool + Sync),
     /// Longest time for the work.
     pub(super) time_max: Duration,
+    /// How an attempt ends that was stopped for a reason, where the store can be told for the worker.
+    pub(super) stopped: fn(Stop) -> Option<Outcome>,
     /// The time.
     pub(super) now: fn() -> Timestamp,
 }
@@ -136,6 +145,7 @@ fn beat(beating: &Beating<'_>, pulse: &Pulse, is_done: &mpsc::Receiver<()>) {
     // Shorter than a beat, so that a server that ends does not wait for one.
     let look = BEAT / 10;
     let mut beaten = Instant::now();
+    let mut stopped_at = None;
     loop {
         match is_done.recv_timeout(look) {
             Err(RecvTimeoutError::Timeout) => {}
@@ -146,6 +156,15 @@ fn beat(beating: &Beating<'_>, pulse: &Pulse, is_done: &mpsc::Receiver<()>) {
         }
         if started.elapsed() > beating.time_max {
             pulse.end(Stop::TimedOut);
+        }
+        if let Some(stop) = pulse.stop() {
+            let since: Instant = *stopped_at.get_or_insert_with(Instant::now);
+            let outcome = (beating.stopped)(stop).filter(|_| since.elapsed() >= STOP);
+            if let Some(outcome) = outcome
+                && beating.store.finish(beating.lease, &outcome, (beating.now)()).is_ok()
+            {
+                return;
+            }
         }
         if beaten.elapsed() < BEAT {
             continue;
