@@ -86,10 +86,11 @@ async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> any
         thread::Builder::new()
             .name("start".to_owned())
             .spawn(move || {
+                let begun = Instant::now();
                 let store = open_store(&server, &place);
                 // Nobody may listen any more.
                 let _ = given_up.send(store.is_none());
-                store.map_or(Vec::new(), |store| start(&server, store, targets))
+                store.map_or(Vec::new(), |store| start(&server, store, begun, targets))
             })
             .context("cannot start a thread")?
     };
@@ -142,14 +143,9 @@ async fn asked_to_end() {
 /// is none, or holds what a newer version wrote.
 fn open_store(server: &Server, place: &str) -> Option<Store> {
     server.lifecycle.migrating();
-    let begun = Instant::now();
     while !server.lifecycle.is_ending() {
         match Store::open(place) {
-            Ok(store) => {
-                let (engine, seconds) = (store.engine(), begun.elapsed().as_secs_f64());
-                tracing::info!(engine, seconds, "the store is open: ready");
-                return Some(store);
-            }
+            Ok(store) => return Some(store),
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "the store is not there yet");
                 server.lifecycle.is_hindered(error.to_string());
@@ -165,9 +161,12 @@ fn open_store(server: &Server, place: &str) -> Option<Store> {
 }
 
 /// Starts all that works with the store.
-fn start(server: &Arc<Server>, store: Store, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
+fn start(server: &Arc<Server>, store: Store, begun: Instant, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
+    let engine = store.engine();
     server.set_store(Arc::new(store));
     server.lifecycle.ready();
+    // Not before: whoever reads it may ask at once.
+    tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
     let count = server.config.server.workers.unwrap_or_else(default_workers);
     let mut threads = workers::start(server, count);
     threads.extend(thread_of(server, "events", Server::tail));
