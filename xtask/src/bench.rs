@@ -14,13 +14,18 @@ use crate::Command;
 use crate::ci::is_installed;
 
 mod feeds;
-mod fleet;
+mod hook;
 mod image;
+mod load;
+#[allow(dead_code, reason = "it is the tests', which ask more of it")]
+#[path = "../../crates/plimsoll-store/tests/support/postgres.rs"]
+mod postgres;
+mod server;
 
 /// The row.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
-    about: "measures scans and the database, or `feeds`, or a `fleet`; --image oci:DIR scans another image, --large a second one",
+    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet; --image oci:DIR scans another image, --large a second one",
     run,
 };
 
@@ -57,9 +62,9 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if let [what, images @ ..] = arguments
-        && what == "fleet"
+        && what == "server"
     {
-        Bench::build(root)?.fleet(images.first().map(|images| images.parse()).transpose()?)?;
+        Bench::build(root)?.server(images.first().map(|images| images.parse()).transpose()?)?;
         return Ok(true);
     }
     let mut named = None;
@@ -73,7 +78,7 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
                 named = Some(PathBuf::from(image.context("`--image` takes `oci:DIR`")?));
             }
             other => bail!(
-                "`cargo xtask bench` has no `{other}`; it takes `feeds`, `fleet [IMAGES]`, or `--image oci:DIR` and `--large`"
+                "`cargo xtask bench` has no `{other}`; it takes `feeds`, `server [IMAGES]`, or `--image oci:DIR` and `--large`"
             ),
         }
     }

@@ -198,22 +198,38 @@ fn in_postgres<T>(
     let mut connection = postgres.connection(match mode {
         Mode::Write => "BEGIN",
         Mode::Read => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        Mode::Ask => "",
+        Mode::Ask => return asked_of_postgres(postgres, work),
     })?;
     let done = Transaction::of(Session::Postgres(&mut connection)).run(work);
     let done = done.and_then(|(done, has_events)| {
-        connection.batch(match (mode, has_events) {
-            (Mode::Ask, _) => return Ok((done, false)),
-            (_, true) => "NOTIFY plimsoll_events; COMMIT",
-            (_, false) => "COMMIT",
-        })?;
+        connection.batch(if has_events { "NOTIFY plimsoll_events; COMMIT" } else { "COMMIT" })?;
         Ok((done, has_events))
     });
     if let Err(error) = &done {
-        let is_lost = matches!(error, StoreError::Unavailable(_)) || connection.is_closed();
-        connection.is_broken = is_lost || (mode != Mode::Ask && connection.batch("ROLLBACK").is_err());
+        connection.is_broken = is_lost(&connection, error) || connection.batch("ROLLBACK").is_err();
     }
     done
+}
+
+/// One question, without a greeting before it, which would take as long as the question.
+fn asked_of_postgres<T>(
+    postgres: &Postgres,
+    work: &mut impl FnMut(&mut Transaction<'_>) -> Result<T, StoreError>,
+) -> Result<(T, bool), StoreError> {
+    loop {
+        let (mut connection, is_new) = postgres.ungreeted()?;
+        let done = Transaction::of(Session::Postgres(&mut connection)).run(work);
+        let Err(error) = &done else { return done };
+        connection.is_broken = is_lost(&connection, error);
+        // It was lost while nobody used it; the next one may be new.
+        if is_new || !matches!(error, StoreError::Unavailable(_)) {
+            return done;
+        }
+    }
+}
+
+fn is_lost(connection: &postgres::Connection, error: &StoreError) -> bool {
+    matches!(error, StoreError::Unavailable(_)) || connection.is_closed()
 }
 
 enum Session<'s> {

@@ -111,6 +111,13 @@ impl Store {
         Ok(Some(InventoryRow { image, inventory, index_state, indexed_at }))
     }
 
+    /// When an image was indexed: another time where another inventory is there. Reads no inventory.
+    pub fn indexed_at(&self, digest: &Digest) -> Result<Option<Timestamp>, StoreError> {
+        let rows =
+            self.engine.query("SELECT indexed_at FROM inventories WHERE image = $1", &[digest.into()])?;
+        rows.into_iter().next().map(|mut row| row.time()).transpose()
+    }
+
     /// Notes what was found with another database, where the image is still known; the scan's state stays.
     pub fn note_judged(&self, digest: &Digest, judged: &Judged) -> Result<(), StoreError> {
         let values = [digest.into(), judged_to_json(judged).into()];

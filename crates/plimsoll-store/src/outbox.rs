@@ -62,6 +62,9 @@ pub struct Delivery {
     pub error: Option<String>,
 }
 
+/// How a delivery went: `Ok` delivered; `Err` what went wrong, and when to try again, or `None` to give up.
+pub type Went = Result<(), (String, Option<Timestamp>)>;
+
 /// Which deliveries are listed.
 #[derive(Clone, Debug, Default)]
 pub struct DeliveryFilter {
@@ -153,39 +156,28 @@ impl Store {
         self.engine.transaction(|transaction| claim(transaction, target, worker, rows_max, until, now))
     }
 
-    /// Notes how a delivery went: `Ok` delivered; `Err` what went wrong, and when to try again, or `None` to give up.
-    /// `false` where the lease does not hold any more.
-    pub fn finish_delivery(
+    /// Notes how deliveries went that were claimed before, and claims the next in the same transaction: one wait for the
+    /// disk a delivery, where each is to be noted before the next is made.
+    pub fn end_and_claim_deliveries(
         &self,
-        lease: &Lease,
-        went: Result<(), (String, Option<Timestamp>)>,
+        ended: &[(Lease, Went)],
+        target: &str,
+        worker: &str,
+        rows_max: u32,
+        until: Timestamp,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let Ok(number) = lease.id.parse::<i64>() else { return Ok(false) };
-        let (state, due_at, error) = match went {
-            Ok(()) => (DeliveryState::Delivered, None, None),
-            Err((error, Some(at))) => (DeliveryState::Waiting, Some(at), Some(error)),
-            Err((error, None)) => (DeliveryState::Dead, None, Some(error)),
-        };
-        let ended_at = due_at.is_none().then_some(now);
-        let values: [Value; 7] = [
-            number.into(),
-            lease.worker.as_str().into(),
-            lease.number.into(),
-            state.name().into(),
-            due_at.into(),
-            ended_at.into(),
-            error.into(),
-        ];
+    ) -> Result<Vec<(Delivery, Lease)>, StoreError> {
         self.engine.transaction(|transaction| {
-            let finished = transaction.execute(
-                "UPDATE deliveries SET state = $4, due_at = COALESCE($5, due_at), ended_at = $6, error = $7,
-                 lease_until = NULL
-                 WHERE number = $1 AND worker = $2 AND lease = $3 AND lease_until IS NOT NULL",
-                &values,
-            )?;
-            Ok(finished == 1)
+            for (lease, went) in ended {
+                finish(transaction, lease, went, now)?;
+            }
+            claim(transaction, target, worker, rows_max, until, now)
         })
+    }
+
+    /// Notes how a delivery went. `false` where the lease does not hold any more.
+    pub fn finish_delivery(&self, lease: &Lease, went: Went, now: Timestamp) -> Result<bool, StoreError> {
+        self.engine.transaction(|transaction| finish(transaction, lease, &went, now))
     }
 
     /// Deliveries, the newest first.
@@ -236,6 +228,36 @@ fn delivery(row: &mut Columns) -> Result<Delivery, StoreError> {
         ended_at: row.optional_time()?,
         error: row.optional_text()?,
     })
+}
+
+fn finish(
+    transaction: &mut Transaction<'_>,
+    lease: &Lease,
+    went: &Went,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    let Ok(number) = lease.id.parse::<i64>() else { return Ok(false) };
+    let (state, due_at, error) = match went {
+        Ok(()) => (DeliveryState::Delivered, None, None),
+        Err((error, Some(at))) => (DeliveryState::Waiting, Some(*at), Some(error.as_str())),
+        Err((error, None)) => (DeliveryState::Dead, None, Some(error.as_str())),
+    };
+    let ended_at = due_at.is_none().then_some(now);
+    let finished = transaction.execute(
+        "UPDATE deliveries SET state = $4, due_at = COALESCE($5, due_at), ended_at = $6, error = $7,
+         lease_until = NULL
+         WHERE number = $1 AND worker = $2 AND lease = $3 AND lease_until IS NOT NULL",
+        &[
+            number.into(),
+            lease.worker.as_str().into(),
+            lease.number.into(),
+            state.name().into(),
+            due_at.into(),
+            ended_at.into(),
+            error.into(),
+        ],
+    )?;
+    Ok(finished == 1)
 }
 
 fn claim(

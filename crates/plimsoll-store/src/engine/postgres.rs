@@ -97,7 +97,7 @@ impl Postgres {
     /// A connection that has just answered to `greeting`, if there is one to give.
     pub(super) fn connection(&self, greeting: &str) -> Result<Held<'_, Connection>, StoreError> {
         loop {
-            let (mut held, is_new) = self.pool.take(|| Connection::open(&self.config, &self.tls))?;
+            let (mut held, is_new) = self.ungreeted()?;
             match held.batch(greeting) {
                 Ok(()) => return Ok(held),
                 // It was lost while nobody used it; the next one may be new.
@@ -108,6 +108,11 @@ impl Postgres {
                 }
             }
         }
+    }
+
+    /// A connection, and whether it is new; one that is not may have been lost.
+    pub(super) fn ungreeted(&self) -> Result<(Held<'_, Connection>, bool), StoreError> {
+        self.pool.take(|| Connection::open(&self.config, &self.tls))
     }
 
     /// Has other replicas ring the bell too, from the first time on.

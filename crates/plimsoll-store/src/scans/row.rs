@@ -42,7 +42,7 @@ pub(super) struct Row {
 }
 
 impl Row {
-    fn of(mut columns: Columns) -> Result<Row, StoreError> {
+    pub(super) fn of(mut columns: Columns) -> Result<Row, StoreError> {
         let columns = &mut columns;
         let scan = Scan {
             id: columns.text()?,
@@ -221,6 +221,16 @@ pub(super) fn rows(
 ) -> Result<Vec<Row>, StoreError> {
     let found = transaction.query(&format!("SELECT {COLUMNS} FROM scans {rest}"), values)?;
     found.into_iter().map(Row::of).collect()
+}
+
+/// The question for one row.
+pub(super) fn by_id() -> String {
+    format!("SELECT {COLUMNS} FROM scans WHERE id = $1")
+}
+
+/// Whether no other rows say anything of a scan; see [`complete`].
+pub(super) fn is_whole(scan: &Scan) -> bool {
+    scan.state != ScanState::Queued && scan.kind != ScanKind::Index
 }
 
 /// A row that nobody else changes until the transaction ends.

@@ -1,4 +1,4 @@
-//! A PostgreSQL server of our own, for tests of the second tier.
+//! A PostgreSQL server of our own, for tests of the second tier and for `cargo xtask bench server`.
 //!
 //! It ends when the pipe to its shell ends, so with the test program, however that ends; only then its folder goes too.
 //! Needs nothing but the server's programs. They refuse to run as root, so root runs them as `postgres`.
@@ -13,7 +13,7 @@ use std::sync::{Mutex, OnceLock};
 /// Runs a server until its input ends. A line of input says that its folder is kept, to be started again.
 const SCRIPT: &str = r#"
 "$1/postgres" -D "$2/data" -c port="$3" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
-    -c fsync=off -c max_connections=200 -c lc_messages=C 2>&1 &
+    -c max_connections=200 -c lc_messages=C 2>&1 &
 server=$!
 read -r line && kept=yes
 kill -INT $server
@@ -42,6 +42,11 @@ impl Server {
             println!("skipped: needs a PostgreSQL server's programs; run with PLIMSOLL_TIER2=1");
             return None;
         }
+        Server::start_here()
+    }
+
+    /// The same, whatever tier is wanted.
+    pub(crate) fn start_here() -> Option<Server> {
         let Some(programs) = programs() else {
             println!("skipped: `initdb` is not installed (Debian's package `postgresql`)");
             return None;
@@ -64,6 +69,8 @@ impl Server {
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
         let server = Server { programs, folder, port, shell: Mutex::new(None) };
+        // In the file that settings are read from last, so that somebody can have it otherwise.
+        server.put("postgresql.auto.conf", b"fsync = off\n");
         server.start();
         Some(server)
     }

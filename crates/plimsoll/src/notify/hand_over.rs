@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-use plimsoll_store::{Delivery, Lease, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use plimsoll_store::{Delivery, Lease, Store, StoreError, Went};
 
 use super::backoff;
-use super::kinds::{Target, Went};
+use super::kinds::{Target, Went as Sent};
 
 /// How long a claim holds: longer than any kind takes for all that it claims.
 const LEASE: Duration = Duration::from_secs(5 * 60);
+
+/// How long one step goes on, but for the last delivery.
+const STEP: SignedDuration = SignedDuration::from_secs(1);
 
 /// What one step did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,47 +32,62 @@ impl HandedOver {
     }
 }
 
-/// Hands over what is due now, as much as goes at once.
+/// Hands over what is due now, for a while at most; less where something goes wrong, or where it is gathered.
+///
+/// How a delivery went is noted with the claim of the next: a wait for the disk each, and never more than one batch that
+/// was made and is not noted.
 pub(crate) fn step(
     store: &Store,
     target: &Target,
     worker: &str,
     clock: fn() -> Timestamp,
 ) -> Result<HandedOver, StoreError> {
-    let now = clock();
-    let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
-    let claimed = store.claim_deliveries(&target.name, worker, target.ways.batch_max, until, now)?;
-    if claimed.is_empty() {
-        return Ok(HandedOver::default());
-    }
-    let (deliveries, leases): (Vec<Delivery>, Vec<Lease>) = claimed.into_iter().unzip();
-    let went = (target.ways.send)(&deliveries, now);
-    let now = clock();
+    let begun = clock();
     let mut handed_over = HandedOver::default();
-    for ((delivery, lease), went) in deliveries.iter().zip(&leases).zip(went) {
-        let went = match went {
-            Went::Delivered => Ok(()),
-            Went::Later { error, after } => {
-                Err((error, backoff::next(delivery.number, delivery.attempts, after, now)))
+    let mut ended: Vec<(Lease, Went)> = Vec::new();
+    loop {
+        let now = clock();
+        let is_over = !ended.is_empty()
+            && (handed_over.postponed > 0
+                || target.ways.gathers.is_some()
+                || now.duration_since(begun) >= STEP);
+        let rows_max = if is_over { 0 } else { target.ways.batch_max };
+        let until = now.checked_add(LEASE).unwrap_or(Timestamp::MAX);
+        let claimed = store.end_and_claim_deliveries(&ended, &target.name, worker, rows_max, until, now)?;
+        if claimed.is_empty() {
+            return Ok(handed_over);
+        }
+        let (deliveries, leases): (Vec<Delivery>, Vec<Lease>) = claimed.into_iter().unzip();
+        let went = (target.ways.send)(&deliveries, now);
+        let now = clock();
+        let went = deliveries.iter().zip(went).map(|(delivery, went)| noted(target, delivery, went, now));
+        ended = leases.into_iter().zip(went).collect();
+        for (_, went) in &ended {
+            match went {
+                Ok(()) => handed_over.delivered += 1,
+                Err((_, Some(_))) => handed_over.postponed += 1,
+                Err((_, None)) => handed_over.dead += 1,
             }
-            Went::Never(error) => Err((error, None)),
-        };
-        match &went {
-            Ok(()) => handed_over.delivered += 1,
-            Err((_, Some(_))) => handed_over.postponed += 1,
-            Err((_, None)) => handed_over.dead += 1,
         }
-        if let Err((error, next)) = &went {
-            tracing::warn!(
-                target = target.name,
-                kind = target.kind.name,
-                delivery = delivery.number,
-                attempt = delivery.attempts,
-                next = next.map(tracing::field::display),
-                "not delivered: {error}"
-            );
-        }
-        store.finish_delivery(lease, went, now)?;
     }
-    Ok(handed_over)
+}
+
+/// How a delivery went, as the store notes it.
+fn noted(target: &Target, delivery: &Delivery, went: Sent, now: Timestamp) -> Went {
+    let (error, next) = match went {
+        Sent::Delivered => return Ok(()),
+        Sent::Later { error, after } => {
+            (error, backoff::next(delivery.number, delivery.attempts, after, now))
+        }
+        Sent::Never(error) => (error, None),
+    };
+    tracing::warn!(
+        target = target.name,
+        kind = target.kind.name,
+        delivery = delivery.number,
+        attempt = delivery.attempts,
+        next = next.map(tracing::field::display),
+        "not delivered: {error}"
+    );
+    Err((error, next))
 }

@@ -66,8 +66,14 @@ pub(super) fn assess(server: &Server, digest: &Digest) -> Result<Option<Arc<Asse
         return Err(StoreError::Unavailable("the server is not ready yet".to_owned()));
     };
     let advised = server.advised();
+    let Some(indexed_at) = store.indexed_at(digest)? else { return Ok(None) };
+    let mut key = (digest.as_str().to_owned(), indexed_at, advised.stamp.clone());
+    // Looked for before the inventory is read, which costs more than all else.
+    if let Some(assessed) = server.assessed.0.get(&key) {
+        return Ok(Some(assessed));
+    }
     let Some(row) = store.inventory(digest)? else { return Ok(None) };
-    let key = (digest.as_str().to_owned(), row.indexed_at, advised.stamp.clone());
+    key.1 = row.indexed_at;
     server
         .assessed
         .0

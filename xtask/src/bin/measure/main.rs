@@ -3,8 +3,8 @@
 //! `measure floor LAYOUT` hashes and inflates the layers of an OCI layout and does nothing else, with the crates,
 //! the buffers and the number of threads that a scan has. `measure database FILE ROWS` builds a synthetic
 //! database, opens it and matches an inventory. Both write `name=value` lines. `measure feeds FOLDER` writes feeds
-//! of the size of the real ones. `measure fleet FOLDER STORE IMAGES ROWS` fills a store with inventories, and writes two
-//! databases of which some advisories differ.
+//! of the size of the real ones. `measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE` fills a store with
+//! inventories, and writes two databases of which some advisories differ. `measure copy FILE PLACE` copies a store to PostgreSQL.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -25,6 +25,7 @@ use plimsoll_feeds::database::{Builder, Database};
 use plimsoll_feeds::feeds::Sink;
 use sha2::{Digest as _, Sha256};
 
+mod copy;
 mod feeds;
 mod fleet;
 
@@ -34,11 +35,13 @@ fn main() -> anyhow::Result<()> {
         ["floor", layout] => floor(Path::new(layout)),
         ["database", file, rows] => database(Path::new(file), rows.parse()?),
         ["feeds", folder] => feeds::write(Path::new(folder)),
-        ["fleet", folder, place, images, rows] => {
-            fleet::write(Path::new(folder), place, images.parse()?, rows.parse()?)
+        ["fleet", folder, place, images, rows, index_state] => {
+            let (images, rows) = (images.parse()?, rows.parse()?);
+            fleet::Fleet { folder: Path::new(folder), place, images, rows, index_state }.write()
         }
+        ["copy", file, place] => copy::copy(file, place),
         _ => bail!(
-            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS"
+            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE | measure copy FILE PLACE"
         ),
     }
 }
