@@ -14,7 +14,7 @@ use plimsoll_core::digest::Digest;
 use serde::Serialize;
 use serde_json::json;
 
-use super::endpoint::{Answer, Endpoint, Parameter, Payload, Place, schema_of};
+use super::endpoint::{Answer, Endpoint, Parameter, Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::server::Server;
 
@@ -92,21 +92,13 @@ const NOT_ACCEPTABLE: Answer = Answer {
     payload: PROBLEM,
 };
 
-const DIGEST: Parameter = Parameter {
-    name: "digest",
-    place: Place::Path,
-    about: "A manifest's digest.",
-    is_required: true,
-    schema: schema_of::<String>,
-};
+const DIGEST: Parameter = Parameter::path("digest", "A manifest's digest.", schema_of::<String>);
 
-const IF_NONE_MATCH: Parameter = Parameter {
-    name: "If-None-Match",
-    place: Place::Header,
-    about: "An `ETag` that is known already; the very same text counts and nothing else.",
-    is_required: false,
-    schema: schema_of::<String>,
-};
+const IF_NONE_MATCH: Parameter = Parameter::header(
+    "If-None-Match",
+    "An `ETag` that is known already; the very same text counts and nothing else.",
+    schema_of::<String>,
+);
 
 /// An error as Clair words it.
 fn refuse(refusal: &Refusal) -> Response<Body> {

@@ -72,6 +72,28 @@ pub(crate) struct Parameter {
     pub(crate) schema: SchemaFn,
 }
 
+impl Parameter {
+    /// One in the path, which is always there.
+    pub(crate) const fn path(name: &'static str, about: &'static str, schema: SchemaFn) -> Parameter {
+        Parameter { name, place: Place::Path, about, is_required: true, schema }
+    }
+
+    /// One in the query that may be left out.
+    pub(crate) const fn query(name: &'static str, about: &'static str, schema: SchemaFn) -> Parameter {
+        Parameter { name, place: Place::Query, about, is_required: false, schema }
+    }
+
+    /// One in the headers that may be left out.
+    pub(crate) const fn header(name: &'static str, about: &'static str, schema: SchemaFn) -> Parameter {
+        Parameter { name, place: Place::Header, about, is_required: false, schema }
+    }
+
+    /// The same, which must be there.
+    pub(crate) const fn needed(self) -> Parameter {
+        Parameter { is_required: true, ..self }
+    }
+}
+
 /// Where a parameter stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {

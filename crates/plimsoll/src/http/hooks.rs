@@ -21,7 +21,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::api_v1;
-use super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::access::Principal;
 use crate::jobs::submission::{self, Asked};
@@ -56,13 +56,11 @@ const RECEIVE: Endpoint = Endpoint {
     about: "Takes a registry's webhook. Only registries that the configuration names are believed.",
     access: Access::Submit,
     is_always_there: false,
-    parameters: &[Parameter {
-        name: "kind",
-        place: Place::Path,
-        about: "Who sends it: `distribution`, `github-package`, `harbor`, `plain` or `quay`.",
-        is_required: true,
-        schema: schema_of::<String>,
-    }],
+    parameters: &[Parameter::path(
+        "kind",
+        "Who sends it: `distribution`, `github-package`, `harbor`, `plain` or `quay`.",
+        schema_of::<String>,
+    )],
     body: Some(Payload { media_types: &["application/json"], schema: schema_of::<serde_json::Value> }),
     answers: &[
         Answer {

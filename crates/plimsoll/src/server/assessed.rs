@@ -33,8 +33,6 @@ pub(crate) struct Assessed {
     pub(crate) assessment: Assessment,
     /// What it was indexed by.
     pub(crate) index_state: String,
-    /// When.
-    pub(crate) indexed_at: Timestamp,
 }
 
 /// Digest of the image, when it was indexed, and the stamp of what it was judged with.
@@ -81,7 +79,7 @@ pub(super) fn assess(server: &Server, digest: &Digest) -> Result<Option<Arc<Asse
             let database = advised.database.as_ref().map_err(String::as_str);
             let catalogued = (row.image, row.inventory);
             let assessment = pipeline::assess(catalogued, database, &advised.standings, &Policy::default());
-            Ok(Arc::new(Assessed { assessment, index_state: row.index_state, indexed_at: row.indexed_at }))
+            Ok(Arc::new(Assessed { assessment, index_state: row.index_state }))
         })
         .map(Some)
 }

@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::super::Refusal;
-use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::Refused;
 use super::query::Query;
 use super::wire::Problem;
@@ -77,34 +77,18 @@ pub(super) const LIST: Endpoint = Endpoint {
     access: Access::Admin,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "target",
-            place: Place::Query,
-            about: "Only to this target.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "state",
-            place: Place::Query,
-            about: "Only those that are `waiting`, `delivered` or `dead`.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "before",
-            place: Place::Query,
-            about: "Only older ones than this number: `next` of the page before.",
-            is_required: false,
-            schema: schema_of::<u64>,
-        },
-        Parameter {
-            name: "rows",
-            place: Place::Query,
-            about: "How many at most.",
-            is_required: false,
-            schema: schema_of::<u32>,
-        },
+        Parameter::query("target", "Only to this target.", schema_of::<String>),
+        Parameter::query(
+            "state",
+            "Only those that are `waiting`, `delivered` or `dead`.",
+            schema_of::<String>,
+        ),
+        Parameter::query(
+            "before",
+            "Only older ones than this number: `next` of the page before.",
+            schema_of::<u64>,
+        ),
+        Parameter::query("rows", "How many at most.", schema_of::<u32>),
     ],
     body: None,
     answers: &[
@@ -126,13 +110,7 @@ pub(super) const REPLAY: Endpoint = Endpoint {
     about: "Has a delivery made once more, whatever became of it; its attempts are counted anew.",
     access: Access::Admin,
     is_always_there: false,
-    parameters: &[Parameter {
-        name: "number",
-        place: Place::Path,
-        about: "The delivery's number.",
-        is_required: true,
-        schema: schema_of::<u64>,
-    }],
+    parameters: &[Parameter::path("number", "The delivery's number.", schema_of::<u64>)],
     body: None,
     answers: &[
         Answer { status: 202, about: "It is due now.", headers: &[], payload: None },

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio_stream::Stream;
 
 use super::super::Refusal;
-use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::Refused;
 use super::query::Query;
 use crate::access::Principal;
@@ -36,27 +36,21 @@ pub(super) const EVENTS: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "Last-Event-ID",
-            place: Place::Header,
-            about: "The number of the last event that is known; events after it follow.",
-            is_required: false,
-            schema: schema_of::<u64>,
-        },
-        Parameter {
-            name: "after",
-            place: Place::Query,
-            about: "The same, where a header cannot be set. Without either, only what happens from now on.",
-            is_required: false,
-            schema: schema_of::<u64>,
-        },
-        Parameter {
-            name: "id",
-            place: Place::Query,
-            about: "Only what happens to this: a scan's id, a digest, a feed.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+        Parameter::header(
+            "Last-Event-ID",
+            "The number of the last event that is known; events after it follow.",
+            schema_of::<u64>,
+        ),
+        Parameter::query(
+            "after",
+            "The same, where a header cannot be set. Without either, only what happens from now on.",
+            schema_of::<u64>,
+        ),
+        Parameter::query(
+            "id",
+            "Only what happens to this: a scan's id, a digest, a feed.",
+            schema_of::<String>,
+        ),
     ],
     body: None,
     answers: &[

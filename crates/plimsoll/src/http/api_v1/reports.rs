@@ -13,7 +13,7 @@ use plimsoll_core::scan::ScanState;
 use plimsoll_report::formats::{Context, FORMATS, Format, by_name};
 
 use super::super::Refusal;
-use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::Refused;
 use super::query::Query;
 use super::scans::look_as;
@@ -34,20 +34,16 @@ pub(super) const REPORT: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "id",
-            place: Place::Path,
-            about: "A manifest's digest, or the id that a submission was given.",
-            is_required: true,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "format",
-            place: Place::Query,
-            about: "One of those that `plimsoll scan --format` takes; `json` where nothing is asked for.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+        Parameter::path(
+            "id",
+            "A manifest's digest, or the id that a submission was given.",
+            schema_of::<String>,
+        ),
+        Parameter::query(
+            "format",
+            "One of those that `plimsoll scan --format` takes; `json` where nothing is asked for.",
+            schema_of::<String>,
+        ),
     ],
     body: None,
     answers: &[

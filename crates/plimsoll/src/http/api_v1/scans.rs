@@ -14,7 +14,7 @@ use plimsoll_core::digest::Digest;
 use plimsoll_store::ScanFilter;
 
 use super::super::Refusal;
-use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::Refused;
 use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
@@ -31,13 +31,8 @@ const STATUS: Option<Payload> = Some(Payload { media_types: JSON, schema: schema
 const PROBLEM: Option<Payload> =
     Some(Payload { media_types: &["application/problem+json"], schema: schema_of::<Problem> });
 
-const ID: Parameter = Parameter {
-    name: "id",
-    place: Place::Path,
-    about: "A manifest's digest, or the id that a submission was given.",
-    is_required: true,
-    schema: schema_of::<String>,
-};
+const ID: Parameter =
+    Parameter::path("id", "A manifest's digest, or the id that a submission was given.", schema_of::<String>);
 
 const UNKNOWN: Answer =
     Answer { status: 404, about: "There is no such scan.", headers: &[], payload: PROBLEM };
@@ -81,22 +76,18 @@ pub(super) const GET: Endpoint = Endpoint {
     is_always_there: false,
     parameters: &[
         ID,
-        Parameter {
-            name: "wait",
-            place: Place::Query,
-            about: "How long to wait for a change at most, such as `60s`; two minutes at most. A scan that is final \
+        Parameter::query(
+            "wait",
+            "How long to wait for a change at most, such as `60s`; two minutes at most. A scan that is final \
                     does not change and is answered at once.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "If-None-Match",
-            place: Place::Header,
-            about: "The `ETag` of what is known already: the wait is for something else than that, so that no \
+            schema_of::<String>,
+        ),
+        Parameter::header(
+            "If-None-Match",
+            "The `ETag` of what is known already: the wait is for something else than that, so that no \
                     change is missed between two questions.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+            schema_of::<String>,
+        ),
     ],
     body: None,
     answers: &[
@@ -121,41 +112,11 @@ pub(super) const LIST: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "state",
-            place: Place::Query,
-            about: "Only of this state.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "registry",
-            place: Place::Query,
-            about: "Only of this registry.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "repository",
-            place: Place::Query,
-            about: "Only of this repository.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "after",
-            place: Place::Query,
-            about: "Only after this id: `next` of the page before.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "rows",
-            place: Place::Query,
-            about: "Most rows: 100, and 500 at most.",
-            is_required: false,
-            schema: schema_of::<u32>,
-        },
+        Parameter::query("state", "Only of this state.", schema_of::<String>),
+        Parameter::query("registry", "Only of this registry.", schema_of::<String>),
+        Parameter::query("repository", "Only of this repository.", schema_of::<String>),
+        Parameter::query("after", "Only after this id: `next` of the page before.", schema_of::<String>),
+        Parameter::query("rows", "Most rows: 100, and 500 at most.", schema_of::<u32>),
     ],
     body: None,
     answers: &[

@@ -10,7 +10,7 @@ use plimsoll_core::assessment::Assessment;
 use plimsoll_core::policy::{Policy, Verdict, judge};
 
 use super::super::Refusal;
-use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::Refused;
 use super::query::Query;
 use super::reports::assessments;
@@ -32,34 +32,26 @@ pub(super) const VERDICT: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "id",
-            place: Place::Path,
-            about: "A manifest's digest, or the id that a submission was given.",
-            is_required: true,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "fail_on",
-            place: Place::Query,
-            about: "What refuses it: a severity or `any`, with `,fixable` only findings that have a fix.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "allow_gaps",
-            place: Place::Query,
-            about: "Whether what could not be read, compared or known is accepted.",
-            is_required: false,
-            schema: schema_of::<bool>,
-        },
-        Parameter {
-            name: "fail_on_stale",
-            place: Place::Query,
-            about: "Whether a feed that is old, missing, off or failing refuses it.",
-            is_required: false,
-            schema: schema_of::<bool>,
-        },
+        Parameter::path(
+            "id",
+            "A manifest's digest, or the id that a submission was given.",
+            schema_of::<String>,
+        ),
+        Parameter::query(
+            "fail_on",
+            "What refuses it: a severity or `any`, with `,fixable` only findings that have a fix.",
+            schema_of::<String>,
+        ),
+        Parameter::query(
+            "allow_gaps",
+            "Whether what could not be read, compared or known is accepted.",
+            schema_of::<bool>,
+        ),
+        Parameter::query(
+            "fail_on_stale",
+            "Whether a feed that is old, missing, off or failing refuses it.",
+            schema_of::<bool>,
+        ),
     ],
     body: None,
     answers: &[

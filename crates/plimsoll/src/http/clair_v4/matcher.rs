@@ -23,7 +23,7 @@ use super::{
 use crate::access::Principal;
 use crate::config::NotReady;
 use crate::http::Refusal;
-use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use crate::server::{Assessed, Server};
 
 /// What Clair says that a vulnerability report is: the type of the other report.
@@ -71,20 +71,12 @@ pub(super) const OPERATIONS: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "kind",
-            place: Place::Query,
-            about: "`vulnerability`, or `enrichment`.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "latest",
-            place: Place::Query,
-            about: "Whether only the newest of each feed is wanted. There are no others.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+        Parameter::query("kind", "`vulnerability`, or `enrichment`.", schema_of::<String>),
+        Parameter::query(
+            "latest",
+            "Whether only the newest of each feed is wanted. There are no others.",
+            schema_of::<String>,
+        ),
         IF_NONE_MATCH,
     ],
     body: None,
@@ -110,13 +102,7 @@ pub(super) const OPERATIONS: Endpoint = Endpoint {
     route: || negotiated_first(get(operations)),
 };
 
-const ID: Parameter = Parameter {
-    name: "id",
-    place: Place::Path,
-    about: "An operation's UUID.",
-    is_required: true,
-    schema: schema_of::<String>,
-};
+const ID: Parameter = Parameter::path("id", "An operation's UUID.", schema_of::<String>);
 
 pub(super) const DELETE_OPERATION: Endpoint = Endpoint {
     method: Method::Delete,
@@ -149,20 +135,8 @@ pub(super) const DIFF: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: false,
     parameters: &[
-        Parameter {
-            name: "cur",
-            place: Place::Query,
-            about: "The later operation.",
-            is_required: true,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "prev",
-            place: Place::Query,
-            about: "The earlier operation.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+        Parameter::query("cur", "The later operation.", schema_of::<String>).needed(),
+        Parameter::query("prev", "The earlier operation.", schema_of::<String>),
     ],
     body: None,
     answers: &[

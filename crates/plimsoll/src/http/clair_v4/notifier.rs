@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::negotiation::{media_type, negotiated, negotiated_first};
 use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, PROBLEM, Refused, document, uuid};
 use crate::http::Refusal;
-use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use crate::server::Server;
 
 const PAGE_TYPES: &[&str] = &["application/vnd.clair.notification_page.v1+json", JSON];
@@ -29,13 +29,7 @@ const PAGE_SIZE: u32 = 500;
 /// Most items of a page; the page says how many it may have.
 const PAGE_SIZE_MAX: u32 = 5_000;
 
-const ID: Parameter = Parameter {
-    name: "id",
-    place: Place::Path,
-    about: "A notification's UUID.",
-    is_required: true,
-    schema: schema_of::<String>,
-};
+const ID: Parameter = Parameter::path("id", "A notification's UUID.", schema_of::<String>);
 
 const GONE: Answer = Answer {
     status: 404,
@@ -53,20 +47,8 @@ pub(super) const PAGE: Endpoint = Endpoint {
     is_always_there: false,
     parameters: &[
         ID,
-        Parameter {
-            name: "page_size",
-            place: Place::Query,
-            about: "Most items of the page: 500, and 5000 at most.",
-            is_required: false,
-            schema: schema_of::<u32>,
-        },
-        Parameter {
-            name: "next",
-            place: Place::Query,
-            about: "`next` of the page before.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+        Parameter::query("page_size", "Most items of the page: 500, and 5000 at most.", schema_of::<u32>),
+        Parameter::query("next", "`next` of the page before.", schema_of::<String>),
     ],
     body: None,
     answers: &[

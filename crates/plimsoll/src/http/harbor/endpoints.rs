@@ -5,7 +5,7 @@ use axum::routing::{get, post};
 use super::metadata::Metadata;
 use super::scan_request::ScanRequest;
 use super::wire::{self, ErrorBody, ScanResponse};
-use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 
 /// All of them.
 pub(super) static ENDPOINTS: &[Endpoint] = &[METADATA, SCAN, REPORT, HEALTHY, READY];
@@ -73,21 +73,13 @@ const REPORT: Endpoint = Endpoint {
     // It says itself that it is not ready: Harbor takes nothing but 302 for that.
     is_always_there: true,
     parameters: &[
-        Parameter {
-            name: "scan_request_id",
-            place: Place::Path,
-            about: "The id that the scan was given.",
-            is_required: true,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "sbom_media_type",
-            place: Place::Query,
-            about: "Which document a report of packages holds: `application/spdx+json` where nothing is said, or \
+        Parameter::path("scan_request_id", "The id that the scan was given.", schema_of::<String>),
+        Parameter::query(
+            "sbom_media_type",
+            "Which document a report of packages holds: `application/spdx+json` where nothing is said, or \
                     `application/vnd.cyclonedx+json`.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+            schema_of::<String>,
+        ),
     ],
     body: None,
     answers: &[

@@ -18,7 +18,7 @@ use super::{JSON, PROBLEM, Refused, Routes, method_not_allowed};
 use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::clair_v4::report::VulnerabilityReport;
-use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, Place, schema_of};
+use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use crate::jobs::status::{Standing, standing};
 use crate::server::Server;
 
@@ -31,20 +31,16 @@ pub(super) const SECURITY: Endpoint = Endpoint {
     access: Access::Read,
     is_always_there: true,
     parameters: &[
-        Parameter {
-            name: "rest",
-            place: Place::Path,
-            about: "NAMESPACE/NAME/manifest/DIGEST/security; the name may have further parts.",
-            is_required: true,
-            schema: schema_of::<String>,
-        },
-        Parameter {
-            name: "vulnerabilities",
-            place: Place::Query,
-            about: "Ignored, as Quay does: they are always told.",
-            is_required: false,
-            schema: schema_of::<String>,
-        },
+        Parameter::path(
+            "rest",
+            "NAMESPACE/NAME/manifest/DIGEST/security; the name may have further parts.",
+            schema_of::<String>,
+        ),
+        Parameter::query(
+            "vulnerabilities",
+            "Ignored, as Quay does: they are always told.",
+            schema_of::<String>,
+        ),
     ],
     body: None,
     answers: &[

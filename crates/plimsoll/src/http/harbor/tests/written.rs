@@ -19,7 +19,7 @@ fn now() -> Timestamp {
 }
 
 fn written(assessment: Assessment, capability: &str, report: usize, document: &str) -> Value {
-    let assessed = Assessed { assessment, index_state: "1".to_owned(), indexed_at: now() };
+    let assessed = Assessed { assessment, index_state: "1".to_owned() };
     let artifact = Artifact {
         repository: "team/app".to_owned(),
         digest: format!("sha256:{}", "a".repeat(64)),
