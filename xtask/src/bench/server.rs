@@ -85,16 +85,12 @@ impl Bench {
         if !filled.exists() {
             self.fill(&folder, &filled, images, &index_state)?;
         }
-        let work = self.folder.join("server.sqlite");
-        for end in ["", "-wal", "-shm"] {
-            drop(fs::remove_file(work.with_extension(format!("sqlite{end}"))));
-        }
-        fs::copy(&filled, &work)?;
-        self.measure_server(
-            &Fleet { name: "SQLite", folder: folder.clone(), place: work.display().to_string() },
-            images,
-        )?;
-        fs::remove_file(&work)?;
+        let work = tempfile::tempdir_in(&self.folder)?;
+        let place = work.path().join("server.sqlite");
+        fs::copy(&filled, &place)?;
+        let place = place.display().to_string();
+        self.measure_server(&Fleet { name: "SQLite", folder: folder.clone(), place }, images)?;
+        drop(work);
         println!();
         let Some(postgres) = postgres::Server::start_here() else { return Ok(()) };
         let place = postgres.database();
