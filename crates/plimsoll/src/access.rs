@@ -15,7 +15,7 @@ use axum::http::{HeaderMap, StatusCode};
 use jiff::Timestamp;
 
 use crate::config::{Anonymous, Config, Scope};
-use crate::http::Refusal;
+use crate::refusal::Refusal;
 
 mod credentials;
 mod oidc;

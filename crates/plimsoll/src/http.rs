@@ -36,11 +36,10 @@ mod observe;
 mod openapi;
 mod quay;
 mod readiness;
-mod refusal;
 mod watches;
 
+pub(crate) use crate::refusal::Refusal;
 pub(crate) use ending::Ending;
-pub(crate) use refusal::Refusal;
 
 use endpoint::{Endpoint, Payload};
 

@@ -15,6 +15,7 @@ mod notify;
 mod oci;
 mod pipeline;
 mod progress;
+mod refusal;
 mod rematch;
 mod schedule;
 mod server;

@@ -20,9 +20,9 @@ use tokio::sync::Semaphore;
 
 use crate::access::Door;
 use crate::config::Config;
-use crate::http::Refusal;
 use crate::http::limits::Rates;
 use crate::jobs::workers::Bell;
+use crate::refusal::Refusal;
 
 mod advisories;
 mod assessed;

@@ -7,6 +7,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use plimsoll_core::scan::{Reason, ScanState};
 use serde_json::Value;
 use support::World;
 use support::images::{Image, Layout, os_release, ship};
@@ -21,6 +22,17 @@ const EXAMPLES: [(&str, &str, Option<&str>); 3] = [
     ("gitlab-ci.yml", "/scan/script", None),
     ("tekton.yaml", "/spec/steps", Some("script")),
 ];
+
+/// The guide explains every word that a scan can stand in.
+#[test]
+fn the_guide_has_every_state_and_reason() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guide/pipelines.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let states = ScanState::ALL.into_iter().map(ScanState::name);
+    for name in states.chain(Reason::ALL.into_iter().map(Reason::name)) {
+        assert!(guide.contains(&format!("`{name}`")), "{name}");
+    }
+}
 
 #[test]
 fn the_commands_of_the_examples_do_what_they_say() {

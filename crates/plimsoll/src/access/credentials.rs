@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::unauthorized;
-use crate::http::Refusal;
+use crate::refusal::Refusal;
 
 /// Longest credentials that are looked at, in bytes.
 const CREDENTIALS_BYTES_MAX: usize = 16 << 10;

@@ -19,7 +19,7 @@ use super::pattern::matches;
 use super::tokens::patterns;
 use super::{Principal, unauthorized};
 use crate::config::{Config, GrantConfig, OidcConfig, Scope};
-use crate::http::Refusal;
+use crate::refusal::Refusal;
 
 /// The algorithms that are taken.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::ES256, Algorithm::RS256];

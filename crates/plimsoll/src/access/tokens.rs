@@ -20,7 +20,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Pattern, Principal, unauthorized};
 use crate::config::{AuthConfig, Scope, TokenConfig};
-use crate::http::Refusal;
+use crate::refusal::Refusal;
 use crate::watched::Watched;
 
 /// What our tokens begin with, so that scanners for secrets know them.

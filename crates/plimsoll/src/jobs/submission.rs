@@ -14,7 +14,7 @@ use plimsoll_store::{Priority, ScanKind, Submission};
 
 use super::source::{ClairManifest, Source};
 use crate::config::Config;
-use crate::http::Refusal;
+use crate::refusal::Refusal;
 
 /// Longest reference, in bytes.
 const REFERENCE_BYTES_MAX: usize = 1_024;
