@@ -192,10 +192,9 @@ async fn a_webhook_sends_the_server_nowhere_that_the_operator_did_not_name() {
 #[tokio::test]
 async fn what_cannot_be_read_is_refused() {
     let world = World::new("");
-    for (kind, body, status, part) in [
-        ("none", "{}", 404, "`plain` (Anything: `reference`"),
-        ("plain", "{", 400, "is not JSON"),
-    ] {
+    for (kind, body, status, part) in
+        [("none", "{}", 404, "`plain` (Anything: `reference`"), ("plain", "{", 400, "is not JSON")]
+    {
         let (got, told) = world.send(kind, body.as_bytes().to_vec()).await;
         assert_eq!(got, status);
         assert!(told["detail"].as_str().unwrap().contains(part), "{told}");
