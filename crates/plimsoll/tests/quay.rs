@@ -353,7 +353,8 @@ fn quay_is_told_of_what_a_new_database_changes() {
     let (world, registry) = harbour("url = \"http://clair.example:6060\"\n[server.psk]\nkey_file = \"psk\"");
     world.write("psk", &key);
     let receiver = HookServer::start();
-    receiver.answer(500);
+    receiver.answer(200);
+    receiver.answer_once(500);
     let url = format!("http://127.0.0.1:{}/secscan/notification", receiver.port);
     configure(
         &world,
@@ -378,7 +379,6 @@ fn quay_is_told_of_what_a_new_database_changes() {
 
     // Told again until it is taken.
     let refused = receiver.next();
-    receiver.answer(200);
     let request = receiver.next();
     assert_eq!(request.body, refused.body);
     assert!(request.line.starts_with("POST /secscan/notification "), "{}", request.line);

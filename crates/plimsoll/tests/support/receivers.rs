@@ -212,17 +212,21 @@ pub(crate) struct HookServer {
     requests: Arc<(Mutex<Vec<HookRequest>>, Condvar)>,
     /// What it answers. While somebody holds it, it answers nothing.
     pub(crate) status: Arc<Mutex<u16>>,
+    /// What it answers the next request, and none after it.
+    once: Arc<Mutex<Option<u16>>>,
 }
 
 impl HookServer {
     pub(crate) fn start() -> HookServer {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let server = HookServer { port, requests: Arc::default(), status: Arc::new(Mutex::new(204)) };
+        let status = Arc::new(Mutex::new(204));
+        let server = HookServer { port, requests: Arc::default(), status, once: Arc::default() };
         let (requests, status) = (Arc::clone(&server.requests), Arc::clone(&server.status));
+        let once = Arc::clone(&server.once);
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let _ = take_request(stream, &status, &requests);
+                let _ = take_request(stream, &status, &once, &requests);
             }
         });
         server
@@ -231,6 +235,11 @@ impl HookServer {
     /// What it answers from now on.
     pub(crate) fn answer(&self, status: u16) {
         *self.status.lock().unwrap() = status;
+    }
+
+    /// What it answers the next request alone.
+    pub(crate) fn answer_once(&self, status: u16) {
+        *self.once.lock().unwrap() = Some(status);
     }
 
     /// What came since it was last asked.
@@ -256,6 +265,7 @@ const ARRIVAL_MAX: Duration = Duration::from_secs(120);
 fn take_request(
     stream: TcpStream,
     status: &Mutex<u16>,
+    once: &Mutex<Option<u16>>,
     requests: &(Mutex<Vec<HookRequest>>, Condvar),
 ) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
@@ -276,7 +286,7 @@ fn take_request(
     reader.by_ref().take(length).read_to_string(&mut request.body)?;
     requests.0.lock().unwrap().push(request);
     requests.1.notify_all();
-    let status = *status.lock().unwrap();
+    let status = once.lock().unwrap().take().unwrap_or_else(|| *status.lock().unwrap());
     let answer = format!("HTTP/1.1 {status} Answer\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     reader.into_inner().write_all(answer.as_bytes())
 }
