@@ -62,8 +62,8 @@ impl Store {
         self.engine.name()
     }
 
-    /// Whether the store answers: the cheapest question there is.
+    /// Whether the store takes what it is told: a full disk, and a PostgreSQL that only reads, answer every question.
     pub fn ping(&self) -> Result<(), StoreError> {
-        self.engine.query("SELECT 1", &[]).map(drop)
+        self.set_setting("ping", "")
     }
 }

@@ -32,6 +32,12 @@ pub(super) fn is_postgres(place: &str) -> bool {
     place.starts_with("postgres://") || place.starts_with("postgresql://")
 }
 
+/// Whether a place is one of another kind of database, so that no file is made of it.
+pub(super) fn is_of_another_kind(place: &str) -> bool {
+    let is_word = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    !is_postgres(place) && place.split_once("://").is_some_and(|(scheme, _)| is_word(scheme))
+}
+
 impl Place {
     pub(super) fn of(place: &str) -> Result<Place, StoreError> {
         // A question mark before the first `@` is the password's, as the driver reads it.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::types::ValueRef;
 use rusqlite::{ErrorCode, OpenFlags, params_from_iter};
 
+use super::place;
 use super::pool::{Held, Pool};
 use super::{Value, spell};
 use crate::StoreError;
@@ -44,6 +45,10 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(super) fn open(path: &str) -> Result<Sqlite, StoreError> {
+        if place::is_of_another_kind(path) {
+            let reason = "it is neither a path nor `postgres://USER@HOST/DATABASE`".to_owned();
+            return Err(place::bad(path, reason));
+        }
         let path = PathBuf::from(path);
         create(&path).map_err(|error| StoreError::BadPlace {
             place: path.display().to_string(),
@@ -96,6 +101,9 @@ impl Connection {
             match opened.map_err(failed) {
                 // Going over to write-ahead mode is refused at once while others do the same.
                 Err(StoreError::Conflict(_)) if openings < OPENINGS_MAX => super::pause(openings),
+                Err(StoreError::Damaged(what)) => {
+                    return Err(StoreError::Damaged(format!("`{}`: {what}", path.display())));
+                }
                 opened => return opened,
             }
         }
