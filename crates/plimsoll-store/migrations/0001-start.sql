@@ -42,9 +42,17 @@ CREATE INDEX scans_held ON scans (lease_until) WHERE lease_until IS NOT NULL;
 CREATE INDEX scans_state ON scans (state, priority, queued_at, id);
 CREATE INDEX scans_listed ON scans (state, id);
 CREATE INDEX scans_finished ON scans (state, finished_at, id, index_state) WHERE kind = 'image';
-CREATE INDEX scans_repository ON scans (registry, repository, id);
 -- A name that is being resolved is there once.
 CREATE UNIQUE INDEX scans_unresolved ON scans (reference) WHERE kind = 'reference' AND due_at IS NOT NULL;
+
+-- Every repository that a scan was asked for in: who may see one of them may see the scan.
+CREATE TABLE places (
+    scan {text} NOT NULL REFERENCES scans (id) ON DELETE CASCADE,
+    registry {text} NOT NULL,
+    repository {text} NOT NULL,
+    PRIMARY KEY (scan, registry, repository)
+){clustered};
+CREATE INDEX places_repository ON places (registry, repository, scan);
 
 CREATE TABLE children (
     parent {text} NOT NULL REFERENCES scans (id) ON DELETE CASCADE,

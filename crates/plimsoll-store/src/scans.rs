@@ -352,19 +352,29 @@ impl Store {
         let mut values: Vec<Value> =
             vec![filter.rows_max.into(), filter.after.as_deref().unwrap_or("").into()];
         let mut rest = "WHERE id > $2".to_owned();
-        for (column, wanted) in [
-            ("state", filter.state.map_or("", ScanState::name)),
-            ("registry", &filter.registry),
-            ("repository", &filter.repository),
-        ] {
-            if !wanted.is_empty() {
+        let is = |column: &str, wanted: &str, values: &mut Vec<Value>| match wanted {
+            "" => String::new(),
+            _ => {
                 values.push(wanted.into());
-                rest.push_str(&format!(" AND {column} = ${}", values.len()));
+                format!(" AND {column} = ${}", values.len())
             }
+        };
+        rest += &is("state", filter.state.map_or("", ScanState::name), &mut values);
+        let registry = is("registry", &filter.registry, &mut values);
+        let repository = is("repository", &filter.repository, &mut values);
+        if !registry.is_empty() || !repository.is_empty() {
+            rest += &format!(" AND id IN (SELECT scan FROM places WHERE TRUE{registry}{repository})");
         }
         rest.push_str(" ORDER BY id LIMIT $1");
         let rows = self.engine.read(|transaction| row::rows(transaction, &rest, &values))?;
         Ok(rows.into_iter().map(|row| row.scan).collect())
+    }
+
+    /// Every repository that a scan was asked for in, registry and repository, sorted.
+    pub fn places(&self, id: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let asked = "SELECT registry, repository FROM places WHERE scan = $1 ORDER BY registry, repository";
+        let rows = self.engine.query(asked, &[id.into()])?;
+        rows.into_iter().map(|mut row| Ok((row.text()?, row.text()?))).collect()
     }
 
     /// Claims the next scan that is due: queued, retrying with its time come, woken, or left by a worker whose lease

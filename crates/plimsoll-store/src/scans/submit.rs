@@ -10,6 +10,9 @@ use super::{Scan, ScanKind, Submission};
 use crate::StoreError;
 use crate::engine::{Transaction, clean, random};
 
+/// Most repositories that are remembered of one scan.
+const PLACES_MAX: u32 = 1_000;
+
 /// A scan that was submitted, whether it is new, and whether it was put into the queue.
 pub(super) struct Taken {
     pub(super) scan: Scan,
@@ -22,10 +25,33 @@ pub(super) fn take(
     submission: &Submission,
     now: Timestamp,
 ) -> Result<Taken, StoreError> {
-    match &submission.digest {
+    let taken = match &submission.digest {
         Some(digest) => by_digest(transaction, submission, digest, now),
         None => by_name(transaction, submission, now),
+    }?;
+    note_place(transaction, &taken.scan.id, submission)?;
+    Ok(taken)
+}
+
+/// Notes in which repository a scan was asked for.
+fn note_place(
+    transaction: &mut Transaction<'_>,
+    id: &str,
+    submission: &Submission,
+) -> Result<(), StoreError> {
+    if submission.repository.is_empty() {
+        return Ok(());
     }
+    let values = [
+        id.into(),
+        clean(&submission.registry).into(),
+        clean(&submission.repository).into(),
+        PLACES_MAX.into(),
+    ];
+    let note = "INSERT INTO places (scan, registry, repository)
+                SELECT $1, $2, $3 WHERE (SELECT COUNT(*) FROM places WHERE scan = $1) < $4
+                ON CONFLICT DO NOTHING";
+    transaction.execute(note, &values).map(drop)
 }
 
 fn by_digest(
@@ -136,6 +162,11 @@ fn again(
     let is_wanting = matches!(state, ScanState::Failed | ScanState::Cancelled) || is_by_other_rules;
     if !is_wanting && !submission.is_forced {
         return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
+    }
+    if submission.is_forced {
+        // Its layers are looked at again, and not only what was made of them.
+        let anew = "UPDATE inventories SET index_state = '' WHERE image = $1";
+        transaction.execute(anew, &[known.scan.id.as_str().into()])?;
     }
     // Where it was not to be had, it may be elsewhere.
     if state != ScanState::Completed && !submission.reference.is_empty() {

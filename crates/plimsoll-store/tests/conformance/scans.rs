@@ -19,6 +19,8 @@ crate::scenarios! {
     what_is_handed_back_does_not_count,
     feeds_are_awaited,
     other_rules_scan_again,
+    what_is_forced_is_looked_at_again,
+    a_scan_is_of_every_repository_that_asked,
     cancelling_takes_effect_at_once_or_at_the_next_beat,
     finishing_twice_is_finishing_once,
     what_is_forgotten_is_gone,
@@ -282,6 +284,38 @@ fn other_rules_scan_again(store: &Store, _: &str) {
     assert_eq!(queued.judged, Some(judged()));
     assert_eq!(store.queue_rescans("rules-2", 10, at(21)).unwrap(), 1);
     assert_eq!(store.queue_rescans("rules-2", 10, at(22)).unwrap(), 0);
+}
+
+fn what_is_forced_is_looked_at_again(store: &Store, _: &str) {
+    done(store, 1, Vec::new());
+    let index_state = |store: &Store| store.inventory(&digest(1)).unwrap().unwrap().index_state;
+    assert_eq!(index_state(store), "rules-1");
+    assert!(!store.submit(&asked(1), at(10)).unwrap().is_queued);
+    assert_eq!(index_state(store), "rules-1");
+    let forced = Submission { is_forced: true, ..asked(1) };
+    assert!(store.submit(&forced, at(11)).unwrap().is_queued);
+    // It is there as long as there is nothing better, and no worker takes it for today's.
+    assert_eq!(index_state(store), "");
+}
+
+fn a_scan_is_of_every_repository_that_asked(store: &Store, _: &str) {
+    let place = |registry: &str, repository: &str| (registry.to_owned(), repository.to_owned());
+    let of = |repository: &str| Submission { repository: repository.to_owned(), ..asked(1) };
+    let registry = asked(1).registry;
+    for repository in ["team/b", "team/a", "team/b", ""] {
+        store.submit(&of(repository), at(0)).unwrap();
+    }
+    let id = digest(1).as_str().to_owned();
+    let places = vec![place(&registry, "team/a"), place(&registry, "team/b")];
+    assert_eq!(store.places(&id).unwrap(), places);
+    assert_eq!(store.places("sha256:none").unwrap(), []);
+    for (repository, found) in [("team/a", 1), ("team/b", 1), ("team/c", 0)] {
+        let repository = repository.to_owned();
+        let filter = ScanFilter { repository, rows_max: 9, ..ScanFilter::default() };
+        assert_eq!(store.scans(&filter).unwrap().len(), found, "{}", filter.repository);
+    }
+    assert!(store.forget(&id, at(1)).unwrap());
+    assert_eq!(store.places(&id).unwrap(), []);
 }
 
 fn cancelling_takes_effect_at_once_or_at_the_next_beat(store: &Store, _: &str) {
