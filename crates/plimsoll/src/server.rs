@@ -15,10 +15,10 @@ use plimsoll_image::open::registry::RegistryOptions;
 use plimsoll_image::open::registry::credentials::{Credential, Credentials};
 use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_net::{Client, Settings};
-use plimsoll_store::{Store, StoreError};
+use plimsoll_store::{Scan, Store, StoreError};
 use tokio::sync::Semaphore;
 
-use crate::access::Door;
+use crate::access::{Door, Principal};
 use crate::config::Config;
 use crate::http::limits::Rates;
 use crate::jobs::workers::Bell;
@@ -193,6 +193,33 @@ impl Server {
             // What a client gave and cannot be used is not made up for by the server's own logins.
             _ => self.config.registry_options(Credentials::default(), &[]),
         }
+    }
+
+    /// Whether somebody may know of a scan.
+    pub(crate) fn may_see(&self, principal: &Principal, scan: &Scan) -> Result<bool, Refusal> {
+        self.is_anywhere(scan, |registry, repository| principal.may_see(registry, repository))
+    }
+
+    /// Whether one of the places of a scan is such a one: of the repositories that it was asked for in, and of those of
+    /// the indexes that name it.
+    pub(crate) fn is_anywhere(&self, scan: &Scan, is: impl Fn(&str, &str) -> bool) -> Result<bool, Refusal> {
+        if is(&scan.registry, &scan.repository) {
+            return Ok(true);
+        }
+        let store = self.store()?;
+        let is_there = |id: &str| -> Result<bool, StoreError> {
+            Ok(store.places(id)?.iter().any(|(registry, repository)| is(registry, repository)))
+        };
+        if is_there(&scan.id)? {
+            return Ok(true);
+        }
+        let Some(digest) = &scan.digest else { return Ok(false) };
+        for parent in store.parents(digest)? {
+            if is_there(parent.as_str())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.

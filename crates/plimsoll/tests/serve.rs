@@ -3,6 +3,7 @@
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+use plimsoll_net::Request;
 use serde_json::{Value, json};
 use support::images::{CONFIG, Image, Layout, MANIFEST, fleet, os_release, ship};
 use support::layer::{Layer, gzip};
@@ -113,6 +114,94 @@ fn gem() -> Layer {
     )
 }
 
+/// The images of an index that could be scanned do not answer for one that could not.
+#[test]
+fn an_index_with_an_image_that_is_broken() {
+    let (world, registry) = harbour("attempts_max = 1");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let mut layout = Layout::default();
+    let good = layout.image(&Image::new("amd64", vec![("ADD /", clean())]));
+    let bad = layout.image(&Image::new("arm64", vec![("ADD /", gem())]));
+    let index = layout.index(&[good, bad.clone()]);
+    registry.push("harbour/fleet", &layout, &index, "1");
+    registry.script(&layer_digests(&registry, "harbour/fleet", &bad)[0], Deed::Spoil);
+    let fleet = format!("{}/harbour/fleet:1", registry.host);
+    assert_eq!(assert_status!("index_failed", &world, serving, &fleet, "--wait", "--fail-on", "any"), 5);
+    let id = index["digest"].as_str().unwrap();
+    let verdict = serving.get(&format!("/api/v1/scans/{id}/verdict?fail_on=any"), 200);
+    let verdicts: Vec<&str> = verdict["images"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|image| image["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!((verdict["verdict"].as_str().unwrap(), verdicts), ("undecided", vec!["cleared", "undecided"]));
+    let report = serving.get(&format!("/api/v1/scans/{id}/report"), 200);
+    assert!(report.to_string().contains("digest_mismatch"), "{report:#}");
+}
+
+#[test]
+fn a_name_is_scanned_again_where_that_is_asked_for() {
+    let (world, registry) = harbour("");
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let image = push(&registry, "harbour/ship", &ship("amd64"));
+    let status = |more: &[&str]| {
+        let line = ["status", &image, "--server", &serving.url, "--wait", "--format", "json"];
+        let ran = world.plimsoll(&[&line, more].concat()).expect(0);
+        ran.json()["status"]["queued_at"].as_str().unwrap().to_owned()
+    };
+    let first = status(&[]);
+    assert_eq!(status(&[]), first);
+    assert!(status(&["--rescan"]) > first);
+}
+
+/// Two teams have the same image, each in a repository of its own, and see it; a third names its digest and does not.
+#[test]
+fn teams_see_what_is_theirs() {
+    let teams = ["ann", "bob", "eve"];
+    let tokens = teams.map(|team| format!("{team}-{}", "t".repeat(40)));
+    let sections: String = teams
+        .iter()
+        .zip(&tokens)
+        .map(|(team, token)| {
+            let hash = &support::images::digest(token.as_bytes())[7..];
+            format!(
+                "[[server.auth.tokens]]\nname = \"{team}\"\nsha256 = \"{hash}\"\nscopes = [\"submit\"]\n\
+                 repositories = [\"*/{team}/*\"]\n"
+            )
+        })
+        .collect();
+    let (world, registry) = harbour(&sections);
+    let serving = Serving::ready(&world, &["--no-update"]);
+    for team in ["ann", "bob"] {
+        push(&registry, &format!("{team}/ship"), &ship("amd64"));
+    }
+    let manifest = registry.bytes("ann/ship/1");
+    let digest = support::images::digest(&manifest);
+    for (team, token, code, state) in [
+        ("ann", &tokens[0], 1, "completed"),
+        ("bob", &tokens[1], 1, "completed"),
+        ("eve", &tokens[2], 5, "failed"),
+    ] {
+        world.write("token", token);
+        let image = format!("{}/{team}/ship@{digest}", registry.host);
+        let line = ["status", &image, "--server", &serving.url, "--token-file", "token", "--format", "json"];
+        let ran = world.plimsoll(&[&line[..], &["--wait", "--fail-on", "high"]].concat());
+        assert_eq!(ran.code, code, "{team}: {ran}");
+        let status = &ran.json()["status"];
+        assert_eq!(status["state"], state, "{team}: {ran}");
+        // Nobody is told what it is called in a repository of others.
+        for other in teams.iter().filter(|other| **other != team) {
+            assert!(!ran.stdout.contains(&format!("/{other}/")), "{team}: {ran}");
+        }
+        let answer = serving.send(
+            Request::get(format!("/api/v1/scans/{digest}/report"))
+                .header("Authorization", format!("Bearer {token}")),
+        );
+        assert_eq!(answer.status, if team == "eve" { 404 } else { 200 }, "{team}");
+    }
+}
+
 #[test]
 fn unsupported() {
     let (world, registry) = harbour("layer_mib_max = 1");
@@ -214,7 +303,7 @@ fn indexing_and_cancelled() {
     let serving = Serving::ready(&world, &["--no-update"]);
     let image = push(&registry, "harbour/ship", &ship("amd64"));
     // All layers: the config is a blob too, and is asked for first.
-    let layers = layer_digests(&registry, "harbour/ship");
+    let layers = layer_digests(&registry, "harbour/ship", &json!({ "digest": "1" }));
     layers.iter().for_each(|digest| registry.script(digest, Deed::Stall));
     let submitted = serving.submit(&image);
     let indexing = serving.until(submitted["id"].as_str().unwrap(), &["indexing"]);
@@ -227,8 +316,10 @@ fn indexing_and_cancelled() {
     serving.post(&format!("/api/v1/scans/{id}/cancel"), 409);
 }
 
-fn layer_digests(registry: &Scripted, repository: &str) -> Vec<String> {
-    let manifest: Value = serde_json::from_slice(&registry.bytes(&format!("{repository}/1"))).unwrap();
+/// The layers of a manifest, which is known by its digest or a tag.
+fn layer_digests(registry: &Scripted, repository: &str, top: &Value) -> Vec<String> {
+    let name = format!("{repository}/{}", top["digest"].as_str().unwrap());
+    let manifest: Value = serde_json::from_slice(&registry.bytes(&name)).unwrap();
     let layers = manifest["layers"].as_array().unwrap().iter();
     layers.map(|layer| layer["digest"].as_str().unwrap().to_owned()).collect()
 }

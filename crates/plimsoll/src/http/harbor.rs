@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::endpoint::{Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::access::Principal;
+use crate::jobs::status::standing;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
 use capabilities::{Capability, Report, Told};
@@ -104,21 +105,17 @@ async fn take(server: &Arc<Server>, principal: &Principal, body: &[u8]) -> Resul
     let submission =
         submission::of_reference(&wanted.reference, authorization, wanted.plain_http, Asked::NOW, config)
             .map_err(as_field)?;
-    if !principal.may_submit(&submission.registry, &submission.repository) {
-        let place = format!("{}/{}", submission.registry, submission.repository);
-        let message = format!("this login may not submit images of `{place}`");
-        return Err(Refusal::new(403, "forbidden", message));
-    }
+    let submission = submission::by(principal, submission)?;
     let (artifact, asked) = (wanted.artifact, wanted.asked);
     let id = server
         .blocking(move |server| {
             let store = server.store()?;
             let key = scan_id::key(store, &server.replica, server.now)?;
             let now = (server.now)();
-            store.submit(&submission, now)?;
+            let scan = store.submit(&submission, now)?.scan.id;
             server.bell.ring();
             let registry = submission.registry;
-            Ok(ScanId { asked, artifact, registry, asked_at: now.as_second() }.seal(&key))
+            Ok(ScanId { asked, artifact, registry, scan, asked_at: now.as_second() }.seal(&key))
         })
         .await?;
     Ok(json(StatusCode::ACCEPTED, wire::SCAN_RESPONSE, &ScanResponse { id }))
@@ -218,7 +215,7 @@ fn find_now(server: &Server, wish: &Wish, question: &Question) -> Result<Found, 
         return Err(unknown());
     }
     let digest: Digest = wish.says.artifact.digest.parse().map_err(|_| unknown())?;
-    let scan = store.scan(digest.as_str())?.ok_or_else(unknown)?;
+    let scan = standing(store, &wish.says.scan)?.ok_or_else(unknown)?.scan;
     let otherwise = match next::next(&scan, question) {
         Next::Wait(seconds) => return Ok(Found::Wait(seconds)),
         Next::Failed(why) => return Err(Refusal::new(500, "failed", why)),

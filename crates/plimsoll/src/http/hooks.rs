@@ -153,7 +153,7 @@ async fn take(
             let store = server.store()?;
             for (happened, reference) in &believed {
                 match happened {
-                    Happened::Pushed => pushed(server, store, reference, &mut received)?,
+                    Happened::Pushed => pushed(server, &principal, reference, &mut received)?,
                     Happened::Deleted => deleted(server, store, reference, &mut received)?,
                 }
             }
@@ -187,12 +187,14 @@ fn believe(event: &Event, server: &Server, principal: &Principal) -> Result<Regi
 
 fn pushed(
     server: &Server,
-    store: &Store,
+    principal: &Principal,
     reference: &RegistryReference,
     received: &mut Received,
 ) -> Result<(), Refusal> {
+    let store = server.store()?;
     let text = reference.to_string();
-    let submission = match submission::of_reference(&text, None, false, Asked::WATCHED, &server.config) {
+    let submission = submission::of_reference(&text, None, false, Asked::WATCHED, &server.config);
+    let submission = match submission.and_then(|submission| submission::by(principal, submission)) {
         Ok(submission) => submission,
         Err(refusal) => {
             received.refused.push(Refused { name: text, why: refusal.message });

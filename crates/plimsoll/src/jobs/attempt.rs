@@ -183,7 +183,7 @@ impl Work<'_> {
     /// credentials.
     fn named(&self) -> Option<Source> {
         let reference = Some(self.scan.reference.clone()).filter(|reference| !reference.is_empty())?;
-        Some(Source::Registry { reference, authorization: None, plain_http: false })
+        Some(Source::Registry { reference, authorization: None, plain_http: false, is_forced: false })
     }
 
     fn index(&self, opened: Opened, index_state: String) -> Result<InventoryRow, Broken> {

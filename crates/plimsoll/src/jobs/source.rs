@@ -21,6 +21,9 @@ pub(crate) enum Source {
         authorization: Option<String>,
         /// Whether the client says that the registry speaks plain HTTP.
         plain_http: bool,
+        /// Whether what the reference leads to is scanned again although it is scanned.
+        #[serde(default)]
+        is_forced: bool,
     },
     /// Layer by layer, as Clair's clients give them: lowest first.
     Layers(Vec<SourceLayer>),
@@ -83,6 +86,7 @@ mod tests {
             reference: "registry.example/a:1".to_owned(),
             authorization: Some("Basic c2VjcmV0".to_owned()),
             plain_http: false,
+            is_forced: true,
         };
         let layers = Source::Layers(vec![SourceLayer {
             digest: "sha256:00".to_owned(),

@@ -1,9 +1,16 @@
 //! Where a scan stands, as whoever asks is told: a scan's own row, what a name led to, or what an index's images
 //! come to together.
 
-use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_store::{Child, Scan, ScanKind, Severities, Store, StoreError};
+
+use crate::access::Principal;
+
+/// How deep an index in an index is followed.
+const DEPTH_MAX: usize = 4;
+
+/// Entries after which an index in an index is not followed any more.
+const CHILDREN_MAX: usize = 1_000;
 
 /// How often a name may lead to another before it is given up.
 const SUCCESSORS_MAX: usize = 4;
@@ -34,18 +41,36 @@ pub(crate) fn standing(store: &Store, id: &str) -> Result<Option<Standing>, Stor
         return Ok(Some(Standing { scan, children: Vec::new(), ids }));
     }
     let mut children = Vec::with_capacity(scan.children.len());
-    for child in &scan.children {
-        let of_child = match child.is_attestation {
-            true => None,
-            false => {
-                ids.push(child.digest.as_str().to_owned());
-                store.scan(child.digest.as_str())?
-            }
-        };
-        children.push((child.clone(), of_child));
-    }
+    gather(store, &scan.children, 1, &mut children, &mut ids)?;
     let scan = together(scan, &children);
     Ok(Some(Standing { scan, children, ids }))
+}
+
+/// The entries of an index with their scans; in the place of an index in it stand that one's entries.
+fn gather(
+    store: &Store,
+    named: &[Child],
+    depth: usize,
+    children: &mut Vec<(Child, Option<Scan>)>,
+    ids: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    for child in named {
+        if child.is_attestation {
+            children.push((child.clone(), None));
+            continue;
+        }
+        ids.push(child.digest.as_str().to_owned());
+        let scan = store.scan(child.digest.as_str())?;
+        let is_index = |scan: &Scan| scan.kind == ScanKind::Index && !scan.children.is_empty();
+        match scan {
+            Some(inner) if is_index(&inner) && depth < DEPTH_MAX && children.len() < CHILDREN_MAX => {
+                gather(store, &inner.children, depth + 1, children, ids)?;
+            }
+            // What lies deeper is not looked at, and so is not known.
+            scan => children.push((child.clone(), scan.filter(|scan| !is_index(scan)))),
+        }
+    }
+    Ok(())
 }
 
 /// An index stands where the image stands that is least far: it is done when all of them are. Of those that are done
@@ -63,7 +88,9 @@ fn together(index: Scan, children: &[(Child, Option<Scan>)]) -> Scan {
     };
     let done = scans.iter().filter(|scan| scan.state.is_final()).count();
     let all = scans.len();
-    let with_gaps = scans.iter().any(|scan| scan.reason != Reason::Complete && scan.state.is_final());
+    let is_unknown = |(child, scan): &(Child, Option<Scan>)| !child.is_attestation && scan.is_none();
+    let with_gaps = children.iter().any(is_unknown)
+        || scans.iter().any(|scan| scan.reason != Reason::Complete && scan.state.is_final());
     let (reason, detail) = match (deciding.state, with_gaps) {
         (ScanState::Completed, true) => {
             (Reason::WithGaps, format!("{all} images; of some not everything could be read or judged"))
@@ -112,15 +139,24 @@ fn rank(scan: &Scan) -> u8 {
     }
 }
 
+/// A scan as somebody may see it who may see it at all: not by a name that it has in a repository of others.
+pub(crate) fn shown_to(principal: &Principal, mut scan: Scan) -> Scan {
+    if !principal.may_see(&scan.registry, &scan.repository) {
+        scan.reference.clear();
+    }
+    scan
+}
+
 impl Standing {
-    /// The digests of the images that it is of: its own, or its children's.
-    pub(crate) fn images(&self) -> Vec<Digest> {
-        match self.scan.kind {
-            ScanKind::Index => {
-                let scans = self.children.iter().filter_map(|(_, scan)| scan.as_ref());
-                scans.filter_map(|scan| scan.digest.clone()).collect()
-            }
-            _ => self.scan.digest.iter().cloned().collect(),
+    /// The same as somebody may see it.
+    pub(crate) fn shown_to(self, principal: &Principal) -> Standing {
+        let children = self.children.into_iter();
+        Standing {
+            scan: shown_to(principal, self.scan),
+            children: children
+                .map(|(child, scan)| (child, scan.map(|scan| shown_to(principal, scan))))
+                .collect(),
+            ids: self.ids,
         }
     }
 

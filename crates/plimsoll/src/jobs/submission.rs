@@ -13,6 +13,7 @@ use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_store::{Priority, ScanKind, Submission};
 
 use super::source::{ClairManifest, Source};
+use crate::access::Principal;
 use crate::config::Config;
 use crate::refusal::Refusal;
 
@@ -63,7 +64,8 @@ pub(crate) fn of_reference(
             reference.name.host()
         )));
     }
-    let source = Source::Registry { reference: reference.to_string(), authorization, plain_http };
+    let is_forced = asked.is_forced;
+    let source = Source::Registry { reference: reference.to_string(), authorization, plain_http, is_forced };
     Ok(Submission {
         digest: reference.digest.clone(),
         kind: if reference.digest.is_some() { ScanKind::Digest } else { ScanKind::Reference },
@@ -81,7 +83,8 @@ pub(crate) fn of_reference(
 
 /// A submission of a digest that another one led to: an index's child, or what a name means.
 pub(crate) fn of_digest(parent: &Submission, digest: &Digest, source: &Source, kind: ScanKind) -> Submission {
-    Submission { digest: Some(digest.clone()), kind, source: source.encode(), ..parent.clone() }
+    let is_forced = matches!(source, Source::Registry { is_forced: true, .. });
+    Submission { digest: Some(digest.clone()), kind, source: source.encode(), is_forced, ..parent.clone() }
 }
 
 /// A submission of layers as Clair's clients give them.
@@ -112,6 +115,20 @@ pub(crate) fn of_layers(manifest: &ClairManifest, config: &Config) -> Result<Sub
         index_state: cache::index_state(),
         is_forced: false,
     })
+}
+
+/// What somebody may submit. Who is held to some repositories has to be shown by the registry that the image is there:
+/// whoever merely names a digest must not see what is known of it from elsewhere.
+pub(crate) fn by(principal: &Principal, submission: Submission) -> Result<Submission, Refusal> {
+    if !principal.may_submit(&submission.registry, &submission.repository) {
+        let place = format!("{}/{}", submission.registry, submission.repository);
+        let message = format!("who asks may not submit images of `{place}`; ask with another token");
+        return Err(Refusal::new(403, "forbidden", message));
+    }
+    match principal.is_limited() {
+        true => Ok(Submission { digest: None, kind: ScanKind::Reference, ..submission }),
+        false => Ok(submission),
+    }
 }
 
 /// Reads a reference to a registry.

@@ -152,7 +152,7 @@ impl Follower {
             while let Some(event) = self.ready.pop_front() {
                 if event.number > self.after {
                     self.after = event.number;
-                    if let Some(said) = self.said(&event) {
+                    if let Some(said) = self.said(&event).await {
                         return Some(said);
                     }
                 }
@@ -186,14 +186,31 @@ impl Follower {
         }
     }
 
-    fn said(&self, event: &Event) -> Option<sse::Event> {
+    /// Whether what happened to an image of others happened to one of ours too.
+    async fn is_of_ours(&self, subject: &str) -> bool {
+        let (subject, principal) = (subject.to_owned(), self.principal.clone());
+        let looked = self.server.blocking(move |server| {
+            let scan = server.store()?.scan(&subject)?;
+            scan.map_or(Ok(false), |scan| server.may_see(&principal, &scan))
+        });
+        // Who could not be shown to may see it does not.
+        looked.await.inspect_err(broke_off).unwrap_or(false)
+    }
+
+    async fn said(&self, event: &Event) -> Option<sse::Event> {
         if self.only.as_ref().is_some_and(|only| *only != event.subject) {
             return None;
         }
-        let body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
+        let mut body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         if !self.principal.may_see(&text("registry"), &text("repository")) {
-            return None;
+            if !self.is_of_ours(&event.subject).await {
+                return None;
+            }
+            // Not what it is called in a repository of others.
+            for key in ["reference", "registry", "repository"] {
+                body.as_object_mut().map(|fields| fields.remove(key));
+            }
         }
         let mut data = json!({ "at": event.at.to_string(), "subject": event.subject });
         if let (Some(data), Value::Object(more)) = (data.as_object_mut(), body) {

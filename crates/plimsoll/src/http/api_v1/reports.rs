@@ -9,8 +9,14 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::digest::Digest;
+use plimsoll_core::finding::Findings;
+use plimsoll_core::gap::{Gap, GapKind};
+use plimsoll_core::image::Image;
+use plimsoll_core::inventory::Inventory;
+use plimsoll_core::policy::{Policy, judge};
 use plimsoll_core::scan::ScanState;
 use plimsoll_report::formats::{Context, FORMATS, Format, by_name};
+use plimsoll_store::{Child, Scan};
 
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
@@ -30,7 +36,7 @@ pub(super) const REPORT: Endpoint = Endpoint {
     path: "/api/v1/scans/{id}/report",
     id: "getReport",
     about: "What is aboard an image and what is known to be wrong with it now, with every gap; of an index, of all its \
-            images that were scanned.",
+            images; one that was not scanned is a gap.",
     access: Access::Read,
     is_always_there: false,
     parameters: &[
@@ -130,15 +136,20 @@ fn etag_text(server: &Server, standing: &Standing, format: &Format) -> String {
     crate::jobs::attempt::digest_text(&text)[..32].to_owned()
 }
 
-/// What is known of the images of a scan now.
+/// What is known of the images of a scan now. An image of an index that was not scanned is there too, with a gap that
+/// says so: without it the others would answer for it.
 pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<Assessment>, Refusal> {
     let mut assessments = Vec::new();
-    for digest in standing.images() {
-        if let Some(assessed) = server.assessed(&digest)? {
-            assessments.push(named(&assessed.assessment, standing, &digest));
+    let mut is_any_known = false;
+    for (digest, missing) in images(standing) {
+        let assessed = server.assessed(&digest)?;
+        is_any_known |= assessed.is_some();
+        match assessed {
+            Some(assessed) => assessments.push(named(&assessed.assessment, standing, &digest)),
+            None => assessments.extend(missing.map(|child| unscanned(child, standing))),
         }
     }
-    if assessments.is_empty() {
+    if !is_any_known {
         let scan = &standing.scan;
         let hint = match scan.state {
             ScanState::Unsupported | ScanState::Failed | ScanState::Cancelled => "and there will be none",
@@ -153,15 +164,49 @@ pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<As
     Ok(assessments)
 }
 
+/// The images of a scan: its own, or those of its index, each with its entry there.
+fn images(standing: &Standing) -> Vec<(Digest, Option<&(Child, Option<Scan>)>)> {
+    if standing.children.is_empty() {
+        return standing.scan.digest.iter().map(|digest| (digest.clone(), None)).collect();
+    }
+    let images = standing.children.iter().filter(|(child, _)| !child.is_attestation);
+    images.map(|child| (child.0.digest.clone(), Some(child))).collect()
+}
+
+/// An image of an index of which nothing is known but why not.
+fn unscanned((child, scan): &(Child, Option<Scan>), standing: &Standing) -> Assessment {
+    let why = match scan {
+        Some(scan) => format!("it is `{}` ({}): {}", scan.state, scan.reason, scan.detail),
+        None => "it is not known here".to_owned(),
+    };
+    let is_unsupported = scan.as_ref().is_some_and(|scan| scan.state == ScanState::Unsupported);
+    let kind = if is_unsupported { GapKind::Unsupported } else { GapKind::LayerUnreadable };
+    let gap = Gap::new(kind, child.digest.as_str(), format!("this image of the index is not scanned: {why}"));
+    let inventory = Inventory { gaps: vec![gap], ..Inventory::default() };
+    let findings = Findings::default();
+    let verdict = judge(&inventory, &findings, &Policy::default());
+    let image = Image {
+        reference: reference(standing, &child.digest),
+        digest: Some(child.digest.clone()),
+        config_digest: None,
+        platform: child.platform.parse().unwrap_or_default(),
+        layers: Vec::new(),
+    };
+    Assessment { image, inventory, findings, database: None, verdict }
+}
+
 /// An image is known by what it was first submitted as; a report is of what was asked for.
 fn named(assessment: &Assessment, standing: &Standing, digest: &Digest) -> Assessment {
     let mut assessment = assessment.clone();
-    if !standing.scan.reference.is_empty() {
-        assessment.image.reference.clone_from(&standing.scan.reference);
-    } else if assessment.image.reference.is_empty() {
-        assessment.image.reference = digest.as_str().to_owned();
-    }
+    assessment.image.reference = reference(standing, digest);
     assessment
+}
+
+fn reference(standing: &Standing, digest: &Digest) -> String {
+    match standing.scan.reference.as_str() {
+        "" => digest.as_str().to_owned(),
+        reference => reference.to_owned(),
+    }
 }
 
 fn write(server: &Server, format: &Format, assessments: &[Assessment]) -> Result<Vec<u8>, Refusal> {

@@ -20,7 +20,7 @@ use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
 use crate::access::Principal;
 use crate::jobs::source::{ClairManifest, SourceLayer};
-use crate::jobs::status::{Standing, standing};
+use crate::jobs::status::{Standing, shown_to, standing};
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
 
@@ -191,12 +191,7 @@ async fn submit(
         }
         _ => return Err(Refusal::bad_request("give either `reference` or `manifest`").into()),
     };
-    if !principal.may_submit(&submission.registry, &submission.repository) {
-        let place = format!("{}/{}", submission.registry, submission.repository);
-        return Err(
-            Refusal::new(403, "forbidden", format!("this token may not submit images of `{place}`")).into()
-        );
-    }
+    let submission = submission::by(&principal, submission)?;
     let standing = server
         .blocking(move |server| {
             let store = server.store()?;
@@ -213,7 +208,7 @@ async fn submit(
 /// Where a scan stands; it is an error where there is none.
 pub(super) fn look(server: &Server, id: &str) -> Result<Standing, Refusal> {
     let found = standing(server.store()?, id)?;
-    found.ok_or_else(|| Refusal::not_found(format!("there is no scan `{id}`; submit the image first")))
+    found.ok_or_else(|| unknown(id))
 }
 
 /// The same for somebody who may see it. Whoever may not is told what those are told who ask for nothing.
@@ -222,12 +217,19 @@ pub(super) async fn look_as(
     principal: &Principal,
     id: &str,
 ) -> Result<Standing, Refusal> {
-    let asked = id.to_owned();
-    let standing = server.blocking(move |server| look(server, &asked)).await?;
-    if !principal.may_see(&standing.scan.registry, &standing.scan.repository) {
-        return Err(Refusal::not_found(format!("there is no scan `{id}`; submit the image first")));
-    }
-    Ok(standing)
+    let (asked, principal) = (id.to_owned(), principal.clone());
+    let seen = server
+        .blocking(move |server| {
+            let standing = look(server, &asked)?;
+            let is_seen = server.may_see(&principal, &standing.scan)?;
+            Ok(is_seen.then(|| standing.shown_to(&principal)))
+        })
+        .await?;
+    seen.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &str) -> Refusal {
+    Refusal::not_found(format!("there is no scan `{id}`; submit the image first"))
 }
 
 async fn status(
@@ -284,11 +286,21 @@ async fn list(
         rows_max: query.rows("rows")?,
     };
     let rows_max = filter.rows_max;
-    let scans = server.blocking(move |server| Ok(server.store()?.scans(&filter)?)).await?;
-    let is_full = scans.len() >= usize::try_from(rows_max).unwrap_or(usize::MAX);
-    let next = scans.last().filter(|_| is_full).map(|scan| scan.id.clone());
-    let seen = scans.iter().filter(|scan| principal.may_see(&scan.registry, &scan.repository));
-    Ok(Json(ScanList { scans: seen.map(ScanStatus::of_scan).collect(), next }))
+    let list = server
+        .blocking(move |server| {
+            let scans = server.store()?.scans(&filter)?;
+            let is_full = scans.len() >= usize::try_from(rows_max).unwrap_or(usize::MAX);
+            let next = scans.last().filter(|_| is_full).map(|scan| scan.id.clone());
+            let mut seen = Vec::with_capacity(scans.len());
+            for scan in scans {
+                if server.may_see(&principal, &scan)? {
+                    seen.push(ScanStatus::of_scan(&shown_to(&principal, scan)));
+                }
+            }
+            Ok(ScanList { scans: seen, next })
+        })
+        .await?;
+    Ok(Json(list))
 }
 
 async fn cancel(
@@ -321,6 +333,10 @@ async fn forget(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refused> {
     look_as(&server, &principal, &id).await?;
+    if principal.is_limited() {
+        let detail = "it may be of other repositories too; ask with a token that is not held to some";
+        return Err(Refusal::new(403, "forbidden", detail).into());
+    }
     server.blocking(move |server| Ok(server.store()?.forget(&id, (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -165,8 +165,10 @@ fn search(
     })?;
     let mut found = AffectedManifests::default();
     for (digest, indexes) in images {
-        let scan = store.scan(digest.as_str())?;
-        if scan.is_some_and(|scan| !principal.may_see(&scan.registry, &scan.repository)) {
+        if principal.is_limited()
+            && let Some(scan) = store.scan(digest.as_str())?
+            && !server.may_see(principal, &scan)?
+        {
             continue;
         }
         let ids = indexes.into_iter().map(|index| {

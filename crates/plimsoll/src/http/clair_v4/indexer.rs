@@ -25,7 +25,7 @@ use super::{
 use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
-use crate::jobs::submission::of_layers;
+use crate::jobs::submission::{self, of_layers};
 use crate::server::Server;
 
 const INDEX_REPORT: &[&str] = &["application/vnd.clair.index_report.v1+json", JSON];
@@ -182,9 +182,7 @@ async fn index(
         return Ok(StatusCode::PRECONDITION_FAILED.into_response());
     }
     let submission = of_layers(&manifest, &server.config)?;
-    if !principal.may_submit(&submission.registry, &submission.repository) {
-        return Err(Refusal::new(403, "forbidden", "this token may not submit this image").into());
-    }
+    let submission = submission::by(&principal, submission)?;
     let scan = index_now(&server, submission).await?;
     let digest = manifest.digest;
     let of_digest = digest.clone();
@@ -239,8 +237,10 @@ async fn report(
 
 fn stored_report(server: &Server, principal: &Principal, digest: &Digest) -> Result<IndexReport, Refusal> {
     let scan = server.store()?.scan(digest.as_str())?;
-    let scan = scan
-        .filter(|scan| scan.kind != ScanKind::Index && principal.may_see(&scan.registry, &scan.repository));
+    let scan = match scan.filter(|scan| scan.kind != ScanKind::Index) {
+        Some(scan) if server.may_see(principal, &scan)? => Some(scan),
+        _ => None,
+    };
     let Some(scan) = scan else { return Err(Refusal::not_found("index report not found")) };
     if let Some(assessed) = server.assessed(digest)? {
         return Ok(IndexReport::finished(digest, &assessed.assessment.inventory));

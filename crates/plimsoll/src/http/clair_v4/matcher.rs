@@ -213,9 +213,9 @@ fn matched(server: &Server, principal: &Principal, digest: &Digest) -> Result<Ma
     if server.advised().database.is_err() {
         return Ok(Matched::Nothing);
     }
-    let scan = server.store()?.scan(digest.as_str())?;
-    let Some(scan) = scan.filter(|scan| principal.may_see(&scan.registry, &scan.repository)) else {
-        return Ok(Matched::NotIndexed);
+    let scan = match server.store()?.scan(digest.as_str())? {
+        Some(scan) if server.may_see(principal, &scan)? => scan,
+        _ => return Ok(Matched::NotIndexed),
     };
     if scan.state == ScanState::FeedsNotLoaded {
         return Ok(Matched::Nothing);

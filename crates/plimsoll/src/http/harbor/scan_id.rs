@@ -43,6 +43,8 @@ pub(super) struct ScanId {
     pub(super) artifact: Artifact,
     /// `HOST[:PORT]` of its registry.
     pub(super) registry: String,
+    /// The scan: the digest's, or the one that is to lead to it.
+    pub(super) scan: String,
     /// When it was asked for, in seconds of Unix time.
     pub(super) asked_at: i64,
 }
@@ -62,8 +64,8 @@ impl ScanId {
     pub(super) fn seal(&self, key: &hmac::Key) -> String {
         let Artifact { repository, digest, tag, mime_type } = &self.artifact;
         let asked_at = self.asked_at.to_string();
-        let said =
-            [&self.asked, &self.registry, repository, digest, tag, mime_type, &asked_at].map(String::as_str);
+        let said = [&self.asked, &self.registry, repository, digest, tag, mime_type, &self.scan, &asked_at]
+            .map(String::as_str);
         let said = URL_SAFE_NO_PAD.encode(said.join("\n"));
         format!("{FORM}.{said}.{}", URL_SAFE_NO_PAD.encode(seal(key, &said)))
     }
@@ -72,7 +74,7 @@ impl ScanId {
     pub(super) fn read(id: &str) -> Option<ScanId> {
         let (said, _) = parts(id)?;
         let said = String::from_utf8(URL_SAFE_NO_PAD.decode(said).ok()?).ok()?;
-        let [asked, registry, repository, digest, tag, mime_type, asked_at] =
+        let [asked, registry, repository, digest, tag, mime_type, scan, asked_at] =
             said.split('\n').collect::<Vec<_>>().try_into().ok()?;
         Some(ScanId {
             asked: asked.to_owned(),
@@ -83,6 +85,7 @@ impl ScanId {
                 mime_type: mime_type.to_owned(),
             },
             registry: registry.to_owned(),
+            scan: scan.to_owned(),
             asked_at: asked_at.parse().ok()?,
         })
     }
@@ -152,6 +155,7 @@ mod tests {
                 mime_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
             },
             registry: "core.harbor.example".to_owned(),
+            scan: "ref-0".to_owned(),
             asked_at: 1_893_456_000,
         }
     }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{ScanKind, Store, TagFilter};
+use plimsoll_store::ScanKind;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -19,7 +19,7 @@ use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::clair_v4::report::VulnerabilityReport;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use crate::jobs::status::{Standing, standing};
+use crate::jobs::status::standing;
 use crate::server::Server;
 
 pub(super) const SECURITY: Endpoint = Endpoint {
@@ -113,7 +113,11 @@ fn look(server: &Server, principal: &Principal, asked: &Asked) -> Result<Securit
     let store = server.store()?;
     let Some(standing) = standing(store, asked.digest.as_str())? else { return Err(not_found()) };
     let scan = &standing.scan;
-    if !principal.may_see(&scan.registry, &scan.repository) || !is_in(store, &standing, asked)? {
+    // Of those that came by Clair's API it is not known whose they are; who may see them may see them in any.
+    let is_in_it = |registry: &str, repository: &str| {
+        (repository.is_empty() || repository == asked.repository) && principal.may_see(registry, repository)
+    };
+    if !server.is_anywhere(scan, is_in_it)? {
         return Err(not_found());
     }
     let config = &server.config.server.quay;
@@ -137,29 +141,6 @@ fn scanned(server: &Server, digest: &Digest, mut detail: ScanDetail) -> Result<S
     detail.judged_by(&assessed.assessment);
     let report = VulnerabilityReport::of(digest, &assessed.assessment);
     Ok(Security { status: "scanned", data: Some(Data::of(&report)), scan: detail })
-}
-
-/// Whether the image is one of the repository. Of those that came by Clair's API it is not known whose they are, and
-/// who may see them may see them in any.
-fn is_in(store: &Store, standing: &Standing, asked: &Asked) -> Result<bool, Refusal> {
-    let scan = &standing.scan;
-    if scan.repository.is_empty() || scan.repository == asked.repository {
-        return Ok(true);
-    }
-    let mut digests = store.parents(&asked.digest)?;
-    digests.push(asked.digest.clone());
-    for digest in digests {
-        let filter = TagFilter {
-            repository: asked.repository.clone(),
-            digest: Some(digest),
-            rows_max: 1,
-            ..TagFilter::default()
-        };
-        if !store.tags(&filter)?.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 impl Security {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{Change, Child, Outcome, ScanKind, Store, Submission, Tag};
+use plimsoll_store::{Change, Child, Outcome, ScanKind, Store, Submission};
 use serde_json::{Value, json};
 
 use super::features::Data;
@@ -261,15 +261,7 @@ fn a_repository_shows_its_own_images() {
     submit(&server.store, &of(1, "shop/web"));
     submit(&server.store, &of(2, "bank/vault"));
     submit(&server.store, &of(3, "bank/vault"));
-    let tag = Tag {
-        registry: "registry.example".to_owned(),
-        repository: "shop/web".to_owned(),
-        tag: "1".to_owned(),
-        digest: digest(3),
-        since: now(),
-        seen_at: now(),
-    };
-    server.store.note_tags(&[tag], now()).unwrap();
+    submit(&server.store, &of(3, "shop/web"));
     for (byte, expected) in [(1, 200), (2, 404), (3, 200), (0xee, 404)] {
         assert_eq!(ask(&server, byte).status.as_u16(), expected, "{byte}");
     }
