@@ -1,4 +1,11 @@
 //! Saying no: what is wrong, before it is put into the words of an API.
+//!
+//! A handler's refusal becomes an empty answer that carries it; the guard before the handler finds it there and has the API
+//! word it.
+
+use axum::body::Body;
+use axum::http::{Response, StatusCode};
+use axum::response::IntoResponse;
 
 /// Why a request is not answered as asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,9 +37,27 @@ impl Refusal {
         Refusal::new(404, "not_found", message)
     }
 
+    /// The path is there, but not for this.
+    pub(crate) fn method_not_allowed() -> Refusal {
+        Refusal::new(405, "method_not_allowed", "the method is not allowed here; see the `Allow` header")
+    }
+
+    /// HTTP status.
+    pub(crate) fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     /// The store could not be asked, or the server is not there yet.
     pub(crate) fn unavailable(code: &'static str, message: impl Into<String>) -> Refusal {
         Refusal { retry_after: Some(5), ..Refusal::new(503, code, message) }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response<Body> {
+        let mut response = self.status_code().into_response();
+        response.extensions_mut().insert(self);
+        response
     }
 }
 

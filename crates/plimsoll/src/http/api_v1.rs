@@ -3,7 +3,7 @@
 //! Errors are problem documents (RFC 9457).
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{Response, header};
 use axum::response::IntoResponse as _;
 use serde_json::json;
 
@@ -48,7 +48,7 @@ static ENDPOINTS: &[Endpoint] = &[
 
 /// A problem document.
 pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let status = refusal.status_code();
     let problem = json!({
         "type": "about:blank",
         "title": status.canonical_reason().unwrap_or("Error"),
@@ -56,25 +56,5 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
         "code": refusal.code,
         "detail": refusal.message,
     });
-    let mut response =
-        (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response();
-    if let Some(seconds) = refusal.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
-}
-
-/// What a handler of this API comes to.
-struct Refused(Refusal);
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Refused {
-        Refused(refusal)
-    }
-}
-
-impl axum::response::IntoResponse for Refused {
-    fn into_response(self) -> Response<Body> {
-        refuse(&self.0)
-    }
+    (status, [(header::CONTENT_TYPE, "application/problem+json")], problem.to_string()).into_response()
 }

@@ -102,44 +102,24 @@ const IF_NONE_MATCH: Parameter = Parameter::header(
 
 /// An error as Clair words it.
 fn refuse(refusal: &Refusal) -> Response<Body> {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = if status == StatusCode::UNAUTHORIZED {
-        status.into_response()
-    } else {
-        let code = match refusal.status {
-            400 => "bad-request",
-            404 => "not-found",
-            405 => "method-not-allowed",
-            429 => "too-many-requests",
-            _ => "internal-error",
-        };
-        let body = json!({ "code": code, "message": refusal.message }).to_string();
-        let headers = [(header::CONTENT_TYPE, JSON), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-        (status, headers, body).into_response()
+    let status = refusal.status_code();
+    if status == StatusCode::UNAUTHORIZED {
+        return status.into_response();
+    }
+    let code = match refusal.status {
+        400 => "bad-request",
+        404 => "not-found",
+        405 => "method-not-allowed",
+        429 => "too-many-requests",
+        _ => "internal-error",
     };
-    if let Some(seconds) = refusal.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+    let body = json!({ "code": code, "message": refusal.message }).to_string();
+    let headers = [(header::CONTENT_TYPE, JSON), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, headers, body).into_response()
 }
 
-/// What a handler of this API comes to where it does not answer as asked.
-struct Refused(Refusal);
-
-impl<R: Into<Refusal>> From<R> for Refused {
-    fn from(refusal: R) -> Refused {
-        Refused(refusal.into())
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response<Body> {
-        refuse(&self.0)
-    }
-}
-
-async fn method_not_allowed() -> Refused {
-    Refusal::new(405, "method_not_allowed", "the method is not allowed here; see the `Allow` header").into()
+async fn method_not_allowed() -> Response<Body> {
+    refuse(&Refusal::method_not_allowed())
 }
 
 /// A document as JSON.

@@ -6,6 +6,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, Response, header};
 use axum::middleware::Next;
+use axum::response::IntoResponse as _;
 
 use super::endpoint::Endpoint;
 use super::{Api, Ending, Refusal, access, ending, limits, observe, readiness};
@@ -26,8 +27,10 @@ pub(super) async fn guard(place: Place, request: Request, next: Next) -> Respons
     let span = noted.span();
     let asked = async {
         let mut who = None;
-        let answer = admit(&place, request, next, &mut who).await;
-        let answer = answer.unwrap_or_else(|refusal| refuse(place.api, &refusal));
+        let mut answer = admit(&place, request, next, &mut who).await.unwrap_or_else(Refusal::into_response);
+        if let Some(refusal) = answer.extensions_mut().remove::<Refusal>() {
+            answer = refuse(place.api, &refusal);
+        }
         (answer, who)
     };
     let (answer, who) = tracing::Instrument::instrument(asked, span).await;

@@ -55,22 +55,13 @@ pub(super) static API: Api = Api {
 const REFRESH_AFTER: &str = "refresh-after";
 
 fn refuse(refusal: &Refusal) -> Response<Body> {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let body = ErrorBody { error: ErrorMessage { message: refusal.message.clone() } };
-    let mut response = json(status, wire::ERROR, &body);
-    if let Some(seconds) = refusal.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-    }
-    response
+    json(refusal.status_code(), wire::ERROR, &body)
 }
 
 fn json(status: StatusCode, media_type: &'static str, body: &impl Serialize) -> Response<Body> {
     let bytes = serde_json::to_vec(body).expect("texts, lists and maps can be written as JSON");
     (status, [(header::CONTENT_TYPE, media_type)], bytes).into_response()
-}
-
-fn answered(answer: Result<Response<Body>, Refusal>) -> Response<Body> {
-    answer.unwrap_or_else(|refusal| refuse(&refusal))
 }
 
 async fn metadata(State(server): State<Arc<Server>>) -> Response<Body> {
@@ -84,19 +75,19 @@ async fn healthy() -> &'static str {
     "ok\n"
 }
 
-async fn ready(State(server): State<Arc<Server>>) -> Response<Body> {
+async fn ready(State(server): State<Arc<Server>>) -> Result<&'static str, Refusal> {
     match server.lifecycle.not_ready() {
-        None => "ok\n".into_response(),
-        Some(reason) => refuse(&Refusal::unavailable("not_ready", format!("not ready: {reason}"))),
+        None => Ok("ok\n"),
+        Some(reason) => Err(Refusal::unavailable("not_ready", format!("not ready: {reason}"))),
     }
 }
 
-async fn scan(State(server): State<Arc<Server>>, principal: Principal, body: Bytes) -> Response<Body> {
-    answered(take(&server, &principal, &body).await)
-}
-
-async fn take(server: &Arc<Server>, principal: &Principal, body: &[u8]) -> Result<Response<Body>, Refusal> {
-    let wanted = scan_request::read(body)?;
+async fn scan(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    body: Bytes,
+) -> Result<Response<Body>, Refusal> {
+    let wanted = scan_request::read(&body)?;
     // What cannot be a reference is a field that is not valid; that a registry is not allowed stays what it is.
     let as_field =
         |refusal: Refusal| if refusal.status == 400 { Refusal { status: 422, ..refusal } } else { refusal };
@@ -105,7 +96,7 @@ async fn take(server: &Arc<Server>, principal: &Principal, body: &[u8]) -> Resul
     let submission =
         submission::of_reference(&wanted.reference, authorization, wanted.plain_http, Asked::NOW, config)
             .map_err(as_field)?;
-    let submission = submission::by(principal, submission)?;
+    let submission = submission::by(&principal, submission)?;
     let (artifact, asked) = (wanted.artifact, wanted.asked);
     let id = server
         .blocking(move |server| {
@@ -145,22 +136,16 @@ async fn report(
     Query(query): Query<BTreeMap<String, String>>,
     uri: Uri,
     headers: HeaderMap,
-) -> Response<Body> {
+) -> Result<Response<Body>, Refusal> {
     let here = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let document = query.get("sbom_media_type").map(String::as_str);
-    let wish = match wish(id, accept, document, &principal) {
-        Ok(wish) => wish,
-        Err(refusal) => return refuse(&refusal),
-    };
+    let wish = wish(id, accept, document, &principal)?;
     let media_type = wish.report.media_type;
-    match server.blocking(move |server| find(server, &wish)).await {
-        Ok(Found::Report(bytes)) => {
-            (StatusCode::OK, [(header::CONTENT_TYPE, media_type)], bytes).into_response()
-        }
-        Ok(Found::Wait(seconds)) => wait(here, seconds),
-        Err(refusal) => refuse(&refusal),
-    }
+    Ok(match server.blocking(move |server| find(server, &wish)).await? {
+        Found::Report(bytes) => (StatusCode::OK, [(header::CONTENT_TYPE, media_type)], bytes).into_response(),
+        Found::Wait(seconds) => wait(here, seconds),
+    })
 }
 
 fn wish(

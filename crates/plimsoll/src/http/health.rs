@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Response, StatusCode, header};
-use axum::response::IntoResponse as _;
+use axum::response::IntoResponse;
 use axum::routing::get;
 
 use super::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
@@ -97,17 +97,18 @@ async fn ready(State(server): State<Arc<Server>>) -> Response<Body> {
     (status, axum::Json(readiness)).into_response()
 }
 
-async fn measured(State(server): State<Arc<Server>>) -> Response<Body> {
-    match server.blocking(metrics::text).await {
-        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
-        Err(refusal) => refuse(&refusal),
-    }
+async fn measured(State(server): State<Arc<Server>>) -> Result<impl IntoResponse, Refusal> {
+    let text = server.blocking(metrics::text).await?;
+    Ok(([(header::CONTENT_TYPE, OPENMETRICS)], text))
 }
 
 /// The form of the health API: one line of text.
 pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
-    let status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    (status, [(header::CONTENT_TYPE, "text/plain; charset=utf-8")], format!("{}\n", refusal.message))
+    (
+        refusal.status_code(),
+        [(header::CONTENT_TYPE, "text/plain; charset=utf-8")],
+        format!("{}\n", refusal.message),
+    )
         .into_response()
 }
 

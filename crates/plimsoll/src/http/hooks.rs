@@ -8,10 +8,9 @@ use std::str::FromStr as _;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{Response, StatusCode};
-use axum::response::IntoResponse as _;
+use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::digest::Digest;
@@ -108,20 +107,8 @@ async fn receive(
     principal: Principal,
     Path(kind): Path<String>,
     body: Bytes,
-) -> Response<Body> {
-    match take(&server, principal, &kind, &body).await {
-        Ok(received) => (StatusCode::ACCEPTED, Json(received)).into_response(),
-        Err(refusal) => api_v1::refuse(&refusal),
-    }
-}
-
-async fn take(
-    server: &Arc<Server>,
-    principal: Principal,
-    kind: &str,
-    body: &[u8],
-) -> Result<Received, Refusal> {
-    let row = kinds::by_name(kind).ok_or_else(|| {
+) -> Result<(StatusCode, Json<Received>), Refusal> {
+    let row = kinds::by_name(&kind).ok_or_else(|| {
         let known: Vec<String> =
             KINDS.iter().map(|row| format!("`{}` ({})", row.name, row.about.trim_end_matches('.'))).collect();
         Refusal::not_found(format!("there is no kind `{kind}` of webhooks; there are {}", known.join(", ")))
@@ -130,7 +117,7 @@ async fn take(
         let message = format!("the webhook is larger than {BODY_BYTES_MAX} bytes");
         return Err(Refusal::new(413, "too_large", message));
     }
-    let events = kinds::read(row, body)
+    let events = kinds::read(row, &body)
         .map_err(|error| Refusal::bad_request(format!("the webhook is not JSON: {error}")))?;
     let mut received = Received {
         problems: events.problems,
@@ -140,7 +127,7 @@ async fn take(
     };
     let mut believed = Vec::new();
     for event in &events.events {
-        match believe(event, server, &principal) {
+        match believe(event, &server, &principal) {
             Ok(reference) => believed.push((event.happened, reference)),
             Err(why) => {
                 let name = event.names.first().cloned().unwrap_or_default();
@@ -148,7 +135,7 @@ async fn take(
             }
         }
     }
-    server
+    let received = server
         .blocking(move |server| {
             let store = server.store()?;
             for (happened, reference) in &believed {
@@ -162,7 +149,8 @@ async fn take(
             }
             Ok(received)
         })
-        .await
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(received)))
 }
 
 /// The image that an event speaks of, by the first of its names that is believed; why none is.

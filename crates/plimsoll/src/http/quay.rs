@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderValue, Response, StatusCode, header};
+use axum::http::{Response, StatusCode, header};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use serde_json::json;
@@ -80,31 +80,11 @@ fn refuse(refusal: &Refusal) -> Response<Body> {
         status,
     };
     let code = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response =
-        (code, [(header::CONTENT_TYPE, "application/json")], json!(problem).to_string()).into_response();
-    if let Some(seconds) = refusal.retry_after {
-        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    }
-    response
+    (code, [(header::CONTENT_TYPE, "application/json")], json!(problem).to_string()).into_response()
 }
 
-/// What a handler of this API comes to where it does not answer as asked.
-struct Refused(Refusal);
-
-impl<R: Into<Refusal>> From<R> for Refused {
-    fn from(refusal: R) -> Refused {
-        Refused(refusal.into())
-    }
-}
-
-impl IntoResponse for Refused {
-    fn into_response(self) -> Response<Body> {
-        refuse(&self.0)
-    }
-}
-
-async fn method_not_allowed() -> Refused {
-    Refusal::new(405, "method_not_allowed", "the method is not allowed here; see the `Allow` header").into()
+async fn method_not_allowed() -> Response<Body> {
+    refuse(&Refusal::method_not_allowed())
 }
 
 /// How clients reach this server.

@@ -4,16 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::Response;
-use axum::response::IntoResponse as _;
 use axum::routing::get;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
-use super::{Api, Front, api_v1};
+use super::{Api, Front, Refusal, api_v1};
 use crate::access::Principal;
 use crate::server::Server;
 use crate::watch::WatchState;
@@ -68,8 +65,8 @@ struct Watch {
     state: WatchState,
 }
 
-async fn list(State(server): State<Arc<Server>>, principal: Principal) -> Response<Body> {
-    let found = server
+async fn list(State(server): State<Arc<Server>>, principal: Principal) -> Result<Json<WatchList>, Refusal> {
+    let list = server
         .blocking(move |server| {
             let store = server.store()?;
             let mut watches = BTreeMap::new();
@@ -84,9 +81,6 @@ async fn list(State(server): State<Arc<Server>>, principal: Principal) -> Respon
             }
             Ok(WatchList { watches })
         })
-        .await;
-    match found {
-        Ok(list) => Json(list).into_response(),
-        Err(refusal) => api_v1::refuse(&refusal),
-    }
+        .await?;
+    Ok(Json(list))
 }

@@ -15,7 +15,6 @@ use serde::Serialize;
 
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use super::Refused;
 use super::query::Query;
 use super::wire::Problem;
 use crate::server::Server;
@@ -123,7 +122,7 @@ pub(super) const REPLAY: Endpoint = Endpoint {
 async fn list(
     State(server): State<Arc<Server>>,
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
-) -> Result<Json<DeliveryList>, Refused> {
+) -> Result<Json<DeliveryList>, Refusal> {
     let query = Query::new(query, &["target", "state", "before", "rows"])?;
     let filter = DeliveryFilter {
         target: query.text("target").map(str::to_owned),
@@ -138,12 +137,12 @@ async fn list(
     Ok(Json(DeliveryList { deliveries: deliveries.iter().map(shown).collect(), next }))
 }
 
-async fn replay(State(server): State<Arc<Server>>, Path(text): Path<String>) -> Result<StatusCode, Refused> {
+async fn replay(State(server): State<Arc<Server>>, Path(text): Path<String>) -> Result<StatusCode, Refusal> {
     let number = number(&text)?;
     let replay = move |server: &Server| Ok(server.store()?.replay_delivery(number, (server.now)())?);
     match server.blocking(replay).await? {
         true => Ok(StatusCode::ACCEPTED),
-        false => Err(Refusal::not_found(format!("there is no delivery {number}")).into()),
+        false => Err(Refusal::not_found(format!("there is no delivery {number}"))),
     }
 }
 

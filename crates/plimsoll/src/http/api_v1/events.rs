@@ -16,7 +16,6 @@ use tokio_stream::Stream;
 
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use super::Refused;
 use super::query::Query;
 use crate::access::Principal;
 use crate::server::{Heard, Listener, Server};
@@ -71,7 +70,7 @@ async fn events(
     principal: Principal,
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let query = Query::new(query, &["after", "id"])?;
     let header = headers.get("last-event-id").map(|value| value.to_str().unwrap_or("?").to_owned());
     let after = header.or_else(|| query.text("after").map(str::to_owned));

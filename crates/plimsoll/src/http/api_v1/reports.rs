@@ -20,7 +20,6 @@ use plimsoll_store::{Child, Scan};
 
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use super::Refused;
 use super::query::Query;
 use super::scans::look_as;
 use super::wire::Problem;
@@ -103,7 +102,7 @@ async fn report(
     Path(id): Path<String>,
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
     headers: axum::http::HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let query = Query::new(query, &["format"])?;
     let name = query.text("format").unwrap_or(FORMAT);
     let format = by_name(name).ok_or_else(|| {
@@ -164,8 +163,11 @@ pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<As
     Ok(assessments)
 }
 
+/// A child of an index, with its scan where there is one.
+type Entry = (Child, Option<Scan>);
+
 /// The images of a scan: its own, or those of its index, each with its entry there.
-fn images(standing: &Standing) -> Vec<(Digest, Option<&(Child, Option<Scan>)>)> {
+fn images(standing: &Standing) -> Vec<(Digest, Option<&Entry>)> {
     if standing.children.is_empty() {
         return standing.scan.digest.iter().map(|digest| (digest.clone(), None)).collect();
     }
@@ -174,7 +176,7 @@ fn images(standing: &Standing) -> Vec<(Digest, Option<&(Child, Option<Scan>)>)> 
 }
 
 /// An image of an index of which nothing is known but why not.
-fn unscanned((child, scan): &(Child, Option<Scan>), standing: &Standing) -> Assessment {
+fn unscanned((child, scan): &Entry, standing: &Standing) -> Assessment {
     let why = match scan {
         Some(scan) => format!("it is `{}` ({}): {}", scan.state, scan.reason, scan.detail),
         None => "it is not known here".to_owned(),

@@ -15,7 +15,6 @@ use plimsoll_store::ScanFilter;
 
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use super::Refused;
 use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
 use crate::access::Principal;
@@ -170,7 +169,7 @@ async fn submit(
     State(server): State<Arc<Server>>,
     principal: Principal,
     body: Bytes,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let request: ScanRequest = serde_json::from_slice(&body)
         .map_err(|error| Refusal::bad_request(format!("the body is not a request for a scan: {error}")))?;
     let asked = Asked { is_forced: request.force, ..Asked::NOW };
@@ -189,7 +188,7 @@ async fn submit(
             let manifest = ClairManifest { digest, layers: layers.collect() };
             submission::of_layers(&manifest, &server.config)?
         }
-        _ => return Err(Refusal::bad_request("give either `reference` or `manifest`").into()),
+        _ => return Err(Refusal::bad_request("give either `reference` or `manifest`")),
     };
     let submission = submission::by(&principal, submission)?;
     let standing = server
@@ -238,7 +237,7 @@ async fn status(
     Path(id): Path<String>,
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let query = Query::new(query, &["wait"])?;
     let wait = query.wait("wait")?;
     // Listened to before the first look, so that nothing falls in between.
@@ -276,7 +275,7 @@ async fn list(
     State(server): State<Arc<Server>>,
     principal: Principal,
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
-) -> Result<Json<ScanList>, Refused> {
+) -> Result<Json<ScanList>, Refusal> {
     let query = Query::new(query, &["state", "registry", "repository", "after", "rows"])?;
     let filter = ScanFilter {
         state: query.state("state")?,
@@ -307,7 +306,7 @@ async fn cancel(
     State(server): State<Arc<Server>>,
     principal: Principal,
     Path(id): Path<String>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let before = look_as(&server, &principal, &id).await?;
     let ids = before.ids.clone();
     let is_done = server
@@ -321,7 +320,7 @@ async fn cancel(
         .await?;
     if !is_done {
         let detail = format!("the scan `{id}` has ended already, as `{}`", before.scan.state);
-        return Err(Refusal::new(409, "conflict", detail).into());
+        return Err(Refusal::new(409, "conflict", detail));
     }
     let standing = look_as(&server, &principal, &id).await?;
     Ok((StatusCode::ACCEPTED, Json(ScanStatus::of(&standing))).into_response())
@@ -331,11 +330,11 @@ async fn forget(
     State(server): State<Arc<Server>>,
     principal: Principal,
     Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
+) -> Result<StatusCode, Refusal> {
     look_as(&server, &principal, &id).await?;
     if principal.is_limited() {
         let detail = "it may be of other repositories too; ask with a token that is not held to some";
-        return Err(Refusal::new(403, "forbidden", detail).into());
+        return Err(Refusal::new(403, "forbidden", detail));
     }
     server.blocking(move |server| Ok(server.store()?.forget(&id, (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -11,7 +11,6 @@ use plimsoll_core::policy::{Policy, Verdict, judge};
 
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use super::Refused;
 use super::query::Query;
 use super::reports::assessments;
 use super::scans::look_as;
@@ -78,7 +77,7 @@ async fn verdict(
     principal: Principal,
     Path(id): Path<String>,
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
-) -> Result<Json<VerdictAnswer>, Refused> {
+) -> Result<Json<VerdictAnswer>, Refusal> {
     let query = Query::new(query, &["fail_on", "allow_gaps", "fail_on_stale"])?;
     let fail_on = query
         .text("fail_on")

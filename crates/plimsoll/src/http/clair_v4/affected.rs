@@ -22,9 +22,8 @@ use serde_json::Value;
 
 use super::negotiation::{media_type, negotiated_first};
 use super::report::ecosystem_of_repository;
-use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, Refused, document, read};
+use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, Refusal, document, read};
 use crate::access::Principal;
-use crate::http::Refusal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
 use crate::server::Server;
 
@@ -106,7 +105,7 @@ async fn affected(
     principal: Principal,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let media_type = media_type(&headers, MEDIA_TYPES)?;
     let body = read(body, BODY_BYTES_MAX).await?;
     let unreadable = |what: &dyn std::fmt::Display| {
@@ -114,12 +113,12 @@ async fn affected(
     };
     let asked: Value = serde_json::from_slice(&body).map_err(|error| unreadable(&error))?;
     if !asked.is_object() {
-        return Err(unreadable(&"an object was expected").into());
+        return Err(unreadable(&"an object was expected"));
     }
     let asked: Statements = serde_json::from_value(asked).map_err(|error| unreadable(&error))?;
     let values = asked.vulnerabilities.unwrap_or_default();
     if values.len() > STATEMENTS_MAX {
-        return Err(Refusal::bad_request(format!("more than {STATEMENTS_MAX} vulnerabilities")).into());
+        return Err(Refusal::bad_request(format!("more than {STATEMENTS_MAX} vulnerabilities")));
     }
     let (found, gaps) = server.blocking(move |server| search(server, &principal, values)).await?;
     let mut response = document(StatusCode::OK, media_type, &found);

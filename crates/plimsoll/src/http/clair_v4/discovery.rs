@@ -11,7 +11,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use super::negotiation::{has, media_type, negotiated_first};
-use super::{IF_NONE_MATCH, NOT_ACCEPTABLE, Refused, etag, header_value};
+use super::{IF_NONE_MATCH, NOT_ACCEPTABLE, Refusal, etag, header_value};
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
 use crate::http::openapi::document;
 use crate::server::Server;
@@ -74,7 +74,7 @@ static DOCUMENT: LazyLock<(String, String)> = LazyLock::new(|| {
     (body, etag)
 });
 
-async fn openapi(State(_server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Refused> {
+async fn openapi(State(_server): State<Arc<Server>>, headers: HeaderMap) -> Result<Response, Refusal> {
     let media_type = media_type(&headers, OPENAPI_TYPES)?;
     let (body, etag) = &*DOCUMENT;
     if has(&headers, etag) {

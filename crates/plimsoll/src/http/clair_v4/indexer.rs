@@ -19,11 +19,10 @@ use super::manifest::{self, Manifest};
 use super::negotiation::{has, media_type, negotiated, negotiated_first};
 use super::report::IndexReport;
 use super::{
-    BAD_REQUEST, DIGEST, IF_NONE_MATCH, JSON, NOT_ACCEPTABLE, PROBLEM, Refused, digest_of, document, etag,
+    BAD_REQUEST, DIGEST, IF_NONE_MATCH, JSON, NOT_ACCEPTABLE, PROBLEM, Refusal, digest_of, document, etag,
     header_value, read,
 };
 use crate::access::Principal;
-use crate::http::Refusal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
 use crate::jobs::submission::{self, of_layers};
 use crate::server::Server;
@@ -175,7 +174,7 @@ async fn index(
     principal: Principal,
     headers: HeaderMap,
     body: Body,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let manifest = manifest::read(&read(body, MANIFEST_BYTES_MAX).await?)?;
     let etag = etag(&index_state());
     if has(&headers, &etag) {
@@ -221,7 +220,7 @@ async fn report(
     principal: Principal,
     Path(path): Path<String>,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let digest = digest_of(&path)?;
     let media_type = media_type(&headers, INDEX_REPORT)?;
     let etag = etag(&index_state());
@@ -263,7 +262,7 @@ fn step(scan: &Scan) -> (&'static str, String) {
     (state, String::new())
 }
 
-async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result<Response, Refused> {
+async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result<Response, Refusal> {
     let body = read(body, DIGESTS_BYTES_MAX).await?;
     let unreadable =
         |what: &dyn std::fmt::Display| Refusal::bad_request(format!("failed to deserialize digests: {what}"));
@@ -289,13 +288,13 @@ async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result
 async fn delete_one(
     State(server): State<Arc<Server>>,
     Path(path): Path<String>,
-) -> Result<StatusCode, Refused> {
+) -> Result<StatusCode, Refusal> {
     let digest = digest_of(&path)?;
     server.blocking(move |server| Ok(server.store()?.forget(digest.as_str(), (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn state(headers: HeaderMap) -> Result<Response, Refused> {
+async fn state(headers: HeaderMap) -> Result<Response, Refusal> {
     // Quay cannot bear a 400 here, so what cannot be read is as good as what is not offered.
     let media_type =
         media_type(&headers, INDEX_STATE).map_err(|_| super::negotiation::Unacceptable::Nothing)?;

@@ -17,12 +17,11 @@ use super::negotiation::{has, negotiated_first};
 use super::operations::{self, KINDS, Operation};
 use super::report::VulnerabilityReport;
 use super::{
-    BAD_REQUEST, DIGEST, IF_NONE_MATCH, JSON, NOT_ACCEPTABLE, PROBLEM, Refused, digest_of, document, etag,
+    BAD_REQUEST, DIGEST, IF_NONE_MATCH, JSON, NOT_ACCEPTABLE, PROBLEM, Refusal, digest_of, document, etag,
     header_value, set, uuid,
 };
 use crate::access::Principal;
 use crate::config::NotReady;
-use crate::http::Refusal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use crate::server::{Assessed, Server};
 
@@ -178,13 +177,13 @@ async fn report(
     State(server): State<Arc<Server>>,
     principal: Principal,
     path: Result<Path<String>, axum::extract::rejection::PathRejection>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let path = path.map(|Path(path)| path).unwrap_or_default();
     let not_found = || {
         // Also for what is no digest: Quay cannot bear a 400 here.
         Refusal::not_found(format!("index report for manifest \"{path}\" not found"))
     };
-    let Ok(digest) = digest_of(&path) else { return Err(not_found().into()) };
+    let Ok(digest) = digest_of(&path) else { return Err(not_found()) };
     let cache_seconds = server.config.server.clair.cache_seconds;
     let not_ready = server.config.server.clair.not_ready;
     let answer = server
@@ -205,7 +204,7 @@ async fn report(
             })
         })
         .await?;
-    answer.ok_or_else(|| not_found().into())
+    answer.ok_or_else(not_found)
 }
 
 /// Clair calls its database ready with its first row. Here an image also waits for the feeds that judge it.
@@ -261,15 +260,13 @@ async fn operations(
     State(server): State<Arc<Server>>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let kind = match query.get("kind").map_or("", String::as_str) {
         "" => KINDS[0],
         asked => match KINDS.into_iter().find(|kind| *kind == asked) {
             Some(kind) => kind,
             None => {
-                return Err(
-                    Refusal::bad_request("unknown kind; ask for `vulnerability` or `enrichment`").into()
-                );
+                return Err(Refusal::bad_request("unknown kind; ask for `vulnerability` or `enrichment`"));
             }
         },
     };
@@ -290,12 +287,12 @@ async fn operations(
 async fn delete_operation(
     State(server): State<Arc<Server>>,
     Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
+) -> Result<StatusCode, Refusal> {
     let id = uuid(&id)?;
     if operations::by_reference(server.advised().feeds(), &id).is_some() {
         let message =
             "the operation is the current one of its feed; set `enabled = false` in the feed's section";
-        return Err(Refusal::new(409, "conflict", message).into());
+        return Err(Refusal::new(409, "conflict", message));
     }
     Ok(StatusCode::OK)
 }
@@ -303,9 +300,9 @@ async fn delete_operation(
 async fn diff(
     State(server): State<Arc<Server>>,
     Query(query): Query<BTreeMap<String, String>>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let Some(cur) = query.get("cur").filter(|cur| !cur.is_empty()) else {
-        return Err(Refusal::bad_request("`cur` is missing").into());
+        return Err(Refusal::bad_request("`cur` is missing"));
     };
     let cur = uuid(cur)?;
     let prev = match query.get("prev").filter(|prev| !prev.is_empty()) {
@@ -323,7 +320,7 @@ async fn diff(
         None => {
             let message = "only the current operation of each feed is kept, so nothing is known of what changed; \
                            follow `/api/v1/events` instead";
-            Err(Refusal::not_found(message).into())
+            Err(Refusal::not_found(message))
         }
     }
 }

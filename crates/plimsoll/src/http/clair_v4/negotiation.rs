@@ -8,12 +8,11 @@ use std::cmp::Reverse;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use axum::routing::MethodRouter;
 use tower_http::compression::CompressionLayer;
 
-use super::{Refused, Routes, method_not_allowed};
-use crate::http::Refusal;
+use super::{Refusal, Routes, method_not_allowed};
 
 /// What is said of codings to those who accept none of them.
 const CODINGS: HeaderValue = HeaderValue::from_static("zstd, gzip, deflate");
@@ -144,7 +143,7 @@ async fn coded_as_accepted(mut request: Request, next: Next) -> Response {
     let Ok(chosen) = coding(request.headers()) else {
         let refusal =
             Refusal::new(415, "not_acceptable", "no coding of the `Accept-Encoding` header is offered");
-        let mut response = Refused::from(refusal).into_response();
+        let mut response = super::refuse(&refusal);
         response.headers_mut().insert(header::ACCEPT_ENCODING, CODINGS);
         return response;
     };

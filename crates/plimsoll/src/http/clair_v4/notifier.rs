@@ -16,8 +16,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::negotiation::{media_type, negotiated, negotiated_first};
-use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, PROBLEM, Refused, document, uuid};
-use crate::http::Refusal;
+use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, PROBLEM, Refusal, document, uuid};
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use crate::server::Server;
 
@@ -105,7 +104,7 @@ async fn page(
     Path(id): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let media_type = media_type(&headers, PAGE_TYPES)?;
     let id = uuid(&id)?;
     let size = page_size(query.get("page_size").map_or("", String::as_str))?;
@@ -149,10 +148,10 @@ fn page_size(text: &str) -> Result<u32, Refusal> {
 async fn delete_one(
     State(server): State<Arc<Server>>,
     Path(id): Path<String>,
-) -> Result<StatusCode, Refused> {
+) -> Result<StatusCode, Refusal> {
     let id = uuid(&id)?;
     let is_forgotten = server.blocking(move |server| Ok(server.store()?.delete_notice(&id)?)).await?;
-    if is_forgotten { Ok(StatusCode::OK) } else { Err(gone().into()) }
+    if is_forgotten { Ok(StatusCode::OK) } else { Err(gone()) }
 }
 
 fn gone() -> Refusal {

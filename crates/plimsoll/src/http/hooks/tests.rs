@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use axum::body::Body;
 use axum::body::to_bytes;
 use axum::http::Request;
 use plimsoll_store::ScanFilter;

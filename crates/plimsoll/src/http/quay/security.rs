@@ -14,9 +14,8 @@ use serde::Serialize;
 
 use super::features::Data;
 use super::standing::{ScanDetail, status};
-use super::{JSON, PROBLEM, Refused, Routes, method_not_allowed};
+use super::{JSON, PROBLEM, Refusal, Routes, method_not_allowed};
 use crate::access::Principal;
-use crate::http::Refusal;
 use crate::http::clair_v4::report::VulnerabilityReport;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use crate::jobs::status::standing;
@@ -78,7 +77,7 @@ async fn security(
     State(server): State<Arc<Server>>,
     principal: Principal,
     Path(rest): Path<String>,
-) -> Result<Response, Refused> {
+) -> Result<Response, Refusal> {
     let asked = Asked::read(&rest).ok_or_else(not_found)?;
     // Quay's own pages would show an error; the image waits.
     if let Some(reason) = server.lifecycle.not_ready() {

@@ -8,12 +8,12 @@ use plimsoll_store::{Change, Child, Outcome, ScanKind, Store, Submission};
 use serde_json::{Value, json};
 
 use super::features::Data;
-use super::refuse;
 use super::standing::status_word;
+use super::{API, refuse};
 use crate::config::QuayApiConfig;
-use crate::http::Refusal;
 use crate::http::clair_v4::report::VulnerabilityReport;
 use crate::http::tests::samples::{self, Answered, TestServer, digest, now, submission};
+use crate::http::{Refusal, guard};
 
 const STATUSES: [&str; 5] = ["queued", "scanned", "failed", "unsupported", "manifest_layer_too_large"];
 
@@ -293,7 +293,7 @@ fn errors_are_worded_as_quay_does() {
         }
     }
     for (status, expected) in [(401, 401), (403, 403), (500, 520), (503, 520), (400, 400)] {
-        let response = refuse(&Refusal::unavailable("unavailable", "x"));
+        let response = guard::refuse(&API, &Refusal::unavailable("unavailable", "x"));
         assert_eq!(response.status().as_u16(), 520);
         assert_eq!(response.headers()["retry-after"], "5");
         assert_eq!(refuse(&Refusal::new(status, "x", "x")).status().as_u16(), expected);
