@@ -22,10 +22,29 @@ pub struct Advisory {
     pub cvss: Vec<Cvss>,
     /// Links, the source's own page first.
     pub references: Vec<String>,
+    /// The vendor's updates that bring the fix, where they have names of their own.
+    pub updates: Vec<VendorUpdate>,
+    /// The part of a product that has the flaw, as the vendor calls it: `Windows Kernel`. Empty if not stated.
+    pub component: String,
+    /// Whether the vendor says that it is exploited.
+    pub is_exploited: bool,
     /// RFC 3339 time of publication, where stated.
     pub published: Option<String>,
     /// RFC 3339 time of the last change, where stated.
     pub modified: Option<String>,
+}
+
+/// An update of a vendor that has a name beside the version that it brings.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct VendorUpdate {
+    /// Its name: `KB5039227`.
+    pub name: String,
+    /// The namespace of the package that it brings.
+    pub namespace: String,
+    /// Name of the package, as in [`Affected::package`].
+    pub package: String,
+    /// The version that it brings, in the scheme of the namespace.
+    pub version: String,
 }
 
 /// What an advisory states about one package of one namespace.

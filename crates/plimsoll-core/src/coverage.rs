@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use crate::advisory::{EndOfLife, Enrichment, FeedRecord};
-use crate::distros::KeyedBy;
+use crate::distros::{self, KeyedBy};
 use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package, Release};
 use crate::schemes::Scheme;
@@ -129,7 +129,9 @@ impl Coverage {
                 ),
             ),
             CoverageState::Unsupported => {
-                (GapKind::FeedMissing, format!("no feed for it is known, so {packages} not judged"))
+                let is_system = distros::by_namespace(needs).is_some();
+                let kind = if is_system { GapKind::FeedMissing } else { GapKind::NoFeed };
+                (kind, format!("no feed for it is known, so {packages} not judged"))
             }
         };
         Some(Gap::new(kind, needs, detail))

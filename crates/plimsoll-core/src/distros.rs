@@ -5,6 +5,7 @@
 
 use crate::ecosystems::Ecosystem;
 use crate::inventory::{OsRelease, Release};
+use crate::windows::products::{self, Line, PRODUCTS, Product};
 
 pub mod alma;
 pub mod alpine;
@@ -24,6 +25,9 @@ pub mod redhat;
 pub mod rocky;
 pub mod sles;
 pub mod ubuntu;
+pub mod windows_client;
+pub mod windows_server;
+pub mod windows_server_core;
 pub mod wolfi;
 
 /// One distribution.
@@ -119,6 +123,9 @@ pub static DISTROS: &[&Distro] = &[
     &rocky::DISTRO,
     &sles::DISTRO,
     &ubuntu::DISTRO,
+    &windows_client::DISTRO,
+    &windows_server::DISTRO,
+    &windows_server_core::DISTRO,
     &wolfi::DISTRO,
 ];
 
@@ -156,6 +163,18 @@ fn major(os: &OsRelease) -> Option<String> {
 /// The release is `VERSION_ID`.
 fn as_stated(os: &OsRelease) -> Option<String> {
     dotted(os.version_id.as_deref()?)
+}
+
+/// The release is one that a product of Windows has.
+fn windows_release(os: &OsRelease) -> Option<String> {
+    let release = os.version_id.as_deref()?;
+    products::by_namespace(&with_release(&os.id, release)).map(|row| row.release.to_owned())
+}
+
+/// endoflife.date's name of a release of Windows Server, in whatever letters.
+fn windows_server_lifecycle(name: &str) -> Option<String> {
+    let is_it = |row: &&Product| row.line != Line::Client && row.release.eq_ignore_ascii_case(name);
+    PRODUCTS.iter().find(is_it).map(|row| row.release.to_owned())
 }
 
 /// There are no releases.
@@ -248,6 +267,10 @@ mod tests {
             ("sles|15.5", "sles:15.5"),
             ("sles|15", "sles:15"),
             ("ubuntu|22.04|jammy", "ubuntu:22.04"),
+            ("windows-client|10-1809", "windows-client:10-1809"),
+            ("windows-server|2022", "windows-server:2022"),
+            ("windows-server-core|20H2", "windows-server-core:20H2"),
+            ("windows-server|20H2", ""),
             ("wolfi|20230201", "wolfi"),
             // A release that is not stated, or that is not one.
             ("rhel|", ""),
@@ -355,6 +378,9 @@ mod tests {
             ("sles", "15.5", "sles:15.5"),
             ("ubuntu", "22.04", "ubuntu:22.04"),
             ("ubuntu", "edge", ""),
+            ("windows-server", "2022", "windows-server:2022"),
+            ("windows-server", "20h2", "windows-server:20H2"),
+            ("windows-server", "2003", ""),
         ] {
             let distro = DISTROS.iter().find(|row| row.lifecycle.product == product).expect("it has a row");
             let release = (distro.lifecycle.release)(name);

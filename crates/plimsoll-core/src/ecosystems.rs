@@ -10,8 +10,10 @@ use crate::schemes::{self, Scheme};
 /// One kind of package.
 #[derive(Debug)]
 pub struct Ecosystem {
-    /// Its purl type, which is also the namespace of its advisories: `pypi`, `npm`.
+    /// Its name, which is also the namespace of its advisories: `pypi`, `npm`.
     pub name: &'static str,
+    /// Its purl type; `generic` where the specification has none.
+    pub purl_type: &'static str,
     /// Its name for people.
     pub title: &'static str,
     /// Its name in OSV (<https://ossf.github.io/osv-schema/#affectedpackage-field>); empty for
@@ -44,10 +46,25 @@ impl PartialEq for Ecosystem {
 impl Eq for Ecosystem {}
 
 /// All ecosystems, sorted by name.
-pub static ECOSYSTEMS: &[&Ecosystem] =
-    &[&APK, &CARGO, &COMPOSER, &DEB, &GEM, &GOLANG, &MAVEN, &NPM, &NUGET, &PYPI, &RPM];
+pub static ECOSYSTEMS: &[&Ecosystem] = &[
+    &APK,
+    &CARGO,
+    &CHOCOLATEY,
+    &COMPOSER,
+    &DEB,
+    &DOTNET,
+    &GEM,
+    &GOLANG,
+    &MAVEN,
+    &NPM,
+    &NUGET,
+    &PYPI,
+    &RPM,
+    &WINDOWS,
+    &WINDOWS_PROGRAM,
+];
 
-/// The ecosystem with a name (a purl type).
+/// The ecosystem with a name.
 pub fn by_name(name: &str) -> Option<&'static Ecosystem> {
     ECOSYSTEMS.iter().copied().find(|row| row.name == name)
 }
@@ -60,6 +77,7 @@ pub fn by_osv(name: &str) -> Option<&'static Ecosystem> {
 /// Alpine packages, also of Wolfi and Chainguard.
 pub static APK: Ecosystem = Ecosystem {
     name: "apk",
+    purl_type: "apk",
     title: "apk",
     osv: "",
     feeds: &[],
@@ -75,6 +93,7 @@ pub static APK: Ecosystem = Ecosystem {
 /// Rust crates.
 pub static CARGO: Ecosystem = Ecosystem {
     name: "cargo",
+    purl_type: "cargo",
     title: "Rust",
     osv: "crates.io",
     feeds: &["osv-crates-io", "github-advisories"],
@@ -87,9 +106,26 @@ pub static CARGO: Ecosystem = Ecosystem {
     needs_namespace: false,
 };
 
+/// Packages of Chocolatey, a package manager for Windows. Nobody states advisories for them.
+pub static CHOCOLATEY: Ecosystem = Ecosystem {
+    name: "chocolatey",
+    purl_type: "chocolatey",
+    title: "Chocolatey",
+    osv: "",
+    feeds: &[],
+    is_os: false,
+    scheme: &schemes::nuget::SCHEME,
+    normalize: lower_case,
+    purl_name: whole,
+    purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
+};
+
 /// PHP packages.
 pub static COMPOSER: Ecosystem = Ecosystem {
     name: "composer",
+    purl_type: "composer",
     title: "PHP",
     osv: "Packagist",
     feeds: &["osv-packagist", "github-advisories"],
@@ -105,6 +141,7 @@ pub static COMPOSER: Ecosystem = Ecosystem {
 /// Debian packages, also of Ubuntu.
 pub static DEB: Ecosystem = Ecosystem {
     name: "deb",
+    purl_type: "deb",
     title: "deb",
     osv: "",
     feeds: &[],
@@ -117,9 +154,26 @@ pub static DEB: Ecosystem = Ecosystem {
     needs_namespace: false,
 };
 
+/// Runtimes of .NET and PowerShell, on whatever system: what is judged by its release and is no NuGet package.
+pub static DOTNET: Ecosystem = Ecosystem {
+    name: "dotnet",
+    purl_type: "generic",
+    title: ".NET runtime",
+    osv: "",
+    feeds: &["msrc", "dotnet-releases"],
+    is_os: false,
+    scheme: &schemes::semver::SCHEME,
+    normalize: lower_case,
+    purl_name: of_microsoft,
+    purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
+};
+
 /// Ruby gems.
 pub static GEM: Ecosystem = Ecosystem {
     name: "gem",
+    purl_type: "gem",
     title: "Ruby",
     osv: "RubyGems",
     feeds: &["osv-rubygems", "github-advisories"],
@@ -135,6 +189,7 @@ pub static GEM: Ecosystem = Ecosystem {
 /// Go modules. The standard library is the module `stdlib`.
 pub static GOLANG: Ecosystem = Ecosystem {
     name: "golang",
+    purl_type: "golang",
     title: "Go",
     osv: "Go",
     feeds: &["osv-go", "github-advisories"],
@@ -150,6 +205,7 @@ pub static GOLANG: Ecosystem = Ecosystem {
 /// Java artifacts, `group:artifact`.
 pub static MAVEN: Ecosystem = Ecosystem {
     name: "maven",
+    purl_type: "maven",
     title: "Java",
     osv: "Maven",
     feeds: &["osv-maven", "github-advisories"],
@@ -165,6 +221,7 @@ pub static MAVEN: Ecosystem = Ecosystem {
 /// Node packages.
 pub static NPM: Ecosystem = Ecosystem {
     name: "npm",
+    purl_type: "npm",
     title: "Node.js",
     osv: "npm",
     feeds: &["osv-npm", "github-advisories"],
@@ -180,6 +237,7 @@ pub static NPM: Ecosystem = Ecosystem {
 /// .NET packages.
 pub static NUGET: Ecosystem = Ecosystem {
     name: "nuget",
+    purl_type: "nuget",
     title: ".NET",
     osv: "NuGet",
     feeds: &["osv-nuget", "github-advisories"],
@@ -195,6 +253,7 @@ pub static NUGET: Ecosystem = Ecosystem {
 /// Python distributions.
 pub static PYPI: Ecosystem = Ecosystem {
     name: "pypi",
+    purl_type: "pypi",
     title: "Python",
     osv: "PyPI",
     feeds: &["osv-pypi", "github-advisories"],
@@ -210,6 +269,7 @@ pub static PYPI: Ecosystem = Ecosystem {
 /// Packages of the Red Hat, SUSE and other rpm families.
 pub static RPM: Ecosystem = Ecosystem {
     name: "rpm",
+    purl_type: "rpm",
     title: "rpm",
     osv: "",
     feeds: &[],
@@ -222,8 +282,44 @@ pub static RPM: Ecosystem = Ecosystem {
     needs_namespace: false,
 };
 
+/// Windows itself and what is updated with it, the .NET Framework.
+pub static WINDOWS: Ecosystem = Ecosystem {
+    name: "windows",
+    purl_type: "generic",
+    title: "Windows",
+    osv: "",
+    feeds: &[],
+    is_os: true,
+    scheme: &schemes::windows::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+    purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
+};
+
+/// Programs that Windows lists as installed. Nobody states advisories for them by the names that they have there.
+pub static WINDOWS_PROGRAM: Ecosystem = Ecosystem {
+    name: "windows-program",
+    purl_type: "generic",
+    title: "Windows program",
+    osv: "",
+    feeds: &[],
+    is_os: false,
+    scheme: &schemes::windows::SCHEME,
+    normalize: as_written,
+    purl_name: whole,
+    purl_has_epoch: false,
+    source_lacks_epoch: false,
+    needs_namespace: false,
+};
+
 fn whole(name: &str) -> (&str, &str) {
     ("", name)
+}
+
+fn of_microsoft(name: &str) -> (&str, &str) {
+    ("microsoft", name)
 }
 
 fn before_slash(name: &str) -> (&str, &str) {

@@ -3,6 +3,7 @@
 use crate::advisory::{Cvss, Epss, FixState, Kev, Severity, Status};
 use crate::coverage::Coverage;
 use crate::gap::Gap;
+use crate::windows::components::Scope;
 
 /// What matching an inventory gives.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,11 @@ pub struct Finding {
     pub cvss: Vec<Cvss>,
     /// The smallest version that has the fix for the installed one.
     pub fixed_in: Option<String>,
+    /// The vendor's name of the update that brings it: `KB5039227`.
+    pub update: Option<String>,
+    /// Whether the vendor states an earlier update with the fix too, which the installed version has: it may have issued
+    /// the same again, or may have found that the first did not do.
+    pub is_fix_ambiguous: bool,
     /// What the vendor says about a fix where there is none.
     pub fix: FixState,
     /// Affected, or under investigation.
@@ -47,6 +53,10 @@ pub struct Finding {
     pub description: String,
     /// Links.
     pub references: Vec<String>,
+    /// Whether the vendor says that the flaw is exploited.
+    pub is_exploited: bool,
+    /// Where it does harm.
+    pub scope: Scope,
     /// CISA's entry.
     pub kev: Option<Kev>,
     /// EPSS.

@@ -43,8 +43,16 @@ pub enum GapKind {
     LayerUnreadable,
     /// A layer's bytes are not what its digest or size says.
     LayerMismatch,
+    /// A layer of Windows that its publisher lets no registry have was not fetched.
+    ForeignUnavailable,
     /// A layer or artifact of a kind that Plimsoll does not read.
     Unsupported,
+    /// How far the operating system is updated is what the image claims of itself; nothing in it was seen to say so.
+    LevelClaimed,
+    /// What the image claims of its operating system is not what is in it.
+    ClaimMismatch,
+    /// Nobody states advisories for packages of a kind.
+    NoFeed,
     /// A named limit was reached and what lies behind it was not looked at.
     LimitReached,
     /// A package database or manifest file, or a part of one, could not be parsed.
@@ -63,7 +71,7 @@ pub enum GapKind {
 
 impl GapKind {
     /// All kinds, widest first.
-    pub const ALL: [GapKind; 17] = [
+    pub const ALL: [GapKind; 21] = [
         GapKind::DatabaseMissing,
         GapKind::UnknownDistro,
         GapKind::FeedMissing,
@@ -73,7 +81,11 @@ impl GapKind {
         GapKind::LookupFailed,
         GapKind::LayerUnreadable,
         GapKind::LayerMismatch,
+        GapKind::ForeignUnavailable,
         GapKind::Unsupported,
+        GapKind::LevelClaimed,
+        GapKind::ClaimMismatch,
+        GapKind::NoFeed,
         GapKind::LimitReached,
         GapKind::EvidenceUnreadable,
         GapKind::VersionUnparsable,
@@ -95,7 +107,11 @@ impl GapKind {
             GapKind::LookupFailed => "lookup-failed",
             GapKind::LayerUnreadable => "layer-unreadable",
             GapKind::LayerMismatch => "layer-mismatch",
+            GapKind::ForeignUnavailable => "foreign-unavailable",
             GapKind::Unsupported => "unsupported",
+            GapKind::LevelClaimed => "level-claimed",
+            GapKind::ClaimMismatch => "claim-mismatch",
+            GapKind::NoFeed => "no-feed",
             GapKind::LimitReached => "limit-reached",
             GapKind::EvidenceUnreadable => "evidence-unreadable",
             GapKind::VersionUnparsable => "version-unparsable",
@@ -117,6 +133,7 @@ impl GapKind {
                 | GapKind::LookupFailed
                 | GapKind::LayerUnreadable
                 | GapKind::LayerMismatch
+                | GapKind::ForeignUnavailable
                 | GapKind::Unsupported
         )
     }

@@ -4,6 +4,7 @@ use crate::digest::Digest;
 use crate::distros::Distro;
 use crate::ecosystems::Ecosystem;
 use crate::gap::Gap;
+use crate::windows::Windows;
 
 /// What cataloguing an image gives: what is aboard, and what could not be read.
 #[derive(Clone, Debug, Default)]
@@ -12,6 +13,8 @@ pub struct Inventory {
     pub distro: Option<Release>,
     /// What os-release says, whether or not Plimsoll has a row for it.
     pub os_release: Option<OsRelease>,
+    /// What is known of the operating system of a Windows image. `os_release` and `distro` then say the same in short.
+    pub windows: Option<Windows>,
     /// Everything installed, sorted by ecosystem, name, version, evidence path.
     pub packages: Vec<Package>,
     /// What could not be read, sorted.

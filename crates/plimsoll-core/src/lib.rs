@@ -24,3 +24,4 @@ pub mod purl;
 pub mod scan;
 pub mod schemes;
 pub mod standings;
+pub mod windows;

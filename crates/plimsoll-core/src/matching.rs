@@ -18,6 +18,8 @@ use crate::gap::{Gap, GapKind};
 use crate::inventory::{Inventory, Package, Release};
 use crate::schemes::BadVersion;
 use crate::standings::Standings;
+use crate::windows::components::{self, Scope};
+use crate::windows::products;
 
 mod flaws;
 
@@ -32,6 +34,7 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     let coverage = judges.coverage(feeds, standings);
     let off: Vec<usize> = (0..feeds.len()).filter(|index| standings.is_off(&feeds[*index].name)).collect();
     let mut matcher = Matcher {
+        inventory,
         advisories,
         standings,
         off,
@@ -51,7 +54,7 @@ pub fn find(inventory: &Inventory, advisories: &impl Advisories, standings: &Sta
     gaps.extend(coverage.iter().filter_map(Coverage::gap));
     if let Some(Release { distro, release }) = &inventory.distro {
         let name = distro.name_of(release);
-        let end = advisories.end_of_life(&name);
+        let end = advisories.end_of_life(&name).or_else(|| products::end_of_life(&name));
         gaps.extend(end.and_then(|end| end_of_life_gap(&name, &end, &standings.today)));
     }
     gaps.sort_unstable();
@@ -222,6 +225,7 @@ impl<'r, 'a> Sorted<'r, 'a> {
 }
 
 struct Matcher<'a, A> {
+    inventory: &'a Inventory,
     advisories: &'a A,
     standings: &'a Standings,
     /// Indexes of feeds that are switched off although the database has them.
@@ -374,6 +378,7 @@ impl<'a, A: Advisories> Matcher<'a, A> {
         let id = flaw.main_name();
         let Some(deciding) = flaw.deciding() else { return };
         let enrichment = self.enrichment(&id);
+        let fixed_in = flaw.fixed_in();
         let text = |of: fn(&Advisory) -> &String| {
             let mut texts = flaw.hits.iter().map(|hit| of(&hit.body));
             texts.find(|text| !text.is_empty()).cloned().unwrap_or_default()
@@ -398,12 +403,16 @@ impl<'a, A: Advisories> Matcher<'a, A> {
             severity,
             severity_source,
             cvss,
-            fixed_in: flaw.fixed_in(),
+            update: fixed_in.as_deref().and_then(|version| flaw.update(lookup, version)),
+            is_fix_ambiguous: flaw.is_fix_ambiguous(lookup),
+            fixed_in,
             fix: flaw.fix(),
             status: flaw.status(),
             summary: text(|body| &body.summary),
             description: text(|body| &body.description),
             references,
+            is_exploited: flaw.hits.iter().any(|hit| hit.body.is_exploited),
+            scope: self.scope(&text(|body| &body.component)),
             kev: enrichment.kev.clone(),
             epss: enrichment.epss,
             evidence: Evidence {
@@ -414,6 +423,15 @@ impl<'a, A: Advisories> Matcher<'a, A> {
                 range: deciding.row.range_text(),
             },
         });
+    }
+}
+
+impl<A> Matcher<'_, A> {
+    /// Where a flaw in a component does harm: only Windows has components that are not the image's own.
+    fn scope(&self, component: &str) -> Scope {
+        let Some(windows) = &self.inventory.windows else { return Scope::Image };
+        let has = |name: &str| windows.features.iter().any(|feature| feature.name == name);
+        components::scope_of(component, has, windows.is_whole)
     }
 }
 

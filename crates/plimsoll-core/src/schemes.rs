@@ -19,6 +19,7 @@ pub mod pep440;
 pub mod rpm;
 pub mod rubygems;
 pub mod semver;
+pub mod windows;
 
 /// How one kind of version is ordered.
 #[derive(Debug)]
@@ -62,6 +63,7 @@ pub static SCHEMES: &[&Scheme] = &[
     &rpm::SCHEME,
     &rubygems::SCHEME,
     &semver::SCHEME,
+    &windows::SCHEME,
 ];
 
 /// The scheme with a name.

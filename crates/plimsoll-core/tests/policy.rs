@@ -12,6 +12,7 @@ use plimsoll_core::finding::{Evidence, Finding, Findings, SeveritySource};
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::inventory::{Inventory, Package};
 use plimsoll_core::policy::{Policy, Threshold, Verdict, judge};
+use plimsoll_core::windows::components::Scope;
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -89,6 +90,10 @@ fn finding(index: usize, text: &str) -> Finding {
         severity_source: SeveritySource::Vendor,
         cvss: Vec::new(),
         fixed_in: text.ends_with('+').then(|| "2".to_owned()),
+        update: None,
+        is_fix_ambiguous: false,
+        is_exploited: false,
+        scope: Scope::Image,
         fix: FixState::Unstated,
         status: Status::Affected,
         summary: String::new(),

@@ -254,7 +254,7 @@ fn purl_of(found: &FoundPackage, release: Option<&Release>) -> String {
     if !ecosystem.is_os {
         let name = (ecosystem.normalize)(&found.name);
         let (namespace, name) = (ecosystem.purl_name)(&name);
-        return purl::write(ecosystem.name, namespace, name, &found.version, &[]);
+        return purl::write(ecosystem.purl_type, namespace, name, &found.version, &[]);
     }
     let namespace = release.map_or("", |release| release.distro.purl_namespace);
     let distro = release.map_or_else(String::new, |release| match release.release.as_str() {
@@ -271,5 +271,5 @@ fn purl_of(found: &FoundPackage, release: Option<&Release>) -> String {
     };
     let architecture = found.architecture.as_deref().unwrap_or("");
     let qualifiers = [("arch", architecture), ("distro", &distro), ("epoch", epoch), ("upstream", upstream)];
-    purl::write(ecosystem.name, namespace, &found.name, version, &qualifiers)
+    purl::write(ecosystem.purl_type, namespace, &found.name, version, &qualifiers)
 }

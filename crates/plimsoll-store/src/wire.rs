@@ -121,6 +121,7 @@ pub(crate) fn inventory_of_bytes(format: u32, bytes: &[u8]) -> Result<(Image, In
     let inventory = Inventory {
         distro: wire.distro.map(release_of_wire).transpose()?,
         os_release: wire.os_release.map(os_release_of_wire),
+        windows: None,
         packages: wire.packages.into_iter().map(package_of_wire).collect::<Result<_, _>>()?,
         gaps: wire.gaps.into_iter().map(gap_of_wire).collect::<Result<_, _>>()?,
     };

@@ -73,6 +73,7 @@ fn aboard() -> impl Strategy<Value = Inventory> {
         proptest::collection::vec(gap, 0..3),
     )
         .prop_map(|(distro, os_release, packages, gaps)| Inventory {
+            windows: None,
             distro,
             os_release,
             packages,
@@ -405,6 +406,7 @@ proptest! {
             };
             prop_assert!(found.iter().any(|row| row.package == expected), "{:?}: {:?}", name, found);
             let alone = |row: &plimsoll_store::PackageRow| Inventory {
+                windows: None,
                 distro: row.release.clone(),
                 packages: vec![row.package.clone()],
                 ..Inventory::default()

@@ -8,7 +8,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
-use crate::advisory::{Advisory, Cvss, FixState, High, Interval, Row, Severity, Status};
+use super::Lookup;
+use crate::advisory::{Advisory, Cvss, FixState, High, Interval, Row, Severity, Status, VendorUpdate};
 use crate::finding::SeveritySource;
 
 /// A row that holds for the installed package, or that may, with its advisory.
@@ -83,6 +84,26 @@ impl<'a> Flaw<'a> {
     pub(super) fn fixed_in(&self) -> Option<String> {
         let end = |hit: &Hit<'a>| hit.row.fix_key().map(|key| (key, Reverse(hit.row.end)));
         self.worst_of_first_feed(end).map(|(_, Reverse(end))| end.to_owned())
+    }
+
+    /// The vendor's name of the update that brings a version.
+    pub(super) fn update(&self, lookup: &Lookup<'_>, version: &str) -> Option<String> {
+        self.updates(lookup).find(|update| update.version == version).map(|update| update.name.clone())
+    }
+
+    /// The vendor's updates of a package.
+    fn updates<'s>(&'s self, lookup: &'s Lookup<'_>) -> impl Iterator<Item = &'s VendorUpdate> {
+        let is_of = |update: &&VendorUpdate| {
+            update.namespace == lookup.judge.namespace && update.package == lookup.name
+        };
+        self.hits.iter().flat_map(|hit| &hit.body.updates).filter(is_of)
+    }
+
+    /// Whether an update with the fix is one that the installed version has: of several, the last is what counts.
+    pub(super) fn is_fix_ambiguous(&self, lookup: &Lookup<'_>) -> bool {
+        let key = |version: &str| (lookup.judge.scheme.key)(version).ok();
+        let Some(installed) = key(lookup.version) else { return false };
+        self.updates(lookup).any(|update| key(&update.version).is_some_and(|version| version <= installed))
     }
 
     /// All vectors, the highest score first.

@@ -53,11 +53,11 @@
 
 use std::borrow::Cow;
 
-use plimsoll_core::advisory::{Advisory, Cvss, EndOfLife, FeedRecord, Severity};
+use plimsoll_core::advisory::{Advisory, Cvss, EndOfLife, FeedRecord, Severity, VendorUpdate};
 use serde::{Deserialize, Serialize};
 
 pub(super) const MAGIC: [u8; 8] = *b"PLIMSDB\n";
-pub(super) const FORMAT_VERSION: u32 = 2;
+pub(super) const FORMAT_VERSION: u32 = 3;
 pub(super) const HEADER_BYTES: usize = 128;
 pub(super) const BUILT_AT_BYTES_MAX: usize = 64;
 
@@ -298,6 +298,11 @@ pub(super) struct Body<'a> {
     cvss: Vec<Score<'a>>,
     #[serde(borrow)]
     references: Vec<&'a str>,
+    /// Name, namespace, package and version of each.
+    #[serde(borrow)]
+    updates: Vec<[&'a str; 4]>,
+    component: &'a str,
+    is_exploited: bool,
     published: Option<&'a str>,
     modified: Option<&'a str>,
 }
@@ -328,6 +333,15 @@ impl<'a> Body<'a> {
             severity: severity_code(advisory.severity),
             cvss: cvss.collect::<Option<_>>()?,
             references: texts(&advisory.references),
+            updates: advisory
+                .updates
+                .iter()
+                .map(|update| {
+                    [&update.name, &update.namespace, &update.package, &update.version].map(String::as_str)
+                })
+                .collect(),
+            component: &advisory.component,
+            is_exploited: advisory.is_exploited,
             published: advisory.published.as_deref(),
             modified: advisory.modified.as_deref(),
         })
@@ -358,6 +372,16 @@ impl<'a> Body<'a> {
             severity: severity_of(self.severity)?,
             cvss: cvss.collect::<Option<_>>()?,
             references: texts(self.references),
+            updates: self
+                .updates
+                .into_iter()
+                .map(|texts| {
+                    let [name, namespace, package, version] = texts.map(str::to_owned);
+                    VendorUpdate { name, namespace, package, version }
+                })
+                .collect(),
+            component: self.component.to_owned(),
+            is_exploited: self.is_exploited,
             published: self.published.map(str::to_owned),
             modified: self.modified.map(str::to_owned),
         })

@@ -66,13 +66,14 @@ fn name_of(record: &Value) -> String {
 fn read(product: &Value, sink: &mut dyn Sink) -> Result<(), &'static str> {
     let name = product.get("name").and_then(Value::as_str).ok_or("the product has no name")?;
     let aliases = product.get("aliases").and_then(Value::as_array).into_iter().flatten();
-    let mut names = aliases.filter_map(Value::as_str);
-    let Some(distro) = distro(name).or_else(|| names.find_map(distro)) else {
+    let names: Vec<&str> = std::iter::once(name).chain(aliases.filter_map(Value::as_str)).collect();
+    let distros: Vec<&Distro> = DISTROS.iter().copied().filter(|row| is_of(row, &names)).collect();
+    if distros.is_empty() {
         sink.skip("the product is no distribution that is judged");
         return Ok(());
-    };
+    }
     let releases = product.get("releases").and_then(Value::as_array).ok_or("`releases` is not a list")?;
-    for release in releases {
+    for (distro, release) in distros.iter().flat_map(|distro| releases.iter().map(move |one| (distro, one))) {
         let name = release.get("name").and_then(Value::as_str).unwrap_or_default();
         let Some(ours) = (distro.lifecycle.release)(name) else {
             sink.skip("the release is none that advisories speak of");
@@ -86,9 +87,10 @@ fn read(product: &Value, sink: &mut dyn Sink) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn distro(product: &str) -> Option<&'static Distro> {
-    let is_it = |row: &&&Distro| !product.is_empty() && row.lifecycle.product == product;
-    DISTROS.iter().find(is_it).copied()
+/// Whether a product is the distribution's. Several distributions may be of one product, as those of Windows are.
+fn is_of(distro: &Distro, names: &[&str]) -> bool {
+    let product = distro.lifecycle.product;
+    !product.is_empty() && names.contains(&product)
 }
 
 fn end(release: &Value, is_extended_for_all: bool) -> Result<EndOfLife, &'static str> {

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use plimsoll_core::advisory::{
     Advisories, Advisory, Affected, Cvss, EndOfLife, Enrichment, Epss, FeedRecord, FixState, High, Interval,
-    Kev, Range, RangeEnd, Row, Severity, Status,
+    Kev, Range, RangeEnd, Row, Severity, Status, VendorUpdate,
 };
 use plimsoll_core::ecosystems;
 use plimsoll_feeds::database::{
@@ -50,6 +50,14 @@ fn full_advisory() -> Advisory {
         severity: Some(Severity::High),
         cvss: vectors.iter().map(|vector| Cvss::read("nvd", vector).unwrap()).collect(),
         references: vec!["https://example.org/1".to_owned()],
+        updates: vec![VendorUpdate {
+            name: "KB1".to_owned(),
+            namespace: "windows-server:2022".to_owned(),
+            package: "windows_server_2022".to_owned(),
+            version: "10.0.20348.2".to_owned(),
+        }],
+        component: "Kernel".to_owned(),
+        is_exploited: true,
         published: Some("2024-01-01T00:00:00Z".to_owned()),
         modified: None,
     }

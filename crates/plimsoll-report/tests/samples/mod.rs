@@ -11,6 +11,7 @@ use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::image::{Image, Layer, Platform};
 use plimsoll_core::inventory::{Inventory, OsRelease, Package, Release, SourcePackage};
 use plimsoll_core::policy::{Policy, Threshold, Verdict, judge};
+use plimsoll_core::windows::components::Scope;
 use plimsoll_report::formats::{Context, Format};
 
 static MARINER: Distro = Distro {
@@ -58,6 +59,7 @@ pub(crate) fn written(format: &Format, assessments: &[Assessment], context: &Con
 pub(crate) fn rich() -> Assessment {
     assessment(
         Inventory {
+            windows: None,
             distro: Some(Release { distro: &MARINER, release: "9".to_owned() }),
             os_release: Some(os_release("mariner", "9", "Mariner Linux 9 (Deep Sea)")),
             packages: rich_packages(),
@@ -189,6 +191,7 @@ pub(crate) fn unknown_distro() -> Assessment {
     gaps.sort();
     let mut assessment = assessment(
         Inventory {
+            windows: None,
             distro: None,
             os_release: Some(os_release("borealis", "4", "Borealis 4")),
             packages: vec![
@@ -233,6 +236,7 @@ pub(crate) fn hostile() -> Assessment {
     long.summary = "日本語".repeat(100);
     let mut assessment = assessment(
         Inventory {
+            windows: None,
             distro: None,
             os_release: Some(os_release("\x1b[1mevil", "\u{202e}1", "Evil\x1b[5m\nLinux")),
             packages: vec![first, wide],
@@ -277,6 +281,7 @@ pub(crate) fn clean() -> Assessment {
     let zlib = package(&ecosystems::RPM, "zlib", "1.3.1-1", "/var/lib/rpm/rpmdb.sqlite");
     assessment(
         Inventory {
+            windows: None,
             distro: Some(Release { distro: &MARINER, release: "9".to_owned() }),
             os_release: Some(os_release("mariner", "9", "")),
             packages: vec![zlib],
@@ -383,6 +388,10 @@ fn finding(id: &str, package: usize, severity: Option<Severity>) -> Finding {
         severity_source: SeveritySource::Vendor,
         cvss: Vec::new(),
         fixed_in: None,
+        update: None,
+        is_fix_ambiguous: false,
+        is_exploited: false,
+        scope: Scope::Image,
         fix: FixState::Unstated,
         status: Status::Affected,
         summary: format!("{id} lets a sailor read the captain's log"),

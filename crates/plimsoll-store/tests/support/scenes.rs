@@ -126,6 +126,7 @@ pub(crate) fn inventory(byte: u8, packages: Vec<Package>) -> InventoryRow {
             }],
         },
         inventory: Inventory {
+            windows: None,
             distro: Some(Release { distro: debian, release: "12".to_owned() }),
             os_release: Some(OsRelease {
                 id: "debian".to_owned(),

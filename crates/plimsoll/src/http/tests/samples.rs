@@ -21,6 +21,7 @@ use plimsoll_core::image::{Image, Layer, Platform};
 use plimsoll_core::inventory::{Inventory, OsRelease, Package, SourcePackage};
 use plimsoll_core::policy::Verdict;
 use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_core::windows::components::Scope;
 use plimsoll_feeds::database::Builder;
 use plimsoll_feeds::feeds::Sink as _;
 use plimsoll_feeds::update::database_path;
@@ -254,6 +255,7 @@ pub(in crate::http) fn rich() -> Assessment {
     let unstated = package(&ecosystems::PYPI, "sextant", "", "/usr/lib/python3/sextant-1.dist-info/METADATA");
     assessment(
         Inventory {
+            windows: None,
             distro: distros::recognise(&os_release()),
             os_release: Some(os_release()),
             packages: vec![crypto, ssl, tool, log, knot, twin, owned, unstated],
@@ -332,7 +334,10 @@ pub(in crate::http) fn unknown_distro() -> Assessment {
         OsRelease { id: "borealis".to_owned(), version_id: Some("4".to_owned()), ..OsRelease::default() };
     let packages = vec![package(&ecosystems::DEB, "adduser", "3.134", "/var/lib/dpkg/status")];
     let gaps = vec![Gap::new(GapKind::UnknownDistro, "borealis 4", "`borealis` is not known")];
-    assessment(Inventory { distro: None, os_release: Some(os), packages, gaps }, Findings::default())
+    assessment(
+        Inventory { distro: None, os_release: Some(os), windows: None, packages, gaps },
+        Findings::default(),
+    )
 }
 
 /// What is exploited, and nobody has scored.
@@ -411,6 +416,10 @@ fn finding(id: &str, package: usize, severity: Option<Severity>) -> Finding {
         severity_source: SeveritySource::Vendor,
         cvss: Vec::new(),
         fixed_in: None,
+        update: None,
+        is_fix_ambiguous: false,
+        is_exploited: false,
+        scope: Scope::Image,
         fix: FixState::Unstated,
         status: Status::Affected,
         summary: format!("{id} lets a sailor read the captain's log"),

@@ -102,6 +102,7 @@ pub(crate) fn inventory(aboard: &[Aboard<'_>]) -> Inventory {
         owned_by: (!owner.is_empty()).then(|| (*owner).to_owned()),
     });
     Inventory {
+        windows: None,
         distro: distros::recognise(&os),
         os_release: Some(os),
         packages: packages.collect(),
