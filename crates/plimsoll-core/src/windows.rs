@@ -12,6 +12,7 @@ use crate::inventory::OsRelease;
 
 pub mod components;
 pub mod products;
+pub mod rebase;
 
 pub use products::Product;
 

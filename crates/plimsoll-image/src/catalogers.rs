@@ -6,11 +6,13 @@
 
 use std::io::Read;
 
+use crate::windows::registry::FoundHive;
 use plimsoll_core::ecosystems::{self, Ecosystem};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 pub mod apk;
 mod bounded;
+pub mod chocolatey;
 pub mod composer;
 pub mod dotnet;
 pub mod dpkg;
@@ -22,6 +24,7 @@ pub mod npm;
 pub mod os_release;
 pub mod python;
 pub mod rpm;
+pub mod windows_file;
 
 /// One kind of evidence.
 #[derive(Debug)]
@@ -43,6 +46,7 @@ pub struct Cataloger {
 /// All catalogers, sorted by name. A file goes to the first that wants it.
 pub static CATALOGERS: &[&Cataloger] = &[
     &apk::CATALOGER,
+    &chocolatey::CATALOGER,
     &composer::CATALOGER,
     &dotnet::CATALOGER,
     &dpkg::CATALOGER,
@@ -53,6 +57,7 @@ pub static CATALOGERS: &[&Cataloger] = &[
     &os_release::CATALOGER,
     &python::CATALOGER,
     &rpm::CATALOGER,
+    &windows_file::CATALOGER,
 ];
 
 /// A file's head in a layer.
@@ -119,6 +124,10 @@ pub struct Found {
     pub owned: Vec<OwnedFiles>,
     /// What an os-release file says.
     pub os_release: Option<FoundOsRelease>,
+    /// What a registry hive of Windows states.
+    pub hive: Option<FoundHive>,
+    /// The version in a Windows program's or library's resources, four numbers.
+    pub file_version: Option<String>,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -141,7 +150,8 @@ impl Found {
             size_of::<FoundPackage>() + named + source + optional + texts(&package.licenses)
         });
         let owned = self.owned.iter().map(|owned| owned.package.len() + texts(&owned.paths));
-        size_of::<Found>() + packages.sum::<usize>() + owned.sum::<usize>()
+        let hive = self.hive.as_ref().map_or(0, FoundHive::weight);
+        size_of::<Found>() + packages.sum::<usize>() + owned.sum::<usize>() + hive
     }
 }
 

@@ -14,3 +14,4 @@ pub mod limits;
 pub mod merge;
 pub mod open;
 pub mod tar;
+pub mod windows;

@@ -12,6 +12,8 @@ use plimsoll_core::coverage::{Coverage, CoverageState, knows_exploited};
 use plimsoll_core::finding::Finding;
 use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::policy::Verdict;
+use plimsoll_core::windows::components::Scope;
+use plimsoll_core::windows::rebase;
 
 use crate::printable::{one_line, printable};
 use crate::tally::Tally;
@@ -30,7 +32,11 @@ pub(crate) fn distro(assessment: &Assessment) -> String {
             Some(pretty) => one_line(pretty).into_owned(),
             None => format!("{} {}", release.distro.title, printable(&release.release)),
         };
-        return format!("{} ({})", title.trim_end(), printable(&release.namespace()));
+        let claimed = match &assessment.inventory.windows {
+            Some(windows) if windows.source.is_claim() => format!(", as its {} claims", windows.source),
+            _ => String::new(),
+        };
+        return format!("{} ({}{claimed})", title.trim_end(), printable(&release.namespace()));
     }
     match os {
         Some(os) => {
@@ -66,7 +72,9 @@ pub(crate) fn unjudged(assessment: &Assessment) -> Vec<Cow<'_, Gap>> {
         let is_absent = !need.state.is_there() && !need.is_filled_in;
         let is_told =
             out.iter().any(|gap| gap.kind == GapKind::DatabaseMissing || gap.subject.contains(&need.needs));
-        if is_absent && need.packages > 0 && !is_told {
+        let is_nobodys =
+            assessment.gaps().iter().any(|gap| gap.kind == GapKind::NoFeed && gap.subject == need.needs);
+        if is_absent && need.packages > 0 && !is_told && !is_nobodys {
             let packages = count(need.packages, "package");
             let detail = format!("{packages} not compared: its feed is {}", need.state.name());
             out.push(Cow::Owned(Gap::new(GapKind::FeedMissing, need.needs.as_str(), detail)));
@@ -156,24 +164,62 @@ pub(crate) fn severity(severity: Option<Severity>) -> &'static str {
     severity.map_or("unknown", Severity::name)
 }
 
-/// Where the fix of a finding is, or what the vendor says about it.
-pub(crate) fn fix(finding: &Finding) -> &str {
+/// Where the fix of a finding is and which update brings it, or what the vendor says about it.
+pub(crate) fn fix(finding: &Finding) -> Cow<'_, str> {
     match (&finding.fixed_in, finding.status, finding.fix) {
-        (Some(version), _, _) => version,
-        (None, Status::UnderInvestigation, FixState::Unstated) => "investigated",
-        (None, _, FixState::Unstated) => "-",
-        (None, _, state) => state.name(),
+        (Some(version), _, _) => match &finding.update {
+            Some(update) => format!("{version} {update}").into(),
+            None => version.into(),
+        },
+        (None, Status::UnderInvestigation, FixState::Unstated) => "investigated".into(),
+        (None, _, FixState::Unstated) => "-".into(),
+        (None, _, state) => state.name().into(),
     }
 }
 
-/// Marks of a finding: whether it is known to be exploited, and how likely it is to be.
+/// Marks of a finding: whether it is known to be exploited, by CISA or else by its vendor, and how likely it is to be.
 pub(crate) fn marks(finding: &Finding) -> String {
-    let kev = if finding.kev.is_some() { "KEV" } else { "" };
+    let kev = match &finding.kev {
+        Some(_) => "KEV",
+        None if finding.is_exploited => "exploited",
+        None => "",
+    };
     match finding.epss {
         Some(epss) if kev.is_empty() => format!("{:.1}%", epss.score * 100.0),
         Some(epss) => format!("{kev} {:.1}%", epss.score * 100.0),
         None => kev.to_owned(),
     }
+}
+
+/// What a finding is about, in one line; where it does harm comes first unless that is in the image.
+pub(crate) fn summary(finding: &Finding) -> Cow<'_, str> {
+    match finding.scope {
+        Scope::Image => one_line(&finding.summary),
+        Scope::HostKernel => format!("[host kernel] {}", one_line(&finding.summary)).into(),
+        Scope::RoleNotInstalled => format!("[role not installed] {}", one_line(&finding.summary)).into(),
+    }
+}
+
+/// What to do about the operating system of a Windows image.
+pub(crate) fn rebase(assessment: &Assessment) -> Option<String> {
+    let rebase = rebase::rebase(&assessment.inventory, &assessment.findings.findings)?;
+    let update = rebase.update.map(|name| format!(" ({})", printable(&name))).unwrap_or_default();
+    let mut text = format!(
+        "rebase to {}{update} and {} {}",
+        printable(&rebase.to),
+        count(rebase.findings, "finding"),
+        if rebase.findings == 1 { "goes" } else { "go" }
+    );
+    if rebase.of_host_kernel + rebase.of_roles_not_installed > 0 {
+        text.push_str(&format!(
+            ", {} of the host's kernel and {} of roles that are not installed among them",
+            rebase.of_host_kernel, rebase.of_roles_not_installed
+        ));
+    }
+    if rebase.stay > 0 {
+        text.push_str(&format!("; {} of Windows have no fix yet", rebase.stay));
+    }
+    Some(text)
 }
 
 /// The findings, those of one package side by side, the package with the worst one first.

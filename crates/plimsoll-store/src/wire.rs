@@ -13,10 +13,12 @@ use plimsoll_core::image::{Image, Layer, Platform};
 use plimsoll_core::inventory::{Inventory, OsRelease, Package, Release, SourcePackage};
 use serde::{Deserialize, Serialize};
 
+mod windows;
+
 use crate::{Judged, Severities, StoreError};
 
-/// The form of stored inventories. Another number follows where it changes.
-pub(crate) const INVENTORY_FORMAT: u32 = 1;
+/// The form of stored inventories. Another number follows where it changes; that of form 1 has no Windows behind it.
+pub(crate) const INVENTORY_FORMAT: u32 = 2;
 
 /// An inventory is mostly text that repeats; more effort than this gains little.
 const COMPRESSION_LEVEL: i32 = 3;
@@ -101,14 +103,15 @@ pub(crate) fn inventory_to_bytes(image: &Image, inventory: &Inventory) -> Result
         packages: inventory.packages.iter().map(package_to_wire).collect(),
         gaps: inventory.gaps.iter().map(gap_to_wire).collect(),
     };
-    let bytes = postcard::to_stdvec(&wire).expect("plain data is always written");
+    let windows = inventory.windows.as_ref().map(windows::to_wire);
+    let bytes = postcard::to_stdvec(&(wire, windows)).expect("plain data is always written");
     let failed = |error| StoreError::Refused(format!("the inventory cannot be compressed: {error}"));
     zstd::bulk::compress(&bytes, COMPRESSION_LEVEL).map_err(failed)
 }
 
 /// The image and what is aboard, of their bytes.
 pub(crate) fn inventory_of_bytes(format: u32, bytes: &[u8]) -> Result<(Image, Inventory), StoreError> {
-    if format != INVENTORY_FORMAT {
+    if !(1..=INVENTORY_FORMAT).contains(&format) {
         return Err(StoreError::Damaged(format!("an inventory has form {format}, which is not known")));
     }
     let size = zstd::zstd_safe::get_frame_content_size(bytes).ok().flatten().unwrap_or_default();
@@ -117,11 +120,14 @@ pub(crate) fn inventory_of_bytes(format: u32, bytes: &[u8]) -> Result<(Image, In
         return Err(StoreError::Damaged(format!("an inventory has more than {INVENTORY_BYTES_MAX} bytes")));
     }
     let bytes = zstd::bulk::decompress(bytes, size).map_err(unreadable)?;
-    let wire: WireInventory = postcard::from_bytes(&bytes).map_err(unreadable)?;
+    let (wire, windows): (WireInventory, Option<windows::WireWindows>) = match format {
+        1 => (postcard::from_bytes(&bytes).map_err(unreadable)?, None),
+        _ => postcard::from_bytes(&bytes).map_err(unreadable)?,
+    };
     let inventory = Inventory {
         distro: wire.distro.map(release_of_wire).transpose()?,
         os_release: wire.os_release.map(os_release_of_wire),
-        windows: None,
+        windows: windows.map(windows::of_wire).transpose()?,
         packages: wire.packages.into_iter().map(package_of_wire).collect::<Result<_, _>>()?,
         gaps: wire.gaps.into_iter().map(gap_of_wire).collect::<Result<_, _>>()?,
     };

@@ -7,6 +7,9 @@
 //! - `runtimepack`: the runtime that a self-contained application brings along. The SDK writes its id behind
 //!   `runtimepack.`, and the advisories are about the id: `Microsoft.NETCore.App.Runtime.linux-x64`.
 //!
+//! A runtime that is installed for all applications (`shared/Microsoft.NETCore.App/8.0.3/`, with a file of the same kind that
+//! names it) is known by its release and not by NuGet's packages, of which it is built: it is one package of its own kind.
+//!
 //! Others are not taken: a `project` is the application's own, a `reference` a file without a package, and a
 //! `referenceassembly` describes a part of the shared framework, which need not be on disk and states itself
 //! in a `*.deps.json` of its own.
@@ -19,8 +22,8 @@ use super::{Cataloger, Entry, File, Found, FoundPackage, Problem};
 
 pub(super) static CATALOGER: Cataloger = Cataloger {
     name: "dotnet",
-    title: "NuGet packages of .NET applications",
-    version: 1,
+    title: "NuGet packages of .NET applications, and shared runtimes",
+    version: 2,
     reads: &["**/*.deps.json"],
     wants,
     read,
@@ -36,7 +39,30 @@ fn wants(entry: &Entry<'_>) -> bool {
     entry.path.ends_with(".deps.json")
 }
 
+/// The shared frameworks, and the package that each is. The directory below has the version's name.
+const RUNTIMES: [(&str, &str); 3] = [
+    ("Microsoft.NETCore.App", "dotnet-runtime"),
+    ("Microsoft.AspNetCore.App", "aspnetcore-runtime"),
+    ("Microsoft.WindowsDesktop.App", "windowsdesktop-runtime"),
+];
+
+/// The shared runtime that a path is the description of: `dotnet/shared/Microsoft.NETCore.App/8.0.3/
+/// Microsoft.NETCore.App.deps.json`.
+fn runtime(path: &str) -> Option<FoundPackage> {
+    let mut parts = path.rsplit('/');
+    let (file, version, framework, shared) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+    let is_it = |(name, _): &&(&str, &str)| framework.eq_ignore_ascii_case(name);
+    let (name, package) = RUNTIMES.iter().find(is_it)?;
+    let is_own =
+        file.len() == name.len() + ".deps.json".len() && file.get(..name.len())?.eq_ignore_ascii_case(name);
+    (is_own && shared.eq_ignore_ascii_case("shared") && version.starts_with(|c: char| c.is_ascii_digit()))
+        .then(|| FoundPackage::new(&ecosystems::DOTNET, *package, version))
+}
+
 fn read(file: &mut File<'_>) -> Found {
+    if let Some(runtime) = runtime(file.entry.path) {
+        return Found { packages: vec![runtime], ..Found::default() };
+    }
     let text = match lenient::read_text(file, BYTES_MAX) {
         Ok(text) => text,
         Err(problem) => return Found::problem(problem),

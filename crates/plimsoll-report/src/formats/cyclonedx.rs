@@ -14,6 +14,7 @@ use plimsoll_core::digest::Algorithm;
 use plimsoll_core::finding::{Finding, SeveritySource};
 use plimsoll_core::inventory::Package;
 use plimsoll_core::policy::Verdict;
+use plimsoll_core::windows::components::Scope;
 
 use super::{Context, Format, write_json};
 use crate::identity;
@@ -210,6 +211,7 @@ fn distro<'a>(assessment: &'a Assessment, refs: &mut Refs) -> Option<Component<'
     let mut component = Component::new("operating-system", refs.take("operating-system"), id);
     component.version = version(release.unwrap_or_default());
     component.description = os.and_then(|os| os.pretty_name.as_deref());
+    component.cpe = os.and_then(|os| os.cpe.as_deref()).filter(|cpe| cpe.starts_with("cpe:2.3:"));
     component.properties.push(match namespace {
         Some(namespace) => Property::new("plimsoll:namespace", namespace),
         None => Property::new("plimsoll:namespace", "unknown"),
@@ -346,7 +348,10 @@ fn method(cvss_version: &str) -> &'static str {
 
 fn recommendation(finding: &Finding, package: &Package) -> Option<String> {
     match (&finding.fixed_in, finding.fix) {
-        (Some(version), _) => Some(format!("Upgrade {} to {version}", package.name)),
+        (Some(version), _) => {
+            let update = finding.update.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+            Some(format!("Upgrade {} to {version}{update}", package.name))
+        }
         (None, FixState::EndOfLife) => Some("Move to a supported release: this one gets no fixes".to_owned()),
         (None, _) => None,
     }
@@ -377,6 +382,16 @@ fn finding_properties(finding: &Finding) -> Vec<Property<'_>> {
         Property::new("plimsoll:evidence:range", evidence.range.as_str()),
     ];
     out.extend(finding.fixed_in.as_deref().map(|version| Property::new("plimsoll:fixed_in", version)));
+    out.extend(finding.update.as_deref().map(|name| Property::new("plimsoll:update", name)));
+    if finding.is_fix_ambiguous {
+        out.push(Property::new("plimsoll:fix_ambiguous", "true"));
+    }
+    if finding.is_exploited {
+        out.push(Property::new("plimsoll:exploited", "true"));
+    }
+    if finding.scope != Scope::Image {
+        out.push(Property::new("plimsoll:scope", finding.scope.name()));
+    }
     if let Some(kev) = &finding.kev {
         out.push(Property::new("plimsoll:kev:date_added", kev.date_added.as_str()));
         out.push(Property::new("plimsoll:kev:due_date", kev.due_date.as_str()));

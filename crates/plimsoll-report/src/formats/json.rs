@@ -17,6 +17,7 @@ use plimsoll_core::policy;
 use super::{Context, Format, write_json};
 use crate::tally::{Count, Tally};
 
+mod windows;
 pub mod wire;
 
 pub(super) static FORMAT: Format = Format {
@@ -54,6 +55,7 @@ fn report(assessment: &Assessment) -> wire::Report<'_> {
         schema: wire::SchemaName,
         image: image(assessment),
         distro: distro(inventory),
+        windows: windows::windows(inventory, &assessment.findings.findings),
         packages: inventory.packages.iter().map(package).collect(),
         findings: assessment.findings.findings.iter().map(|f| finding(f, inventory, &layers)).collect(),
         coverage: assessment
@@ -175,12 +177,16 @@ fn finding<'a>(
             })
             .collect(),
         fixed_in: finding.fixed_in.as_deref(),
+        update: finding.update.as_deref(),
+        is_fix_ambiguous: finding.is_fix_ambiguous,
         fix_state: finding.fix.name(),
         status: finding.status.name(),
         feed: &finding.feed,
         advisory: &finding.advisory,
         summary: &finding.summary,
         references: &finding.references,
+        is_exploited: finding.is_exploited,
+        scope: finding.scope.name(),
         kev: finding.kev.as_ref().map(|kev| wire::Kev {
             date_added: &kev.date_added,
             due_date: &kev.due_date,

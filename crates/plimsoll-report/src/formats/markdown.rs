@@ -91,7 +91,11 @@ fn first_lines(text: &mut String, assessment: &Assessment, bytes_max: usize) {
         line!(text, "- Digest: {}", code(digest.as_str()));
     }
     line!(text, "- Distribution: {}", prose(&heading::distro(assessment)));
-    line!(text, "- {}\n", totals(assessment));
+    line!(text, "- {}", totals(assessment));
+    if let Some(rebase) = heading::rebase(assessment) {
+        line!(text, "- To do: {}", escaped(&rebase));
+    }
+    text.push('\n');
 }
 
 /// Adds the first few lines that fit; whether these were all.
@@ -149,9 +153,12 @@ fn findings(text: &mut String, assessment: &Assessment, bytes_max: usize) {
             link.replace('&', "&amp;"),
             code(&package.name),
             code(&package.version),
-            finding.fixed_in.as_deref().map_or_else(|| prose(heading::fix(finding)), code),
+            match finding.fixed_in {
+                Some(_) => code(&heading::fix(finding)),
+                None => prose(&heading::fix(finding)),
+            },
             heading::marks(finding),
-            prose(&finding.summary),
+            prose(&heading::summary(finding)),
         );
         if text.len() - start + row.len() > bytes_max {
             line!(text, "\nThe table leaves out {}.", count(findings.len() - at, "finding"));

@@ -139,6 +139,16 @@ fn distro(assessment: &Assessment, image: usize) -> Option<wire::Package<'_>> {
     package.version_info = release.filter(|release| !release.is_empty());
     package.primary_package_purpose = Some("OPERATING_SYSTEM");
     package.comment = Some(heading::distro(assessment));
+    package.external_refs.extend(
+        os.and_then(|os| os.cpe.as_deref()).filter(|cpe| cpe.starts_with("cpe:2.3:")).map(|cpe| {
+            wire::ExternalRef {
+                reference_category: "SECURITY",
+                reference_type: "cpe23Type",
+                reference_locator: Cow::Borrowed(cpe),
+                comment: None,
+            }
+        }),
+    );
     Some(package)
 }
 

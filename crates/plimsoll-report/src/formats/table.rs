@@ -225,10 +225,14 @@ fn row<'a>(finding: &'a Finding, assessment: &'a Assessment) -> Row<'a> {
     Row {
         severity: finding.severity,
         id: printable(&finding.id),
-        cells: [printable(&package.name), printable(&package.version), printable(heading::fix(finding))],
+        cells: [
+            printable(&package.name),
+            printable(&package.version),
+            Cow::Owned(printable(&heading::fix(finding)).into_owned()),
+        ],
         marks: heading::marks(finding),
-        is_exploited: finding.kev.is_some(),
-        summary: one_line(&finding.summary),
+        is_exploited: finding.kev.is_some() || finding.is_exploited,
+        summary: heading::summary(finding),
     }
 }
 
@@ -320,6 +324,9 @@ fn totals(page: &mut Page<'_>, assessment: &Assessment) -> io::Result<()> {
             2,
             &format!("{} fixable, {}", tally.all.fixable, heading::exploited(assessment, &tally)),
         )?;
+        if let Some(text) = heading::rebase(assessment) {
+            page.indented(2, &text)?;
+        }
     } else if !heading::unjudged(assessment).is_empty() {
         page.indented(2, "no findings does not mean clean: parts of the image were not judged")?;
     }

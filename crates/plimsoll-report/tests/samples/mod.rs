@@ -14,6 +14,8 @@ use plimsoll_core::policy::{Policy, Threshold, Verdict, judge};
 use plimsoll_core::windows::components::Scope;
 use plimsoll_report::formats::{Context, Format};
 
+mod windows;
+
 static MARINER: Distro = Distro {
     id: "mariner",
     advisories_of: "mariner",
@@ -40,6 +42,7 @@ pub(crate) fn all() -> Vec<(&'static str, Vec<Assessment>)> {
         ("rich", vec![rich()]),
         ("undecided", vec![undecided()]),
         ("unknown-distro", vec![unknown_distro()]),
+        ("windows", vec![windows::windows()]),
     ]
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Component<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) licenses: Vec<License<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) cpe: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) purl: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) components: Vec<Component<'a>>,
@@ -75,6 +77,7 @@ impl<'a> Component<'a> {
             description: None,
             hashes: Vec::new(),
             licenses: Vec::new(),
+            cpe: None,
             purl: None,
             components: Vec::new(),
             properties: Vec::new(),

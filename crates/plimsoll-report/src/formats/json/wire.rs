@@ -5,6 +5,8 @@
 
 use std::borrow::Cow;
 
+pub mod windows;
+
 use plimsoll_core::advisory::Severity;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Serialize, Serializer};
@@ -41,6 +43,8 @@ pub struct Report<'a> {
     pub image: Image<'a>,
     /// The distribution; `null` where the image does not say.
     pub distro: Option<Distro<'a>>,
+    /// The operating system of a Windows image, and how far it is updated; `null` for any other.
+    pub windows: Option<windows::Windows<'a>>,
     /// Everything installed, sorted by ecosystem, name, version, evidence path.
     pub packages: Vec<Package<'a>>,
     /// What is known to be wrong, worst first.
@@ -168,6 +172,10 @@ pub struct Finding<'a> {
     pub cvss: Vec<Cvss<'a>>,
     /// The smallest version that has the fix; `null` where none is known.
     pub fixed_in: Option<&'a str>,
+    /// The vendor's name of the update that brings it: `KB5039227`; `null` where updates have none.
+    pub update: Option<&'a str>,
+    /// Whether the vendor states an earlier update with the fix too, which the image has.
+    pub is_fix_ambiguous: bool,
     /// What the vendor says about a fix where there is none.
     #[schemars(extend("enum" = ["unstated", "none", "deferred", "will-not-fix", "end-of-life"]))]
     pub fix_state: &'static str,
@@ -182,6 +190,12 @@ pub struct Finding<'a> {
     pub summary: &'a str,
     /// Links.
     pub references: &'a [String],
+    /// Whether the vendor says that the flaw is exploited.
+    pub is_exploited: bool,
+    /// Where it does harm: in the image, in the kernel and drivers of a Windows host, or in a role of Windows that is not
+    /// installed.
+    #[schemars(extend("enum" = ["image", "host-kernel", "role-not-installed"]))]
+    pub scope: &'static str,
     /// CISA's entry where the flaw is known to be exploited.
     pub kev: Option<Kev<'a>>,
     /// FIRST's estimate that it will be exploited.
