@@ -135,7 +135,8 @@ fn w21_what_is_damaged_is_told() {
 #[test]
 fn a_text_is_cut_and_a_tombstone_is_a_fact() {
     let long = "x".repeat(5000);
-    let bytes = kit::Hive::differencing().value(CURRENT, "EditionID", long.as_str()).tombstone_value(CURRENT, "UBR");
+    let bytes =
+        kit::Hive::differencing().value(CURRENT, "EditionID", long.as_str()).tombstone_value(CURRENT, "UBR");
     let (found, problems) = extract(&bytes.build());
     assert!(problems.is_empty());
     let values = &found.keys[0].values;

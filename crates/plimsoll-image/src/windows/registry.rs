@@ -28,9 +28,8 @@ pub struct Wanted {
 impl Wanted {
     /// Whether a key of this name is one of those that `*` means.
     pub fn takes(&self, name: &str) -> bool {
-        let begins = |prefix: &&str| {
-            name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        };
+        let begins =
+            |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
         self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| begins(&prefix))
     }
 }
