@@ -21,7 +21,7 @@ struct Laid {
 pub fn merge(data: &[u8]) {
     let layers: Vec<Laid> = data.split(|&byte| byte == 0xff).take(LAYERS_MAX).map(laid).collect();
     let inputs: Vec<_> = layers.iter().map(|layer| (None, &layer.facts)).collect();
-    let inventory = plimsoll_image::merge::merge(&inputs);
+    let inventory = plimsoll_image::merge::merge(&inputs, None);
     let seen: BTreeSet<String> =
         inventory.packages.iter().map(|package| package.evidence_path[1..].to_owned()).collect();
     assert_eq!(seen, visible(&layers));
@@ -90,7 +90,7 @@ impl Laid {
             packages: vec![package],
             owned: vec![OwnedFiles { package: "o".to_owned(), paths: vec![path.clone()] }],
             os_release: (kind > 128).then(FoundOsRelease::default),
-            problems: Vec::new(),
+            ..Found::default()
         };
         self.facts.files.push(FileFacts { path, cataloger: "x".to_owned(), found });
     }

@@ -109,7 +109,7 @@ fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedI
         .iter()
         .filter_map(|layer| Some((Some(&layer.digest), &passes.get(&layer.digest)?.facts)))
         .collect();
-    let mut inventory = merge(&layers);
+    let mut inventory = merge(&layers, Some(&image.image));
     inventory.gaps.extend(image.gaps.iter().cloned());
     let mut failures: Vec<(Digest, LayerFailure)> = Vec::new();
     for layer in &image.layers {
@@ -129,7 +129,7 @@ fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedI
 /// Catalogues an unpacked root filesystem.
 pub fn catalog_rootfs(root: &Path, options: &Options<'_>) -> io::Result<Inventory> {
     let facts = rootfs::read(root, &Shared::new(options.limits))?;
-    Ok(merge(&[(None, &facts)]))
+    Ok(merge(&[(None, &facts)], None))
 }
 
 fn read_all(
