@@ -53,7 +53,7 @@ pub fn layer(data: &[u8]) {
     let mut open = || Ok(Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>);
     let pass = read_layer(&Shared::new(&limits), &expected, &mut open);
     assert!(pass.facts.problems.len() <= 2 * limits.problems_max + 2);
-    plimsoll_image::merge::merge(&[(None, &pass.facts), (None, &pass.facts)]);
+    plimsoll_image::merge::merge(&[(None, &pass.facts), (None, &pass.facts)], None);
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {

@@ -49,6 +49,11 @@ pub struct Platform {
 }
 
 impl Platform {
+    /// Whether it is Windows; `None` where nothing says what it is.
+    pub fn is_windows(&self) -> Option<bool> {
+        (!self.os.is_empty()).then(|| self.os.eq_ignore_ascii_case("windows"))
+    }
+
     /// Whether an image for this platform is one for the platform that is wanted. Without a variant wanted,
     /// any will do.
     pub fn serves(&self, wanted: &Platform) -> bool {

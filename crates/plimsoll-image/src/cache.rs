@@ -24,7 +24,7 @@ use crate::limits::Limits;
 use crate::merge::MERGE_VERSION;
 
 /// Raised when [`LayerFacts`] or their encoding changes.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Largest encoded facts that are read back, in bytes.
 const ENCODED_BYTES_MAX: u64 = 512 << 20;

@@ -109,7 +109,7 @@ fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedI
         .iter()
         .filter_map(|layer| Some((Some(&layer.digest), &passes.get(&layer.digest)?.facts)))
         .collect();
-    let mut inventory = merge(&layers);
+    let mut inventory = merge(&layers, Some(&image.image));
     inventory.gaps.extend(image.gaps.iter().cloned());
     let mut failures: Vec<(Digest, LayerFailure)> = Vec::new();
     for layer in &image.layers {
@@ -121,6 +121,9 @@ fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedI
             failures.push((layer.digest.clone(), failure.clone()));
         }
     }
+    if let Some(windows) = inventory.windows.as_mut() {
+        windows.is_whole &= failures.is_empty();
+    }
     inventory.gaps.sort_unstable();
     inventory.gaps.dedup();
     CataloguedImage { inventory, failures }
@@ -129,7 +132,7 @@ fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedI
 /// Catalogues an unpacked root filesystem.
 pub fn catalog_rootfs(root: &Path, options: &Options<'_>) -> io::Result<Inventory> {
     let facts = rootfs::read(root, &Shared::new(options.limits))?;
-    Ok(merge(&[(None, &facts)]))
+    Ok(merge(&[(None, &facts)], None))
 }
 
 fn read_all(

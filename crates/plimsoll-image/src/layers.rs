@@ -2,7 +2,7 @@
 //!
 //! Nothing is written and nothing is read twice, with one exception: a hard link that a cataloger wants by its
 //! name, whose content stands earlier in the layer under a name that nobody wanted. Such a layer is read once
-//! more for those files alone.
+//! more for those files alone. Content that stands in a layer below is for [`crate::merge`] to find.
 
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,9 +12,10 @@ use plimsoll_core::digest::Digest;
 
 use crate::catalogers::Entry;
 use crate::cause::Cause;
-use crate::facts::{LayerFacts, PathSetBuilder};
+use crate::facts::{LayerFacts, ParentLink, PathMark, PathSetBuilder};
 use crate::limits::Limits;
 use crate::tar::{Archive, Header, Kind, TarError};
+use crate::windows::paths;
 
 mod files;
 mod stream;
@@ -22,11 +23,11 @@ mod stream;
 pub(crate) use files::FileReader;
 pub(crate) use stream::Hasher;
 
-use files::{Held, wanted_by};
+use files::{Held, View, Wish, wish_for};
 use stream::{Compression, Hashed, Unpacked, quota};
 
 /// Raised whenever the pass makes other facts of the same layer, whatever the catalogers say.
-pub const PASS_VERSION: u32 = 1;
+pub const PASS_VERSION: u32 = 2;
 
 const STORED_BUFFER_BYTES: usize = 256 << 10;
 const UNPACKED_BUFFER_BYTES: usize = 256 << 10;
@@ -101,15 +102,28 @@ pub type OpenLayer<'a, 'r> = &'a mut dyn FnMut() -> io::Result<Box<dyn Read + Se
 pub fn read_layer(shared: &Shared<'_>, expected: &Expected<'_>, open: OpenLayer<'_, '_>) -> LayerPass {
     let mut walk = Walk::new(shared, HashMap::new());
     let mut pass = read_once(shared, expected, open, &mut walk);
-    if pass.failure.is_none() && !walk.unread_links.is_empty() {
-        let links = std::mem::take(&mut walk.unread_links);
-        let mut second = Walk::new(shared, links);
-        let again = read_once(shared, expected, open, &mut second);
-        pass.facts.files.extend(again.facts.files);
-        pass.facts.problems.extend(again.facts.problems);
-        pass.facts.files.sort_by(|a, b| a.path.cmp(&b.path));
-        pass.failure = again.failure;
+    if pass.failure.is_some() {
+        return pass;
     }
+    let mut here: HashMap<String, Vec<String>> = HashMap::new();
+    for (path, link) in std::mem::take(&mut walk.unread_links) {
+        if pass.facts.paths.has_other_than_directory(PathMark::of(&link.target)) {
+            here.entry(link.target).or_default().push(path);
+        } else {
+            pass.facts.parent_links.push(link.to_parent(path));
+        }
+    }
+    if !here.is_empty() {
+        here.values_mut().for_each(|links| links.sort_unstable());
+        let mut second = Walk::new(shared, here);
+        let LayerPass { facts, failure } = read_once(shared, expected, open, &mut second);
+        pass.facts.files.extend(facts.files);
+        pass.facts.problems.extend(facts.problems);
+        pass.facts.windows.files.extend(facts.windows.files);
+        pass.facts.windows.problems.extend(facts.windows.problems);
+        pass.failure = failure;
+    }
+    pass.facts.sort();
     pass
 }
 
@@ -243,8 +257,31 @@ struct Walk<'a> {
     reader: FileReader<'a>,
     /// Set in the second pass: read these files alone, each as the hard links that name it.
     only: HashMap<String, Vec<String>>,
-    unread_links: HashMap<String, Vec<String>>,
+    /// Hard links that are wanted, whose content did not come before them; by path.
+    unread_links: HashMap<String, UnreadLink>,
     paths: PathSetBuilder,
+}
+
+/// A hard link that is wanted, whose content did not come before it.
+struct UnreadLink {
+    target: String,
+    is_executable: bool,
+    view: View,
+}
+
+impl UnreadLink {
+    /// The link, once it is known that the layer has no such file.
+    fn to_parent(&self, path: String) -> ParentLink {
+        let entry = Entry { path: &self.target, size: u64::MAX, is_executable: self.is_executable };
+        let wish = wish_for(entry).filter(|_| !paths::says_nothing(&self.target));
+        let is_of_windows = self.view == View::Windows;
+        ParentLink {
+            path,
+            target: self.target.clone(),
+            is_target_read: wish.is_some_and(|wish| is_of_windows || wish.view == View::Any),
+            is_of_windows,
+        }
+    }
 }
 
 impl<'a> Walk<'a> {
@@ -292,39 +329,49 @@ impl<'a> Walk<'a> {
         let path = header.path.as_str();
         self.paths.add(path, header.kind == Kind::Directory);
         self.reader.forget(path);
-        match &header.kind {
-            Kind::File => {
-                let entry = Entry { path, size: header.size, is_executable: header.mode & 0o111 != 0 };
-                if let Some(cataloger) = wanted_by(&entry)
-                    && self.reader.takes_holes(header)
-                {
-                    let found = self.reader.catalog(cataloger, entry, archive)?;
-                    self.reader.keep(path, cataloger, found);
-                }
+        self.unread_links.remove(path);
+        let size = match &header.kind {
+            Kind::File => header.size,
+            Kind::HardLink(_) => u64::MAX,
+            Kind::Symlink(target) if !path.contains('/') => {
+                self.reader.root_link(path, target);
+                return Ok(());
             }
-            Kind::HardLink(target) => self.hard_link(header, target),
-            Kind::Symlink(target) if !path.contains('/') => self.reader.root_link(path, target),
-            _ => {}
+            _ => return Ok(()),
+        };
+        let entry = Entry { path, size, is_executable: header.mode & 0o111 != 0 };
+        let Some(wish) = wish_for(entry) else { return Ok(()) };
+        let says_nothing = paths::says_nothing(path);
+        if says_nothing || wish.is_contested {
+            self.reader.pass_over(path);
+        }
+        if says_nothing {
+            return Ok(());
+        }
+        if let Kind::HardLink(target) = &header.kind {
+            self.hard_link(&wish, path, target);
+        } else if self.reader.takes_holes(header) {
+            let found = self.reader.catalog(wish.cataloger, wish.entry, archive)?;
+            self.reader.keep(path, wish.cataloger, wish.view, found);
         }
         Ok(())
     }
 
-    fn hard_link(&mut self, header: &Header, target: &str) {
-        let path = header.path.as_str();
-        let entry = Entry { path, size: u64::MAX, is_executable: header.mode & 0o111 != 0 };
-        let Some(cataloger) = wanted_by(&entry) else { return };
+    fn hard_link(&mut self, wish: &Wish<'_>, path: &str, target: &str) {
         // What is left out takes time to be copied all the same.
         if self.reader.is_full {
             return self.reader.leave_out(path);
         }
         if self.reader.read.contains(target) {
-            let found = self.reader.files.get(target).map(|facts| facts.found.clone());
-            self.reader.keep(path, cataloger, found.unwrap_or_default());
+            let found = self.reader.files.get(target).map(|(_, facts)| facts.found.clone());
+            self.reader.keep(path, wish.cataloger, wish.view, found.unwrap_or_default());
         } else {
             if !self.reader.affords(target.len() + path.len()) {
                 return self.reader.leave_out(path);
             }
-            self.unread_links.entry(target.to_owned()).or_default().push(path.to_owned());
+            let is_executable = wish.entry.is_executable;
+            let link = UnreadLink { target: target.to_owned(), is_executable, view: wish.view };
+            self.unread_links.insert(path.to_owned(), link);
         }
     }
 
@@ -337,7 +384,7 @@ impl<'a> Walk<'a> {
         let Some(first) = links.first() else { return Ok(()) };
         let is_executable = header.mode & 0o111 != 0;
         let entry = Entry { path: first, size: header.size, is_executable };
-        let Some(cataloger) = wanted_by(&entry) else { return Ok(()) };
+        let Some(Wish { cataloger, entry, .. }) = wish_for(entry) else { return Ok(()) };
         if !self.reader.takes_holes(header) {
             return Ok(());
         }
@@ -346,7 +393,9 @@ impl<'a> Walk<'a> {
             if self.reader.is_full {
                 self.reader.leave_out(link);
             } else {
-                self.reader.keep(link, cataloger, found.clone());
+                let wish = wish_for(Entry { path: link, size: header.size, is_executable });
+                let view = wish.map_or(View::Any, |wish| wish.view);
+                self.reader.keep(link, cataloger, view, found.clone());
             }
         }
         Ok(())

@@ -5,5 +5,6 @@
 pub mod assemble;
 pub mod extract;
 pub mod hive;
+pub mod paths;
 pub mod registry;
 pub mod version_resource;

@@ -430,7 +430,7 @@ fn many_databases_and_many_removals_are_joined_quickly() {
     let opaque = (0..COUNT).map(|nth| format!("opt/{nth}")).collect();
     let upper = LayerFacts { whiteouts, opaque, ..LayerFacts::default() };
     let start = Instant::now();
-    let merged = merge(&[(None, &lower), (None, &upper)]);
+    let merged = merge(&[(None, &lower), (None, &upper)], None);
     assert!(start.elapsed() < TIME_MAX / 5, "{:?}", start.elapsed());
     assert_eq!(names(&merged), ["p000000"]);
 }
@@ -451,7 +451,7 @@ fn deep_paths_are_joined_in_little_memory() {
     let mut paths = PathSetBuilder::default();
     paths.add("7/d/d", false);
     let upper = LayerFacts { paths: paths.build(), ..LayerFacts::default() };
-    assert_eq!(merge(&[(None, &lower), (None, &upper)]).packages.len(), 19);
+    assert_eq!(merge(&[(None, &lower), (None, &upper)], None).packages.len(), 19);
 }
 
 #[test]

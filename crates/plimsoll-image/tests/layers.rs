@@ -53,7 +53,7 @@ fn inventory(layers: Vec<Layer>) -> Inventory {
     let digests: Vec<_> = layers.iter().map(|layer| digest(&layer.clone().gzip())).collect();
     let facts: Vec<LayerFacts> = layers.into_iter().map(facts).collect();
     let inputs: Vec<LayerInput<'_>> = digests.iter().map(Some).zip(&facts).collect();
-    merge(&inputs)
+    merge(&inputs, None)
 }
 
 /// `name version layer` of each package, layers counted from 0.
@@ -214,7 +214,7 @@ fn a_file_above_the_limit_is_a_gap_beside_what_was_read() {
     let bytes = base().gzip();
     let pass = read_with(&limits, &bytes, &Expected { digest: None, diff_id: None, size: None });
     assert_eq!(pass.failure, None);
-    let merged = merge(&[(None, &pass.facts)]);
+    let merged = merge(&[(None, &pass.facts)], None);
     let kinds: Vec<GapKind> = merged.gaps.iter().map(|gap| gap.kind).collect();
     assert!(kinds.contains(&GapKind::LimitReached), "{kinds:?}");
 }

@@ -8,13 +8,14 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::Shared;
 use crate::catalogers::{CATALOGERS, Cataloger, Entry, File, Found, Problem};
-use crate::facts::{FileFacts, LayerFacts};
+use crate::facts::{FileFacts, LayerFacts, PassedOver};
 use crate::tar::Header;
+use crate::windows::paths;
 
 /// Hands files to the catalogers and keeps what they find: what a layer's walk and a root filesystem's share.
 pub(crate) struct FileReader<'a> {
     pub(super) shared: &'a Shared<'a>,
-    pub(super) files: HashMap<String, FileFacts>,
+    pub(super) files: HashMap<String, (View, FileFacts)>,
     /// Files that a cataloger has read, also those in which it found nothing.
     pub(super) read: HashSet<String>,
     pub(super) facts: LayerFacts,
@@ -50,7 +51,7 @@ impl<'a> FileReader<'a> {
         let entry = Entry { path, size, is_executable };
         if let Some(cataloger) = wanted_by(&entry) {
             let found = self.catalog(cataloger, entry, &mut open()?)?;
-            self.keep(path, cataloger, found);
+            self.keep(path, cataloger, View::Any, found);
         }
         Ok(())
     }
@@ -94,10 +95,27 @@ impl<'a> FileReader<'a> {
     }
 
     pub(crate) fn problem(&mut self, path: &str, problem: Problem) {
-        if self.facts.problems.len() < self.shared.limits.problems_max {
-            self.facts.problems.push((path.to_owned(), problem));
-        } else {
+        self.problem_in(View::Any, path, problem);
+    }
+
+    fn problem_in(&mut self, view: View, path: &str, problem: Problem) {
+        let LayerFacts { problems, windows, .. } = &mut self.facts;
+        if problems.len() + windows.problems.len() >= self.shared.limits.problems_max {
             self.problems_left_out += 1;
+            return;
+        }
+        let problems = match view {
+            View::Any => problems,
+            View::Windows => &mut windows.problems,
+        };
+        problems.push((path.to_owned(), problem));
+    }
+
+    /// Notes that a file was not read, since Windows layers have there what says nothing.
+    pub(super) fn pass_over(&mut self, path: &str) {
+        match &mut self.facts.windows.passed_over {
+            Some(passed_over) => passed_over.more += 1,
+            none => *none = Some(PassedOver { first: path.to_owned(), more: 0 }),
         }
     }
 
@@ -134,9 +152,9 @@ impl<'a> FileReader<'a> {
         content.failure.map_or(Ok(found), Err)
     }
 
-    pub(super) fn keep(&mut self, path: &str, cataloger: &Cataloger, mut found: Found) {
+    pub(super) fn keep(&mut self, path: &str, cataloger: &Cataloger, view: View, mut found: Found) {
         for problem in found.problems.drain(..) {
-            self.problem(path, problem);
+            self.problem_in(view, path, problem);
         }
         for owned in &mut found.owned {
             owned.paths.retain(|path| could_be_evidence(path));
@@ -148,7 +166,7 @@ impl<'a> FileReader<'a> {
         self.read.insert(path.to_owned());
         if found != Found::default() {
             let facts = FileFacts { path: path.to_owned(), cataloger: cataloger.name.to_owned(), found };
-            self.files.insert(path.to_owned(), facts);
+            self.files.insert(path.to_owned(), (view, facts));
         }
     }
 
@@ -161,8 +179,13 @@ impl<'a> FileReader<'a> {
 
     pub(crate) fn finish(&mut self) -> LayerFacts {
         let mut facts = std::mem::take(&mut self.facts);
-        facts.files = std::mem::take(&mut self.files).into_values().collect();
-        facts.files.sort_by(|a, b| a.path.cmp(&b.path));
+        for (view, file) in std::mem::take(&mut self.files).into_values() {
+            match view {
+                View::Any => facts.files.push(file),
+                View::Windows => facts.windows.files.push(file),
+            }
+        }
+        facts.sort();
         let more = std::mem::take(&mut self.problems_left_out);
         if more > 0 {
             let problem = Problem::limit(format!("{more} more problems are not listed (problems_max)"));
@@ -172,7 +195,39 @@ impl<'a> FileReader<'a> {
     }
 }
 
-pub(super) fn wanted_by(entry: &Entry<'_>) -> Option<&'static Cataloger> {
+/// In which images a file counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum View {
+    /// In all.
+    Any,
+    /// In those of Windows, which have it at another path than the layer.
+    Windows,
+}
+
+/// Who wants a file of a layer, and as what.
+pub(super) struct Wish<'e> {
+    pub(super) cataloger: &'static Cataloger,
+    /// The file as the cataloger is to see it.
+    pub(super) entry: Entry<'e>,
+    pub(super) view: View,
+    /// Somebody else would want it in other images. A stream is read once.
+    pub(super) is_contested: bool,
+}
+
+/// Who wants a file of a layer: by its path there, or else by the one that it has below `C:\` in a Windows image.
+pub(super) fn wish_for(entry: Entry<'_>) -> Option<Wish<'_>> {
+    let here = wanted_by(&entry);
+    let inner = paths::below_drive(entry.path).map(|path| Entry { path, ..entry });
+    let inner = inner.and_then(|inner| Some((wanted_by(&inner)?, inner)));
+    match (here, inner) {
+        (here, Some((cataloger, entry))) if here.is_none_or(|here| !std::ptr::eq(here, cataloger)) => {
+            Some(Wish { cataloger, entry, view: View::Windows, is_contested: here.is_some() })
+        }
+        (here, _) => here.map(|cataloger| Wish { cataloger, entry, view: View::Any, is_contested: false }),
+    }
+}
+
+fn wanted_by(entry: &Entry<'_>) -> Option<&'static Cataloger> {
     CATALOGERS.iter().copied().find(|row| (row.wants)(entry))
 }
 
