@@ -90,7 +90,7 @@ pub fn assemble(evidence: &Evidence<'_>, claims: &Claims<'_>) -> Assembled {
     if windows.product.is_none() {
         let detail =
             format!("Windows {} is of no build that is known, so it was not judged", windows.version);
-        assembled.gaps.push(Gap::new(GapKind::UnknownDistro, "windows", detail));
+        assembled.gaps.push(Gap::new(GapKind::UnknownDistro, ecosystems::WINDOWS.name, detail));
     }
     let mut package = FoundPackage::new(&ecosystems::WINDOWS, windows.package_name(), level.version.clone());
     package.architecture = claims.architecture.filter(|text| !text.is_empty()).map(str::to_owned);
@@ -153,7 +153,7 @@ fn level_gaps(levels: &[Level]) -> Vec<Gap> {
              whether it has the desktop is not known, so it was judged as Server Core",
             level.source, level.version
         );
-        gaps.push(Gap::new(GapKind::LevelClaimed, "windows", detail));
+        gaps.push(Gap::new(GapKind::LevelClaimed, ecosystems::WINDOWS.name, detail));
     }
     for other in others.iter().filter(|other| ordered(&other.version, &level.version).is_ne()) {
         let detail = format!(
