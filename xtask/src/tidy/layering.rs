@@ -23,7 +23,7 @@ static MAY_SEE: &[(&str, &[&str])] = &[
     ("plimsoll-store", &["core"]),
     ("plimsoll-testkit", &[]),
     ("plimsoll-trust", &["core"]),
-    ("xtask", &["core", "feeds", "store"]),
+    ("xtask", &["core", "feeds", "image", "store"]),
 ];
 
 /// What tests are made of, which whoever tests may see and nobody else.
