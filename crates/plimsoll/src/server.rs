@@ -26,6 +26,7 @@ use crate::refusal::Refusal;
 
 mod advisories;
 mod assessed;
+pub(crate) mod duty;
 mod lifecycle;
 pub(crate) mod metrics;
 mod tail;
