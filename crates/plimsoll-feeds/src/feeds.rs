@@ -24,6 +24,7 @@ mod inflate;
 mod json;
 mod kev;
 mod lines;
+mod msrc;
 mod nvd;
 mod oracle_oval;
 mod osv;
@@ -114,6 +115,7 @@ pub static FEEDS: &[&Feed] = &[
     &github_advisories::FEED,
     &kev::FEED,
     &secdb::rows::MINIMOS,
+    &msrc::FEED,
     &nvd::FEED,
     &oracle_oval::FEED,
     &osv::rows::ALMALINUX,
