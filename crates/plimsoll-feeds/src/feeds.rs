@@ -17,6 +17,7 @@ mod azurelinux_oval;
 mod clair_export;
 mod debian_advisories;
 mod debian_tracker;
+mod dotnet_releases;
 mod end_of_life;
 mod epss;
 mod github_advisories;
@@ -109,6 +110,7 @@ pub static FEEDS: &[&Feed] = &[
     &clair_export::FEED,
     &debian_advisories::FEED,
     &debian_tracker::FEED,
+    &dotnet_releases::FEED,
     &end_of_life::FEED,
     &epss::FEED,
     &updateinfo::rows::FEDORA,

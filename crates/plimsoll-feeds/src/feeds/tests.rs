@@ -425,6 +425,7 @@ fn part_names_are_unique_and_safe_as_file_names() {
 const JSON_PARTS: &[(&str, &str)] = &[
     ("alpine-secdb", "v3.20/main.json"),
     ("debian-tracker", ""),
+    ("dotnet-releases", "8.0/releases.json"),
     ("end-of-life", ""),
     ("kev", ""),
     ("msrc", "cvrf/2025-Jul"),
