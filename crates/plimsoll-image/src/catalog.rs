@@ -207,11 +207,19 @@ fn read_one(
         Some((cause, detail)) => {
             LayerPass { facts: LayerFacts::default(), failure: Some(LayerFailure::new(cause, detail)) }
         }
-        None => read_layer(shared, &expected, &mut || {
-            let input = store.blob(layer).map_err(io::Error::from)?;
-            meter.opened(store.known_size(layer));
-            Ok(Box::new(Metered { input, at: 0, meter: &meter, stop }))
-        }),
+        None => loop {
+            let pass = read_layer(shared, &expected, &mut || {
+                let input = store.blob(layer).map_err(io::Error::from)?;
+                meter.opened(store.known_size(layer));
+                Ok(Box::new(Metered { input, at: 0, meter: &meter, stop }))
+            });
+            let is_rejected = pass.failure.as_ref().is_some_and(|failure| {
+                failure.cause.is_of_the_place() && store.reject(layer, &failure.detail)
+            });
+            if !is_rejected {
+                break pass;
+            }
+        },
     };
     let pass = LayerPass { failure: pass.failure.map(|failure| explained(failure, layer)), ..pass };
     meter.finish();
@@ -311,8 +319,12 @@ fn layer_gap(digest: &Digest, failure: &LayerFailure) -> Gap {
     let kind = match failure.cause {
         Cause::Mismatch => GapKind::LayerMismatch,
         Cause::EncryptedLayer | Cause::LayerType(_) => GapKind::Unsupported,
+        Cause::ForeignLayer => GapKind::ForeignUnavailable,
         _ => GapKind::LayerUnreadable,
     };
-    let detail = &failure.detail;
-    Gap::new(kind, digest.as_str(), format!("the layer was not read to its end: {detail}"))
+    let what = match kind {
+        GapKind::ForeignUnavailable => "the layer was not fetched",
+        _ => "the layer was not read to its end",
+    };
+    Gap::new(kind, digest.as_str(), format!("{what}: {}", failure.detail))
 }

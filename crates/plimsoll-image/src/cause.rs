@@ -58,7 +58,7 @@ pub enum Cause {
     LayerTooLarge,
     /// A layer is encrypted.
     EncryptedLayer,
-    /// The registry does not have a layer, which its publisher does not let it have.
+    /// A layer of Windows is not to be had: no registry need have it, and nobody else gave it; or it is not to be fetched.
     ForeignLayer,
     /// A layer of this media type, which is no filesystem diff, and whose bytes are none.
     LayerType(String),
@@ -129,6 +129,22 @@ impl Cause {
         )
     }
 
+    /// Whether it lies in the place that was asked for the bytes, so that another one may give them.
+    pub(crate) fn is_of_the_place(&self) -> bool {
+        matches!(
+            self,
+            Cause::NotFound
+                | Cause::Unauthorized
+                | Cause::RateLimited { .. }
+                | Cause::Unavailable
+                | Cause::BrokenOff
+                | Cause::AddressRefused
+                | Cause::NotTrusted
+                | Cause::BadAnswer
+                | Cause::Mismatch
+        )
+    }
+
     /// Why a request brought no usable answer.
     pub fn of_net(error: &NetError) -> Cause {
         match error {
@@ -136,6 +152,7 @@ impl Cause {
             NetError::PlainHttp { .. }
             | NetError::AddressRefused { .. }
             | NetError::Offline { .. }
+            | NetError::HostRefused { .. }
             | NetError::RedirectRefused { .. } => Cause::AddressRefused,
             NetError::Connection { .. }
             | NetError::TimedOut { .. }
@@ -226,6 +243,7 @@ impl OpenError {
             OpenError::Io { source, .. } => Cause::of_read(source),
             OpenError::Registry(error) => error.cause(),
             OpenError::Fetch { source, .. } => Cause::of_net(source),
+            OpenError::Foreign { .. } => Cause::ForeignLayer,
         }
     }
 }

@@ -16,11 +16,13 @@ use crate::cause::Cause;
 use crate::layers::Hasher;
 use crate::limits::Limits;
 use crate::open::documents::{Config, Descriptor, Document, Manifest};
+use crate::windows::assemble::version_in;
 
 pub mod blobs;
 pub mod describe;
 pub mod docker_archive;
 pub mod documents;
+pub mod foreign;
 pub mod layout;
 pub mod registry;
 pub mod remote;
@@ -74,6 +76,12 @@ pub trait Store: Send + Sync {
 
     /// Whether layers are addressed by the digest of what they unpack to.
     fn layers_are_by_diff_id(&self) -> bool {
+        false
+    }
+
+    /// Told that the bytes of a layer that it gave last are not the layer's, and why. Whether asking it again is worth it:
+    /// there is another place, or else it now knows what to say.
+    fn reject(&self, _layer: &Descriptor, _why: &str) -> bool {
         false
     }
 
@@ -189,6 +197,12 @@ pub enum OpenError {
     /// The registry did not give it.
     #[error("{0}")]
     Registry(registry::RegistryError),
+    /// Nobody gave a layer that registries need not have, or it is not to be fetched.
+    #[error("{detail}")]
+    Foreign {
+        /// What each place said.
+        detail: String,
+    },
     /// A layer's URL did not give it.
     #[error("cannot fetch {what}: {source}")]
     Fetch {
@@ -451,7 +465,7 @@ fn open_manifest(
 ) -> Result<OpenedImage, OpenError> {
     let Leaf { descriptor, manifest } = leaf;
     let what = format!("`{reference}` ({})", descriptor.digest);
-    let manifest = match manifest {
+    let mut manifest = match manifest {
         Some(manifest) => manifest,
         None => match read_manifest(store, &descriptor, limits)? {
             Document::Manifest(manifest) => manifest,
@@ -487,6 +501,11 @@ fn open_manifest(
         gaps.push(Gap::new(GapKind::LayerMismatch, descriptor.digest.as_str(), detail));
     }
     let commands = config.commands();
+    if platform.is_windows() == Some(true) {
+        for (layer, command) in manifest.layers.iter_mut().zip(&commands) {
+            layer.is_base_of_windows = command.as_deref().is_some_and(|text| version_in(text).is_some());
+        }
+    }
     let layers = manifest.layers.iter().enumerate().map(|(index, layer)| Layer {
         digest: layer.digest.clone(),
         diff_id: config.rootfs.diff_ids.get(index).cloned(),

@@ -24,6 +24,7 @@ use plimsoll_image::cause::Cause;
 use plimsoll_image::facts::LayerFacts;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::blobs::{self, Ahead, LayerUrl, OPEN_AHEAD_MAX};
+use plimsoll_image::open::foreign::ForeignOptions;
 use plimsoll_image::open::{OpenError, Opened};
 use plimsoll_net::{Client, Proxies, Settings};
 use scripted::{Reply, Server};
@@ -40,7 +41,7 @@ fn layer_url(url: String, digest: Digest, headers: &[(&str, &[&str])]) -> LayerU
         .iter()
         .map(|(name, values)| ((*name).to_owned(), values.iter().map(|v| (*v).to_owned()).collect()))
         .collect();
-    LayerUrl { digest, url, headers }
+    LayerUrl { digest, url, headers, is_foreign: false }
 }
 
 fn open_with(
@@ -51,7 +52,7 @@ fn open_with(
 ) -> Result<Opened, OpenError> {
     let client = Arc::new(Client::new(settings).unwrap());
     let ahead = Ahead { layers_max, is_known: &|_| false };
-    blobs::open("manifest", digest(b"manifest"), layers, client, ahead, limits)
+    blobs::open("manifest", digest(b"manifest"), layers, client, &ForeignOptions::default(), ahead, limits)
 }
 
 fn read(opened: &Opened, limits: &Limits, progress: &(dyn Fn(Progress) + Sync)) -> CataloguedImage {
@@ -175,7 +176,16 @@ fn a_layer_that_is_known_is_not_asked_for() {
     let limits = Limits::default();
     let ahead = Ahead { layers_max: OPEN_AHEAD_MAX, is_known: &|known| *known == digest(b"known") };
     let client = Arc::new(Client::new(settings()).unwrap());
-    let opened = blobs::open("manifest", digest(b"manifest"), given, client, ahead, &limits).unwrap();
+    let opened = blobs::open(
+        "manifest",
+        digest(b"manifest"),
+        given,
+        client,
+        &ForeignOptions::default(),
+        ahead,
+        &limits,
+    )
+    .unwrap();
     let options = Options {
         limits: &limits,
         cache: Some(&All),

@@ -90,14 +90,14 @@ fn why_a_layer_was_not_read_is_typed() {
             &good,
             false,
             Cause::ForeignLayer,
-            GapKind::LayerUnreadable,
+            GapKind::ForeignUnavailable,
         ),
         (
             "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip",
             &good,
             false,
             Cause::ForeignLayer,
-            GapKind::LayerUnreadable,
+            GapKind::ForeignUnavailable,
         ),
     ] {
         let base = Layer::default().file("etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n").tar();

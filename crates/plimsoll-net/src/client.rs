@@ -18,7 +18,7 @@ use crate::message::{Authorization, Headers, Method, Request, Response};
 use crate::retry::{is_transient_status, wait_before};
 use crate::settings::Settings;
 use crate::trust;
-use crate::url::{Origin, Url, is_loopback_name, redacted};
+use crate::url::{Origin, Url, is_allowed, is_loopback_name, redacted};
 
 /// Idle connections that are kept, and for one host. Layers of one image come from one host.
 const IDLE_CONNECTIONS_MAX: usize = 32;
@@ -205,6 +205,9 @@ impl Client {
         let origin = &url.origin;
         if settings.only_hosts.as_ref().is_some_and(|hosts| !origin.is_listed(hosts)) {
             return Err(NetError::Offline { url: shown.to_owned(), host: origin.shown() });
+        }
+        if settings.allowed_hosts.as_ref().is_some_and(|hosts| !is_allowed(hosts, &origin.host_and_port())) {
+            return Err(NetError::HostRefused { url: shown.to_owned(), host: origin.shown() });
         }
         let may_be_plain =
             origin.is_https || is_loopback_name(&origin.host) || origin.is_listed(&settings.plain_http_hosts);

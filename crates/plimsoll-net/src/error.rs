@@ -59,6 +59,14 @@ pub enum NetError {
         /// Host, with its port where it is not the usual one.
         host: String,
     },
+    /// A host that is none of those that may be asked for what is wanted.
+    #[error("refused to ask `{url}`: `{host}` is not a host that may be asked for this")]
+    HostRefused {
+        /// The URL.
+        url: String,
+        /// Host, with its port where it is not the usual one.
+        host: String,
+    },
     /// No connection, or it broke.
     #[error("cannot reach `{url}`: {source}; check the name, the network and the proxy settings")]
     Connection {

@@ -32,4 +32,6 @@ pub use fetch::{Fetched, Validators};
 pub use message::{Authorization, Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
 pub use settings::Settings;
-pub use url::{has_same_origin, host_and_port_of, is_listed, is_loopback_name, redacted, same_server};
+pub use url::{
+    has_same_origin, host_and_port_of, is_allowed, is_listed, is_loopback_name, redacted, same_server,
+};

@@ -49,6 +49,9 @@ pub struct Settings {
     /// The only hosts that may be asked, `HOST` or `HOST:PORT`, also after redirects; all where it is `None`. Others
     /// are refused before their name is looked up. A proxy is not among them: whoever set it meant it.
     pub only_hosts: Option<Vec<String>>,
+    /// The same for a purpose of the client's own, whatever the machine may ask otherwise: `HOST`, `HOST:PORT`, or
+    /// `*.example.org` for all hosts of a domain.
+    pub allowed_hosts: Option<Vec<String>>,
     /// Proxies; the default is what the environment says.
     pub proxies: Proxies,
 }
@@ -74,6 +77,7 @@ impl Default for Settings {
             denies_private_addresses: false,
             private_hosts_allowed: Vec::new(),
             only_hosts: None,
+            allowed_hosts: None,
             proxies: Proxies::from_environment(),
         }
     }

@@ -159,6 +159,18 @@ pub fn is_listed(list: &[String], authority: &str) -> bool {
     })
 }
 
+/// The same where an entry may also be `*.example.org` for all hosts of a domain, at whatever port. No entry means all.
+pub fn is_allowed(list: &[String], authority: &str) -> bool {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_ascii_lowercase();
+    list.iter().any(|entry| match entry.strip_prefix("*.") {
+        Some(domain) => host
+            .strip_suffix(&domain.to_ascii_lowercase())
+            .and_then(|rest| rest.strip_suffix('.'))
+            .is_some_and(|rest| !rest.is_empty()),
+        None => entry != "*" && is_listed(std::slice::from_ref(entry), authority),
+    })
+}
+
 /// `HOST:PORT` of a URL, an IPv6 address in brackets; the port is the scheme's own where the URL has none. `None`
 /// for what is not a URL of the web, such as a file's.
 pub fn host_and_port_of(url: &str) -> Option<String> {
@@ -292,6 +304,25 @@ mod tests {
             ("", "h.example", false),
         ] {
             assert_eq!(is_listed(&[entry.to_owned()], authority), is_in, "{entry} has {authority}");
+        }
+    }
+
+    #[test]
+    fn domains_are_allowed_with_all_their_hosts() {
+        for (entry, authority, is_in) in [
+            ("*.data.example", "eastus.data.example:443", true),
+            ("*.Data.example", "a.b.DATA.example:443", true),
+            ("*.data.example", "data.example:443", false),
+            ("*.data.example", ".data.example:443", false),
+            ("*.data.example", "evil-data.example:443", false),
+            ("*.data.example", "a.data.example.evil:443", false),
+            ("a.example", "A.example:443", true),
+            ("a.example", "b.a.example:443", false),
+            ("a.example:444", "a.example:443", false),
+            ("*", "a.example:443", false),
+            ("*.", "a.example:443", false),
+        ] {
+            assert_eq!(is_allowed(&[entry.to_owned()], authority), is_in, "{entry} has {authority}");
         }
     }
 

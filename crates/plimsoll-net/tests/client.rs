@@ -155,6 +155,25 @@ fn only_named_hosts_are_asked_offline() {
 }
 
 #[test]
+fn only_allowed_hosts_are_asked_for_a_purpose() {
+    let (allowed, other) = (Server::start(), Server::start());
+    allowed.on("/a", [Reply::new(200).body("a")]);
+    allowed.on("/away", [Reply::new(302).header("Location", other.url("/a"))]);
+    let allowed_hosts = Some(vec![allowed.address.to_string(), "*.example.org".to_owned()]);
+    let client = Client::new(Settings { allowed_hosts, ..settings() }).unwrap();
+    assert_eq!(body_of(&client, &allowed.url("/a")).unwrap(), "a");
+    for (url, host) in [
+        (other.url("/a"), other.address.to_string()),
+        (allowed.url("/away"), other.address.to_string()),
+        ("https://example.org/".to_owned(), "example.org".to_owned()),
+    ] {
+        let error = body_of(&client, &url).unwrap_err();
+        assert!(matches!(&error, NetError::HostRefused { host: refused, .. } if *refused == host), "{error}");
+    }
+    assert_eq!(other.seen().len(), 0);
+}
+
+#[test]
 fn redirect_loops_and_odd_redirects_end() {
     let server = Server::start();
     server.on("/loop", [Reply::new(302).header("Location", "/loop")]);

@@ -25,6 +25,7 @@ mod server;
 pub(crate) mod units;
 mod warnings;
 mod watch;
+mod windows;
 
 pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
@@ -42,6 +43,7 @@ pub(crate) use server::{
 };
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
 pub(crate) use watch::WatchConfig;
+pub(crate) use windows::WindowsConfig;
 
 /// The configuration file. A key that means nothing is an error.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -72,6 +74,9 @@ pub(crate) struct Config {
     /// Registries that are watched, by names of your choice.
     #[serde(default)]
     pub(crate) watch: BTreeMap<String, WatchConfig>,
+    /// How the layers of Windows images are had.
+    #[serde(default)]
+    pub(crate) windows: WindowsConfig,
     /// Who is told of what happens to images and feeds, by a name of your own.
     #[serde(default)]
     pub(crate) notify: BTreeMap<String, TargetConfig>,
@@ -130,6 +135,7 @@ impl Config {
     fn check(&self) -> anyhow::Result<()> {
         self.check_feeds()?;
         self.check_watches()?;
+        self.check_windows()?;
         self.server.check()
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::Reason;
+use plimsoll_image::open::foreign::ForeignOptions;
 use plimsoll_image::open::registry::RegistryOptions;
 use plimsoll_image::open::registry::credentials::{Credential, Credentials};
 use plimsoll_image::open::registry::reference::RegistryReference;
@@ -185,15 +186,24 @@ impl Server {
     pub(crate) fn registry_options(&self, reference: &str, authorization: Option<&str>) -> RegistryOptions {
         let options = self.registry_options.get_or_init(|| {
             // Tokens are shared by the clones of these, so a registry is asked for one once.
-            self.config.registry_options(Credentials::from_environment(), &[])
+            self.configured_options(Credentials::from_environment())
         });
         let host = RegistryReference::from_str(reference).map(|reference| reference.name.host().to_owned());
         let Some(authorization) = authorization else { return options.clone() };
         match (Credential::from_authorization(authorization), host) {
             (Some(credential), Ok(host)) => options.for_one_login(&host, credential),
             // What a client gave and cannot be used is not made up for by the server's own logins.
-            _ => self.config.registry_options(Credentials::default(), &[]),
+            _ => self.configured_options(Credentials::default()),
         }
+    }
+
+    fn configured_options(&self, credentials: Credentials) -> RegistryOptions {
+        RegistryOptions { foreign: self.foreign_options(), ..self.config.registry_options(credentials, &[]) }
+    }
+
+    /// How layers are fetched that registries need not have.
+    pub(crate) fn foreign_options(&self) -> ForeignOptions {
+        self.config.foreign_options(self.net_settings())
     }
 
     /// Whether somebody may know of a scan.

@@ -12,9 +12,10 @@ use std::thread::{self, JoinHandle};
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::{Image, Layer, Platform};
-use plimsoll_net::{Client, Download, Request};
+use plimsoll_net::{Client, Download, NetError, Request};
 
 use super::documents::Descriptor;
+use super::foreign::{Foreign, ForeignOptions};
 use super::{OpenError, Opened, OpenedImage, Store, check_layer_count};
 use crate::cause::Cause;
 use crate::limits::Limits;
@@ -48,8 +49,10 @@ pub struct LayerUrl {
     pub digest: Digest,
     /// Where they are: `https://` or, where the client allows it, `http://`.
     pub url: String,
-    /// What to say there. It is said to the scheme, host and port of `url` alone.
+    /// What to say there. It is said to the scheme, host and port of `url` alone, and not to foreign hosts.
     pub headers: BTreeMap<String, Vec<String>>,
+    /// Whether it is a host of layers that registries need not have, and asked as such; see [`super::foreign`].
+    pub is_foreign: bool,
 }
 
 impl std::fmt::Debug for LayerUrl {
@@ -75,6 +78,7 @@ pub fn open(
     manifest: Digest,
     layers: Vec<LayerUrl>,
     client: Arc<Client>,
+    foreign: &ForeignOptions,
     ahead: Ahead<'_>,
     limits: &Limits,
 ) -> Result<Opened, OpenError> {
@@ -91,15 +95,20 @@ pub fn open(
         platform: Platform::default(),
         layers: descriptors.iter().map(layer_of).collect(),
     };
+    let foreign = Arc::new(Foreign::new(foreign));
     let layer_bytes_max = limits.layer_bytes_max;
     let mut places = HashMap::new();
     let mut wanted = Vec::new();
     for layer in layers {
         // A layer that is given twice is fetched once.
         if !places.contains_key(&layer.digest) {
-            let place =
-                Place { layer, client: Arc::clone(&client), layer_bytes_max, length: Mutex::default() };
-            let place = Arc::new(place);
+            let place = Arc::new(Place {
+                foreign: layer.is_foreign.then(|| Arc::clone(&foreign)),
+                client: Arc::clone(&client),
+                layer,
+                layer_bytes_max,
+                length: Mutex::default(),
+            });
             wanted.push(Arc::clone(&place));
             places.insert(place.layer.digest.clone(), place);
         }
@@ -153,6 +162,8 @@ struct Blobs {
 struct Place {
     layer: LayerUrl,
     client: Arc<Client>,
+    /// Who asks in place of the client.
+    foreign: Option<Arc<Foreign>>,
     layer_bytes_max: u64,
     /// Its size, once its server has said it.
     length: Mutex<Option<u64>>,
@@ -160,17 +171,11 @@ struct Place {
 
 impl Place {
     fn fetch(&self) -> Result<Download, OpenError> {
-        let LayerUrl { digest, url, headers } = &self.layer;
-        let mut request = Request::get(url);
-        for (name, values) in headers {
-            // The client asks for the bytes as they were hashed, whatever else is said to be welcome.
-            if !name.eq_ignore_ascii_case("accept-encoding") {
-                request = values.iter().fold(request, |request, value| request.origin_header(name, value));
-            }
-        }
-        let what = || format!("layer {digest}");
-        let download =
-            self.client.download(&request).map_err(|source| OpenError::Fetch { what: what(), source })?;
+        let what = || format!("layer {}", self.layer.digest);
+        let download = match &self.foreign {
+            Some(foreign) => foreign.open(&self.descriptor(), None, None)?,
+            None => self.ask().map_err(|source| OpenError::Fetch { what: what(), source })?,
+        };
         *self.length.lock().unwrap_or_else(PoisonError::into_inner) = download.length();
         let max = self.layer_bytes_max;
         if download.length().is_some_and(|length| length > max) {
@@ -182,6 +187,23 @@ impl Place {
         }
         // One byte more than may be, so that whoever reads the layer sees that there is more.
         Ok(download.limit(max.saturating_add(1)))
+    }
+
+    fn ask(&self) -> Result<Download, NetError> {
+        let LayerUrl { url, headers, .. } = &self.layer;
+        let mut request = Request::get(url);
+        for (name, values) in headers {
+            // The client asks for the bytes as they were hashed, whatever else is said to be welcome.
+            if !name.eq_ignore_ascii_case("accept-encoding") {
+                request = values.iter().fold(request, |request, value| request.origin_header(name, value));
+            }
+        }
+        self.client.download(&request)
+    }
+
+    fn descriptor(&self) -> Descriptor {
+        let LayerUrl { digest, url, .. } = &self.layer;
+        Descriptor { urls: vec![url.clone()], ..Descriptor::new("", digest.clone(), 0) }
     }
 }
 
@@ -198,6 +220,12 @@ impl Store for Blobs {
         let ahead = self.ahead.lock().unwrap_or_else(PoisonError::into_inner).remove(&descriptor.digest);
         let opened = ahead.and_then(|thread| thread.join().ok()).unwrap_or_else(|| place.fetch());
         Ok(Box::new(opened?))
+    }
+
+    fn reject(&self, layer: &Descriptor, why: &str) -> bool {
+        self.places.get(&layer.digest).is_some_and(|place| {
+            place.foreign.as_ref().is_some_and(|foreign| foreign.reject(&place.descriptor(), why))
+        })
     }
 
     fn stated_size(&self, _layer: &Descriptor) -> Option<u64> {

@@ -27,9 +27,15 @@ pub struct Descriptor {
     /// What the image runs on; in an index only.
     #[serde(default, deserialize_with = "platform")]
     pub platform: Option<Platform>,
+    /// Where else the bytes are: of layers that registries need not have.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub urls: Vec<String>,
     /// Free text.
     #[serde(default, deserialize_with = "null_is_default")]
     pub annotations: BTreeMap<String, String>,
+    /// Whether the image's build history says that it is a layer of Windows itself. Set when the config is read.
+    #[serde(skip)]
+    pub is_base_of_windows: bool,
 }
 
 /// Media types of an index.
@@ -48,7 +54,9 @@ impl Descriptor {
             digest,
             size,
             platform: None,
+            urls: Vec::new(),
             annotations: BTreeMap::new(),
+            is_base_of_windows: false,
         }
     }
 
@@ -99,8 +107,8 @@ impl Descriptor {
 /// An image manifest.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Manifest {
-    /// The config.
-    pub config: Descriptor,
+    /// The config. In a box, lest a manifest be much larger than an index.
+    pub config: Box<Descriptor>,
     /// The layers, lowest first.
     #[serde(default, deserialize_with = "null_is_default")]
     pub layers: Vec<Descriptor>,

@@ -22,6 +22,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use sha2::{Digest as _, Sha256, Sha512};
 
+use super::foreign::ForeignOptions;
 use auth::{Asker, Challenge, Tokens, parse_challenges};
 use credentials::{Credential, Credentials, CredentialsError};
 use reference::{RepositoryName, TagOrDigest, is_path_part, is_registry_host};
@@ -53,6 +54,8 @@ pub struct RegistryOptions {
     pub credentials: Credentials,
     /// Tokens in use. Clones of the options share them.
     pub tokens: Tokens,
+    /// How layers are had that registries need not have.
+    pub foreign: ForeignOptions,
 }
 
 impl RegistryOptions {
@@ -65,6 +68,7 @@ impl RegistryOptions {
             mirrors: BTreeMap::new(),
             credentials: Credentials::default().with(host.to_ascii_lowercase(), credential),
             tokens: Tokens::default(),
+            foreign: self.foreign.clone(),
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use plimsoll_net::Client;
 
 use super::documents::Descriptor;
+use super::foreign::Foreign;
 use super::registry::reference::{RegistryReference, TagOrDigest};
 use super::registry::{RegistryError, RegistryOptions, Repository};
 use super::{OpenError, Opened, PlatformChoice, Store, resolve};
@@ -26,13 +27,15 @@ pub fn open(
     let repository = Repository::new(client, &parsed.name, registry)?;
     let manifest = repository.manifest(&parsed.target())?;
     let top = Descriptor::new(&manifest.media_type, manifest.digest, manifest.bytes.len() as u64);
-    let store = Remote { repository, top: top.clone(), top_bytes: manifest.bytes };
+    let foreign = Foreign::new(&registry.foreign);
+    let store = Remote { repository, foreign, top: top.clone(), top_bytes: manifest.bytes };
     resolve(Box::new(store), reference, &[top], choice, limits)
 }
 
 /// A repository, and the document that the reference led to, so that it is asked for once.
 struct Remote {
     repository: Repository,
+    foreign: Foreign,
     top: Descriptor,
     top_bytes: Vec<u8>,
 }
@@ -47,7 +50,18 @@ impl Store for Remote {
     }
 
     fn blob(&self, descriptor: &Descriptor) -> Result<Box<dyn Read + Send>, OpenError> {
-        Ok(self.repository.blob(&descriptor.digest, descriptor.size)?)
+        self.foreign.check(descriptor)?;
+        match self.repository.blob(&descriptor.digest, descriptor.size) {
+            Err(RegistryError::NotFound { registry, .. }) if descriptor.is_foreign() => {
+                let said = format!("the registry `{registry}` does not have it");
+                Ok(Box::new(self.foreign.open(descriptor, Some(descriptor.size), Some(said))?))
+            }
+            blob => Ok(blob?),
+        }
+    }
+
+    fn reject(&self, layer: &Descriptor, why: &str) -> bool {
+        self.foreign.reject(layer, why)
     }
 }
 

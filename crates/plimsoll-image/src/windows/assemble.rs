@@ -133,7 +133,7 @@ fn levels(view: &View<'_, '_>, claims: &Claims<'_>) -> Vec<Level> {
 }
 
 /// The version in a step of the history: `Apply image 10.0.20348.5499`, `RUN Install update 10.0.14393.2125`.
-fn version_in(command: &str) -> Option<String> {
+pub(crate) fn version_in(command: &str) -> Option<String> {
     const STEPS: [&str; 2] = ["Apply image ", "Install update "];
     let rest = STEPS.iter().find_map(|step| command.split_once(step).map(|(_, rest)| rest))?;
     let version = rest.split_whitespace().next()?;

@@ -124,6 +124,7 @@ fn registry_options(session: &Session, args: &ScanArgs) -> anyhow::Result<Regist
         None => Credentials::from_environment(),
     };
     let mut options = session.registry_options(credentials, &args.insecure_registry);
+    options.foreign = session.config.foreign_options(session.net_settings(&[]));
     for text in args.registry_mirror.iter().rev() {
         let Some((host, mirror)) = text.split_once('=') else {
             bail!("`{text}` is not HOST=MIRROR; write, for example, `docker.io=mirror.example.org`");

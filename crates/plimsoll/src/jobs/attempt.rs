@@ -211,7 +211,8 @@ impl Work<'_> {
         let Some(CataloguedImage { inventory, failures }) = catalogued.into_iter().next() else {
             return Err(Broken::Image(Cause::NotFound, "there is no image behind the reference".to_owned()));
         };
-        if let Some((cause, detail)) = unusable(&failures, count) {
+        let is_windows = image.platform.is_windows() == Some(true);
+        if let Some((cause, detail)) = unusable(&failures, count, is_windows) {
             return Err(Broken::Image(cause, detail));
         }
         Ok(InventoryRow { image, inventory, index_state, indexed_at: (self.server.now)() })
@@ -351,13 +352,15 @@ fn fate(cause: &Cause) -> Fate {
 }
 
 /// Which failure of a layer keeps the rest from being a result. A layer that nobody can have, of another kind, or
-/// beyond a limit leaves a gap beside what the others say; all of them so leave nothing.
-fn unusable(failures: &[(Digest, LayerFailure)], layers: usize) -> Option<(Cause, String)> {
+/// beyond a limit leaves a gap beside what the others say; all of them so leave nothing, but for Windows: there what the image
+/// claims is enough to judge the operating system by.
+fn unusable(failures: &[(Digest, LayerFailure)], layers: usize, is_windows: bool) -> Option<(Cause, String)> {
     let is_bearable = |failure: &LayerFailure| {
         matches!(failure.cause, Cause::ForeignLayer | Cause::LayerType(_) | Cause::Limit)
     };
     let first = failures.iter().find(|(_, failure)| !is_bearable(failure));
-    let all = failures.first().filter(|_| failures.len() >= layers);
+    let has_claims = is_windows && failures.iter().all(|(_, failure)| failure.cause == Cause::ForeignLayer);
+    let all = failures.first().filter(|_| failures.len() >= layers && !has_claims);
     let (digest, failure) = first.or(all)?;
     Some((failure.cause.clone(), format!("layer {digest}: {}", failure.detail)))
 }
@@ -393,4 +396,27 @@ impl LayerStore for KeptLayers<'_> {
 /// A digest of text, for ids.
 pub(crate) fn digest_text(text: &str) -> String {
     hex(&Sha256::digest(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is known of a Windows image whose every layer is foreign stands in its config. Of any other nothing is.
+    #[test]
+    fn layers_that_nobody_has_leave_what_an_image_claims() {
+        let failure = |nth: u8, cause: Cause| (Digest::sha256(&[nth; 32]), LayerFailure::new(cause, "x"));
+        let foreign = |nth| failure(nth, Cause::ForeignLayer);
+        for (failures, layers, is_windows, cause) in [
+            (vec![foreign(1)], 1, true, None),
+            (vec![foreign(1), foreign(2)], 2, true, None),
+            (vec![foreign(1)], 1, false, Some(Cause::ForeignLayer)),
+            (vec![foreign(1)], 2, false, None),
+            (vec![failure(1, Cause::Limit)], 1, true, Some(Cause::Limit)),
+            (vec![foreign(1), failure(2, Cause::Corrupt)], 3, true, Some(Cause::Corrupt)),
+        ] {
+            let found = unusable(&failures, layers, is_windows).map(|(cause, _)| cause);
+            assert_eq!(found, cause, "{failures:?} of {layers}, {is_windows}");
+        }
+    }
 }

@@ -101,7 +101,10 @@ pub(crate) fn of_layers(manifest: &ClairManifest, config: &Config) -> Result<Sub
         }
         check_place(&layer.url, config)?;
     }
-    let host = manifest.layers.first().map_or("", |layer| host_of(&layer.url));
+    // Foreign layers are the lowest, and say nothing of where the image is.
+    let layers = || manifest.layers.iter();
+    let own = layers().find(|layer| !config.is_foreign(&layer.url)).or_else(|| layers().next());
+    let host = own.map_or("", |layer| host_of(&layer.url));
     Ok(Submission {
         digest: Some(manifest.digest.clone()),
         kind: ScanKind::Image,
@@ -158,8 +161,12 @@ pub(crate) fn check_registry(host: &str, config: &Config) -> Result<(), Refusal>
     Err(Refusal::new(403, "forbidden", message))
 }
 
-/// Refuses layers in places that are not allowed. What is no URL is refused when it is to be fetched.
+/// Refuses layers in places that are not allowed. What is no URL is refused when it is to be fetched. Clair's clients give
+/// the URL of a foreign layer as they give any other, and hosts of such are allowed by a list of their own.
 fn check_place(url: &str, config: &Config) -> Result<(), Refusal> {
+    if config.is_foreign(url) {
+        return Ok(());
+    }
     let Some(place) = plimsoll_net::host_and_port_of(url) else { return Ok(()) };
     let host = [("https:", ":443"), ("http:", ":80")].into_iter().find_map(|(scheme, port)| {
         let is_scheme = url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));

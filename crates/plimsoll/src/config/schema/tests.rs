@@ -99,7 +99,7 @@ fn section(out: &mut String, root: &Value, object: &Value, path: &str) {
         let target = target(root, field);
         if target.get("properties").is_some() {
             section(out, root, target, &path);
-        } else if target.get("additionalProperties").is_some_and(Value::is_object) {
+        } else if target.get("additionalProperties").is_some_and(|more| is_table(root, more)) {
             section(out, root, self::target(root, &target["additionalProperties"]), &format!("{path}.NAME"));
         } else if target.get("items").is_some_and(|items| is_table(root, items)) {
             section(out, root, self::target(root, &target["items"]), &format!("[{path}]"));
@@ -130,6 +130,9 @@ fn kind(root: &Value, schema: &Value) -> String {
         (None, "integer") => "whole number".to_owned(),
         (None, "array") if is_table(root, &schema["items"]) => "tables".to_owned(),
         (None, "array") => format!("list of {}", kind(root, &schema["items"])),
+        (None, "object") if schema["additionalProperties"]["type"] == "string" => {
+            "a table of texts".to_owned()
+        }
         (None, "object") => "a table".to_owned(),
         (None, other) => panic!("a type `{other}` that the page has no word for"),
     }

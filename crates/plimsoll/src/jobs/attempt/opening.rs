@@ -117,6 +117,7 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
                 .map_err(|error| Broken::Image(Cause::BadReference, error.to_string()))?,
             url: layer.url.clone(),
             headers: layer.headers.clone(),
+            is_foreign: work.server.config.is_foreign(&layer.url),
         })
     });
     let urls = urls.collect::<Result<Vec<_>, Broken>>()?;
@@ -127,5 +128,5 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
     let fingerprint = cache::fingerprint(&limits);
     let is_known = |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
     let ahead = blobs::Ahead { layers_max: blobs::OPEN_AHEAD_MAX, is_known: &is_known };
-    Ok(blobs::open(&work.scan.id, manifest, urls, client, ahead, &limits)?)
+    Ok(blobs::open(&work.scan.id, manifest, urls, client, &work.server.foreign_options(), ahead, &limits)?)
 }
