@@ -17,11 +17,14 @@ const IMAGE: &str = "mcr.microsoft.com/windows/nanoserver:ltsc2022";
 #[test]
 fn a_real_image_says_what_its_config_says() {
     if std::env::var_os("PLIMSOLL_REAL_WINDOWS").is_none() {
-        eprintln!("skipped: set PLIMSOLL_REAL_WINDOWS=1 on a host with a licence of Windows Server, and with a network");
+        eprintln!(
+            "skipped: set PLIMSOLL_REAL_WINDOWS=1 on a host with a licence of Windows Server, and with a network"
+        );
         return;
     }
     let world = World::new();
-    let run = world.plimsoll(&["scan", IMAGE, "--platform", "windows/amd64", "--format", "json", "--no-cache"]);
+    let run =
+        world.plimsoll(&["scan", IMAGE, "--platform", "windows/amd64", "--format", "json", "--no-cache"]);
     let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
     let windows = &report["windows"];
     assert_eq!(windows["source"], "registry", "{windows}");
@@ -31,7 +34,10 @@ fn a_real_image_says_what_its_config_says() {
         .as_array()
         .unwrap()
         .iter()
-        .filter(|gap| ["layer-unreadable", "evidence-unreadable", "claim-mismatch"].contains(&gap["kind"].as_str().unwrap()))
+        .filter(|gap| {
+            ["layer-unreadable", "evidence-unreadable", "claim-mismatch"]
+                .contains(&gap["kind"].as_str().unwrap())
+        })
         .collect();
     assert!(unread.is_empty(), "{unread:?}");
 }
