@@ -217,6 +217,10 @@ fn find_now(server: &Server, wish: &Wish, question: &Question) -> Result<Found, 
         return Err(Refusal::new(500, "feeds_not_loaded", message));
     }
     let assessed = server.assessed(&digest)?.ok_or_else(|| Refusal::new(500, "failed", otherwise))?;
+    if question.needs_feeds && !assessed.assessment.is_judged() {
+        // Harbor shows a report without vulnerabilities as a clean image.
+        return Err(Refusal::new(500, "failed", next::unjudged(&scan, &assessed.assessment)));
+    }
     let told = Told {
         assessed: &assessed,
         artifact: &wish.says.artifact,

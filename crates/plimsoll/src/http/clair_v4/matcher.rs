@@ -221,7 +221,7 @@ fn matched(server: &Server, principal: &Principal, digest: &Digest) -> Result<Ma
     }
     Ok(match server.assessed(digest)? {
         None => Matched::NotIndexed,
-        Some(assessed) if scan.state == ScanState::Unsupported => Matched::Unjudged(assessed),
+        Some(assessed) if !assessed.assessment.is_judged() => Matched::Unjudged(assessed),
         Some(assessed) => Matched::Against(assessed),
     })
 }

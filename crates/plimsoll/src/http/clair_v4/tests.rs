@@ -499,6 +499,23 @@ fn an_image_that_nobody_judges_has_no_packages_that_look_clean() {
     assert_eq!(indexed["packages"].as_object().unwrap().len(), 1);
 }
 
+/// Whatever the row of the scan says: feeds are switched off or were never fetched, or nobody judges what is aboard.
+#[test]
+fn what_was_not_judged_does_not_look_clean() {
+    for (config, assessment, packages) in [
+        ("", samples::system(), 2),
+        ("[feeds.alpine-secdb]\nenabled = false", samples::system(), 0),
+        ("", samples::unknown_distro(), 0),
+        ("", samples::bare(), 0),
+    ] {
+        let server = TestServer::new(config, true);
+        server.scanned(1, &assessment);
+        let report = asking(format!("GET {MATCH}/{}", digest(1)), 200, "{..").check(&server).json();
+        assert_accepted("VulnerabilityReport", &report);
+        assert_eq!(report["packages"].as_object().unwrap().len(), packages, "{config} {report}");
+    }
+}
+
 #[test]
 fn without_a_database_nothing_looks_clean() {
     let server = TestServer::new("", false);

@@ -55,6 +55,9 @@ pub(super) const SECURITY: Endpoint = Endpoint {
     route: || -> Routes { get(security).fallback(method_not_allowed) },
 };
 
+/// Quay's word for an image of which nothing can be said.
+const UNSUPPORTED: &str = "unsupported";
+
 /// How secure an image is.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Security {
@@ -122,10 +125,16 @@ fn look(server: &Server, principal: &Principal, asked: &Asked) -> Result<Securit
     let config = &server.config.server.quay;
     let detail = ScanDetail::of(&standing, config);
     let status = status(&standing, config);
-    if status != "scanned" || scan.kind == ScanKind::Index {
+    if scan.kind == ScanKind::Index {
+        let detail = without_unjudged(server, detail)?;
         return Ok(Security { status, data: None, scan: detail });
     }
-    scanned(server, &asked.digest, detail)
+    // Which distribution it is was not known when it was scanned; it may be judged by now all the same.
+    let may_be_judged = status == "scanned" || scan.reason == Reason::UnknownOs;
+    match may_be_judged {
+        true => scanned(server, &asked.digest, detail),
+        false => Ok(Security { status, data: None, scan: detail }),
+    }
 }
 
 /// What is known of an image that is scanned. Without a database it is not called scanned, whatever it was before.
@@ -138,8 +147,26 @@ fn scanned(server: &Server, digest: &Digest, mut detail: ScanDetail) -> Result<S
         return Ok(Security { status: "queued", data: None, scan: detail });
     };
     detail.judged_by(&assessed.assessment);
+    if !assessed.assessment.is_judged() {
+        detail.detail = assessed.assessment.why_unjudged();
+        return Ok(Security { status: UNSUPPORTED, data: None, scan: detail });
+    }
     let report = VulnerabilityReport::of(digest, &assessed.assessment);
     Ok(Security { status: "scanned", data: Some(Data::of(&report)), scan: detail })
+}
+
+/// Images of an index of which nothing could be judged are not called scanned.
+fn without_unjudged(server: &Server, mut detail: ScanDetail) -> Result<ScanDetail, Refusal> {
+    let has_database = server.advised().database.is_ok();
+    for child in detail.children.iter_mut().filter(|child| child.status == Some("scanned")) {
+        let Ok(digest) = child.digest.parse::<Digest>() else { continue };
+        match server.assessed(&digest)?.filter(|_| has_database) {
+            Some(assessed) if assessed.assessment.is_judged() => {}
+            Some(_) => child.status = Some(UNSUPPORTED),
+            None => child.status = Some("queued"),
+        }
+    }
+    Ok(detail)
 }
 
 impl Security {

@@ -321,6 +321,14 @@ fn rich_findings() -> Vec<Finding> {
     vec![worst, same, ten, scored, twin, only_four, open]
 }
 
+/// An Alpine image with packages of Alpine alone.
+pub(in crate::http) fn system() -> Assessment {
+    let mut assessment = rich();
+    assessment.inventory.packages.truncate(2);
+    assessment.inventory.gaps.clear();
+    assessment
+}
+
 /// No distribution, no packages, nothing known.
 pub(in crate::http) fn bare() -> Assessment {
     assessment(Inventory::default(), Findings::default())
