@@ -200,6 +200,19 @@ impl Server {
         self.is_anywhere(scan, |registry, repository| principal.may_see(registry, repository))
     }
 
+    /// Whether a scan is of repositories, too, that somebody does not reach who is held to some. What was handed in without
+    /// a repository is anybody's.
+    pub(crate) fn is_shared(&self, principal: &Principal, id: &str) -> Result<bool, Refusal> {
+        if !principal.is_limited() {
+            return Ok(false);
+        }
+        let store = self.store()?;
+        let Some(scan) = store.scan(id)? else { return Ok(false) };
+        let mut places = store.places(id)?;
+        places.push((scan.registry, scan.repository));
+        Ok(places.iter().any(|(registry, repository)| !principal.may_see(registry, repository)))
+    }
+
     /// Whether one of the places of a scan is such a one: of the repositories that it was asked for in, and of those of
     /// the indexes that name it.
     pub(crate) fn is_anywhere(&self, scan: &Scan, is: impl Fn(&str, &str) -> bool) -> Result<bool, Refusal> {

@@ -146,6 +146,12 @@ pub(super) const CANCEL: Endpoint = Endpoint {
             headers: &[],
             payload: STATUS,
         },
+        Answer {
+            status: 403,
+            about: "It is of repositories too that the token does not reach.",
+            headers: &[],
+            payload: PROBLEM,
+        },
         UNKNOWN,
         Answer { status: 409, about: "It has ended already.", headers: &[], payload: PROBLEM },
     ],
@@ -309,15 +315,22 @@ async fn cancel(
 ) -> Result<Response, Refusal> {
     let before = look_as(&server, &principal, &id).await?;
     let ids = before.ids.clone();
-    let is_done = server
+    let asking = principal.clone();
+    let (is_done, is_shared) = server
         .blocking(move |server| {
-            let mut any = false;
+            let (mut is_done, mut is_shared) = (false, false);
             for id in &ids {
-                any |= server.store()?.cancel(id, (server.now)())?;
+                match server.is_shared(&asking, id)? {
+                    true => is_shared = true,
+                    false => is_done |= server.store()?.cancel(id, (server.now)())?,
+                }
             }
-            Ok(any)
+            Ok((is_done, is_shared))
         })
         .await?;
+    if !is_done && is_shared && !before.scan.state.is_final() {
+        return Err(Refusal::held_to_some());
+    }
     if !is_done {
         let detail = format!("the scan `{id}` has ended already, as `{}`", before.scan.state);
         return Err(Refusal::new(409, "conflict", detail));
@@ -333,8 +346,7 @@ async fn forget(
 ) -> Result<StatusCode, Refusal> {
     look_as(&server, &principal, &id).await?;
     if principal.is_limited() {
-        let detail = "it may be of other repositories too; ask with a token that is not held to some";
-        return Err(Refusal::new(403, "forbidden", detail));
+        return Err(Refusal::held_to_some());
     }
     server.blocking(move |server| Ok(server.store()?.forget(&id, (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)

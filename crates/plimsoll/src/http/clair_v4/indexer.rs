@@ -262,7 +262,12 @@ fn step(scan: &Scan) -> (&'static str, String) {
     (state, String::new())
 }
 
-async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result<Response, Refusal> {
+async fn delete_several(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    body: Body,
+) -> Result<Response, Refusal> {
+    check_reaches_all(&principal)?;
     let body = read(body, DIGESTS_BYTES_MAX).await?;
     let unreadable =
         |what: &dyn std::fmt::Display| Refusal::bad_request(format!("failed to deserialize digests: {what}"));
@@ -287,11 +292,21 @@ async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result
 
 async fn delete_one(
     State(server): State<Arc<Server>>,
+    principal: Principal,
     Path(path): Path<String>,
 ) -> Result<StatusCode, Refusal> {
+    check_reaches_all(&principal)?;
     let digest = digest_of(&path)?;
     server.blocking(move |server| Ok(server.store()?.forget(digest.as_str(), (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether somebody may forget manifests. What is forgotten is gone for all repositories that have it.
+fn check_reaches_all(principal: &Principal) -> Result<(), Refusal> {
+    match principal.is_limited() {
+        true => Err(Refusal::held_to_some()),
+        false => Ok(()),
+    }
 }
 
 async fn state(headers: HeaderMap) -> Result<Response, Refusal> {
