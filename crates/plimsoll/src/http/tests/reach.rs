@@ -1,7 +1,7 @@
 //! What tokens see and may do that are held to some repositories, over all APIs.
 
 use plimsoll_core::digest::Digest;
-use plimsoll_store::{ScanKind, Submission};
+use plimsoll_store::{NoticeItem, ScanKind, Submission};
 
 use super::samples::{self, Answered, TestServer, digest, submission};
 use super::token;
@@ -48,5 +48,21 @@ fn nobody_takes_a_scan_from_others() {
     ] {
         let told = ask(&server, who, &line, &body);
         assert_eq!(told.status.as_u16(), status, "{who} {line}: {}", told.text());
+    }
+}
+
+/// A notification is of images of all repositories, and its id can be worked out.
+#[test]
+fn notifications_are_for_those_who_reach_everything() {
+    let server = server(false);
+    let id = "11111111-2222-3333-4444-555555555555";
+    let item = NoticeItem { id: id.to_owned(), body: "{}".to_owned() };
+    server.store.put_notice(id, &[item], samples::now()).unwrap();
+    let path = format!("/notifier/api/v1/notification/{id}");
+    for (who, method, status) in
+        [("team", "GET", 404), ("team", "DELETE", 404), ("operator", "GET", 200), ("operator", "DELETE", 200)]
+    {
+        let told = ask(&server, who, &format!("{method} {path}"), "");
+        assert_eq!(told.status.as_u16(), status, "{who} {method}: {}", told.text());
     }
 }
