@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 use crate::access::{Door, Principal};
 use crate::config::Config;
 use crate::http::limits::Rates;
+use crate::jobs::status;
 use crate::jobs::workers::Bell;
 use crate::refusal::Refusal;
 
@@ -213,26 +214,19 @@ impl Server {
         Ok(places.iter().any(|(registry, repository)| !principal.may_see(registry, repository)))
     }
 
-    /// Whether one of the places of a scan is such a one: of the repositories that it was asked for in, and of those of
-    /// the indexes that name it.
+    /// Whether one of the repositories that a scan was asked for in is such a one. An index is no such repository: it may
+    /// name images of others.
     pub(crate) fn is_anywhere(&self, scan: &Scan, is: impl Fn(&str, &str) -> bool) -> Result<bool, Refusal> {
         if is(&scan.registry, &scan.repository) {
             return Ok(true);
         }
-        let store = self.store()?;
-        let is_there = |id: &str| -> Result<bool, StoreError> {
-            Ok(store.places(id)?.iter().any(|(registry, repository)| is(registry, repository)))
-        };
-        if is_there(&scan.id)? {
-            return Ok(true);
-        }
-        let Some(digest) = &scan.digest else { return Ok(false) };
-        for parent in store.parents(digest)? {
-            if is_there(parent.as_str())? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let places = self.store()?.places(&scan.id)?;
+        Ok(places.iter().any(|(registry, repository)| is(registry, repository)))
+    }
+
+    /// A scan as somebody may see it; `None` where they may not.
+    pub(crate) fn shown(&self, principal: &Principal, scan: Scan) -> Result<Option<Scan>, Refusal> {
+        Ok(self.may_see(principal, &scan)?.then(|| status::shown_to(principal, scan)))
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.

@@ -159,7 +159,9 @@ fn again(
         known.write(transaction)?;
         return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
     }
-    let is_wanting = matches!(state, ScanState::Failed | ScanState::Cancelled) || is_by_other_rules;
+    let is_wanting = matches!(state, ScanState::Failed | ScanState::Cancelled)
+        || is_by_other_rules
+        || (known.scan.kind == ScanKind::Index && lacks_images(transaction, &known.scan.id, submission)?);
     if !is_wanting && !submission.is_forced {
         return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
     }
@@ -181,6 +183,22 @@ fn again(
     known.index_wanted.clone_from(&submission.index_state);
     known.write_changed(transaction, now)?;
     Ok(Taken { scan: known.scan, is_new: false, is_queued: true })
+}
+
+/// Whether an index names an image that is not known, or that its repository has not shown yet.
+fn lacks_images(
+    transaction: &mut Transaction<'_>,
+    index: &str,
+    submission: &Submission,
+) -> Result<bool, StoreError> {
+    let values = [index.into(), clean(&submission.registry).into(), clean(&submission.repository).into()];
+    let lacking = "SELECT 1 FROM children LEFT JOIN scans ON scans.id = children.digest
+                   WHERE children.parent = $1 AND children.attestation = 0
+                   AND (scans.id IS NULL
+                        OR ($3 <> '' AND NOT EXISTS (SELECT 1 FROM places WHERE places.scan = children.digest
+                                                     AND places.registry = $2 AND places.repository = $3)))
+                   LIMIT 1";
+    Ok(transaction.row(lacking, &values)?.is_some())
 }
 
 /// An id for what has no digest. Nobody can guess it, so it is as good as a secret among those who share it.

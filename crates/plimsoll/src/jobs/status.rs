@@ -2,9 +2,10 @@
 //! come to together.
 
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{Child, Scan, ScanKind, Severities, Store, StoreError};
+use plimsoll_store::{Child, Scan, ScanKind, Severities, Store};
 
 use crate::access::Principal;
+use crate::refusal::Refusal;
 
 /// How deep an index in an index is followed.
 const DEPTH_MAX: usize = 4;
@@ -27,8 +28,11 @@ pub(crate) struct Standing {
     pub(crate) ids: Vec<String>,
 }
 
-/// Where a scan stands; `None` where there is no such scan.
-pub(crate) fn standing(store: &Store, id: &str) -> Result<Option<Standing>, StoreError> {
+/// How whoever asks may see a scan; `None` where they may not.
+pub(crate) type View<'a> = &'a dyn Fn(Scan) -> Result<Option<Scan>, Refusal>;
+
+/// Where a scan stands; `None` where there is no such scan for whoever asks.
+pub(crate) fn standing(store: &Store, id: &str, view: View<'_>) -> Result<Option<Standing>, Refusal> {
     let mut ids = vec![id.to_owned()];
     let Some(mut scan) = store.scan(id)? else { return Ok(None) };
     for _ in 0..SUCCESSORS_MAX {
@@ -37,34 +41,37 @@ pub(crate) fn standing(store: &Store, id: &str) -> Result<Option<Standing>, Stor
         ids.push(next);
         scan = successor;
     }
+    let Some(scan) = view(scan)? else { return Ok(None) };
     if scan.kind != ScanKind::Index || scan.children.is_empty() {
         return Ok(Some(Standing { scan, children: Vec::new(), ids }));
     }
     let mut children = Vec::with_capacity(scan.children.len());
-    gather(store, &scan.children, 1, &mut children, &mut ids)?;
+    gather(store, view, &scan.children, 1, &mut children, &mut ids)?;
     let scan = together(scan, &children);
     Ok(Some(Standing { scan, children, ids }))
 }
 
-/// The entries of an index with their scans; in the place of an index in it stand that one's entries.
+/// The entries of an index with their scans, as far as whoever asks may see them; in the place of an index in it stand
+/// that one's entries.
 fn gather(
     store: &Store,
+    view: View<'_>,
     named: &[Child],
     depth: usize,
     children: &mut Vec<(Child, Option<Scan>)>,
     ids: &mut Vec<String>,
-) -> Result<(), StoreError> {
+) -> Result<(), Refusal> {
     for child in named {
         if child.is_attestation {
             children.push((child.clone(), None));
             continue;
         }
         ids.push(child.digest.as_str().to_owned());
-        let scan = store.scan(child.digest.as_str())?;
+        let scan = store.scan(child.digest.as_str())?.map_or(Ok(None), view)?;
         let is_index = |scan: &Scan| scan.kind == ScanKind::Index && !scan.children.is_empty();
         match scan {
             Some(inner) if is_index(&inner) && depth < DEPTH_MAX && children.len() < CHILDREN_MAX => {
-                gather(store, &inner.children, depth + 1, children, ids)?;
+                gather(store, view, &inner.children, depth + 1, children, ids)?;
             }
             // What lies deeper is not looked at, and so is not known.
             scan => children.push((child.clone(), scan.filter(|scan| !is_index(scan)))),
@@ -76,9 +83,25 @@ fn gather(
 /// An index stands where the image stands that is least far: it is done when all of them are. Of those that are done
 /// the worst counts, but an image that is not supported beside others that were scanned does not make the index so.
 fn together(index: Scan, children: &[(Child, Option<Scan>)]) -> Scan {
+    let is_unknown = |(child, scan): &(Child, Option<Scan>)| !child.is_attestation && scan.is_none();
+    // It is being read again, and more may be known of its images then.
+    if !index.state.is_final() && children.iter().any(is_unknown) {
+        return index;
+    }
     let scans: Vec<&Scan> = children.iter().filter_map(|(_, scan)| scan.as_ref()).collect();
     let deciding = scans.iter().copied().min_by_key(|scan| (rank(scan), scan.since));
+    let is_image = |(child, _): &&(Child, Option<Scan>)| !child.is_attestation;
+    let images = children.iter().filter(is_image).count();
     let Some(deciding) = deciding else {
+        if images > 0 {
+            let plural = if images == 1 { "" } else { "s" };
+            return Scan {
+                state: ScanState::Failed,
+                reason: Reason::NotFound,
+                detail: format!("the index names {images} image{plural}, of which none is known here"),
+                ..index
+            };
+        }
         return Scan {
             state: ScanState::Unsupported,
             reason: Reason::NoLayers,
@@ -88,7 +111,6 @@ fn together(index: Scan, children: &[(Child, Option<Scan>)]) -> Scan {
     };
     let done = scans.iter().filter(|scan| scan.state.is_final()).count();
     let all = scans.len();
-    let is_unknown = |(child, scan): &(Child, Option<Scan>)| !child.is_attestation && scan.is_none();
     let with_gaps = children.iter().any(is_unknown)
         || scans.iter().any(|scan| scan.reason != Reason::Complete && scan.state.is_final());
     let (reason, detail) = match (deciding.state, with_gaps) {
@@ -148,18 +170,6 @@ pub(crate) fn shown_to(principal: &Principal, mut scan: Scan) -> Scan {
 }
 
 impl Standing {
-    /// The same as somebody may see it.
-    pub(crate) fn shown_to(self, principal: &Principal) -> Standing {
-        let children = self.children.into_iter();
-        Standing {
-            scan: shown_to(principal, self.scan),
-            children: children
-                .map(|(child, scan)| (child, scan.map(|scan| shown_to(principal, scan))))
-                .collect(),
-            ids: self.ids,
-        }
-    }
-
     /// Findings of all its images by severity; `None` where nothing was judged.
     pub(crate) fn findings(&self) -> Option<Severities> {
         let own = self.scan.judged.as_ref().filter(|_| self.children.is_empty());

@@ -141,7 +141,9 @@ pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<As
     let mut assessments = Vec::new();
     let mut is_any_known = false;
     for (digest, missing) in images(standing) {
-        let assessed = server.assessed(&digest)?;
+        // What whoever asks may not see is not known to them.
+        let is_seen = missing.is_none_or(|(_, scan)| scan.is_some());
+        let assessed = if is_seen { server.assessed(&digest)? } else { None };
         is_any_known |= assessed.is_some();
         match assessed {
             Some(assessed) => assessments.push(named(&assessed.assessment, standing, &digest)),

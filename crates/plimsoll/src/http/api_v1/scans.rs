@@ -197,12 +197,13 @@ async fn submit(
         _ => return Err(Refusal::bad_request("give either `reference` or `manifest`")),
     };
     let submission = submission::by(&principal, submission)?;
+    let asking = principal.clone();
     let standing = server
         .blocking(move |server| {
             let store = server.store()?;
             let submitted = store.submit(&submission, (server.now)())?;
             server.bell.ring();
-            look(server, &submitted.scan.id)
+            look(server, &asking, &submitted.scan.id)
         })
         .await?;
     let location = format!("/api/v1/scans/{}", standing.scan.id);
@@ -210,27 +211,20 @@ async fn submit(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(status)).into_response())
 }
 
-/// Where a scan stands; it is an error where there is none.
-pub(super) fn look(server: &Server, id: &str) -> Result<Standing, Refusal> {
-    let found = standing(server.store()?, id)?;
+/// Where a scan stands for somebody. Whoever may not see it is told what those are told who ask for nothing.
+fn look(server: &Server, principal: &Principal, id: &str) -> Result<Standing, Refusal> {
+    let found = standing(server.store()?, id, &|scan| server.shown(principal, scan))?;
     found.ok_or_else(|| unknown(id))
 }
 
-/// The same for somebody who may see it. Whoever may not is told what those are told who ask for nothing.
+/// The same, for a handler.
 pub(super) async fn look_as(
     server: &Arc<Server>,
     principal: &Principal,
     id: &str,
 ) -> Result<Standing, Refusal> {
-    let (asked, principal) = (id.to_owned(), principal.clone());
-    let seen = server
-        .blocking(move |server| {
-            let standing = look(server, &asked)?;
-            let is_seen = server.may_see(&principal, &standing.scan)?;
-            Ok(is_seen.then(|| standing.shown_to(&principal)))
-        })
-        .await?;
-    seen.ok_or_else(|| unknown(id))
+    let (id, principal) = (id.to_owned(), principal.clone());
+    server.blocking(move |server| look(server, &principal, &id)).await
 }
 
 fn unknown(id: &str) -> Refusal {

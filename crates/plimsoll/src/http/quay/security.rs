@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::ScanKind;
+use plimsoll_store::{Scan, ScanKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,7 +18,7 @@ use super::{JSON, PROBLEM, Refusal, Routes, method_not_allowed};
 use crate::access::Principal;
 use crate::http::clair_v4::report::VulnerabilityReport;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use crate::jobs::status::standing;
+use crate::jobs::status::{shown_to, standing};
 use crate::server::Server;
 
 pub(super) const SECURITY: Endpoint = Endpoint {
@@ -113,15 +113,19 @@ fn not_found() -> Refusal {
 
 fn look(server: &Server, principal: &Principal, asked: &Asked) -> Result<Security, Refusal> {
     let store = server.store()?;
-    let Some(standing) = standing(store, asked.digest.as_str())? else { return Err(not_found()) };
-    let scan = &standing.scan;
     // Of those that came by Clair's API it is not known whose they are; who may see them may see them in any.
     let is_in_it = |registry: &str, repository: &str| {
         (repository.is_empty() || repository == asked.repository) && principal.may_see(registry, repository)
     };
-    if !server.is_anywhere(scan, is_in_it)? {
-        return Err(not_found());
-    }
+    let view = |scan: Scan| {
+        let is_seen = match scan.id == asked.digest.as_str() {
+            true => server.is_anywhere(&scan, is_in_it),
+            false => server.may_see(principal, &scan),
+        };
+        Ok(is_seen?.then(|| shown_to(principal, scan)))
+    };
+    let standing = standing(store, asked.digest.as_str(), &view)?.ok_or_else(not_found)?;
+    let scan = &standing.scan;
     let config = &server.config.server.quay;
     let detail = ScanDetail::of(&standing, config);
     let status = status(&standing, config);
