@@ -161,12 +161,21 @@ fn rank(scan: &Scan) -> u8 {
     }
 }
 
-/// A scan as somebody may see it who may see it at all: not by a name that it has in a repository of others.
+/// A scan as somebody may see it who may see it at all: not by a name that it has in a repository of others, and without
+/// what was said where it was asked for there.
 pub(crate) fn shown_to(principal: &Principal, mut scan: Scan) -> Scan {
     if !principal.may_see(&scan.registry, &scan.repository) {
         scan.reference.clear();
+        if names_its_place(scan.state) {
+            scan.detail.clear();
+        }
     }
     scan
+}
+
+/// Whether the detail of a scan in a state may say where it was asked for: all but what was found.
+pub(crate) fn names_its_place(state: ScanState) -> bool {
+    !matches!(state, ScanState::Completed | ScanState::FeedsNotLoaded)
 }
 
 impl Standing {

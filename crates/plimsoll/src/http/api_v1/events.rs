@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use plimsoll_core::scan::ScanState;
 use plimsoll_store::{Event, EventKind};
 use serde_json::{Value, json};
 use tokio_stream::Stream;
@@ -18,6 +19,7 @@ use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::query::Query;
 use crate::access::Principal;
+use crate::jobs::status::names_its_place;
 use crate::server::{Heard, Listener, Server};
 
 /// Events read at once.
@@ -207,7 +209,9 @@ impl Follower {
                 return None;
             }
             // Not what it is called in a repository of others.
-            for key in ["reference", "registry", "repository"] {
+            let state = ScanState::of_name(&text("state"));
+            let detail = state.is_none_or(names_its_place).then_some("detail");
+            for key in ["reference", "registry", "repository"].into_iter().chain(detail) {
                 body.as_object_mut().map(|fields| fields.remove(key));
             }
         }

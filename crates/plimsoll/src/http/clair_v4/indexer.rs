@@ -237,8 +237,8 @@ async fn report(
 fn stored_report(server: &Server, principal: &Principal, digest: &Digest) -> Result<IndexReport, Refusal> {
     let scan = server.store()?.scan(digest.as_str())?;
     let scan = match scan.filter(|scan| scan.kind != ScanKind::Index) {
-        Some(scan) if server.may_see(principal, &scan)? => Some(scan),
-        _ => None,
+        Some(scan) => server.shown(principal, scan)?,
+        None => None,
     };
     let Some(scan) = scan else { return Err(Refusal::not_found("index report not found")) };
     if let Some(assessed) = server.assessed(digest)? {

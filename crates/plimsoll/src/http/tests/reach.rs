@@ -1,7 +1,8 @@
 //! What tokens see and may do that are held to some repositories, over all APIs.
 
 use plimsoll_core::digest::Digest;
-use plimsoll_store::{NoticeItem, ScanKind, Submission};
+use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_store::{NoticeItem, Outcome, ScanKind, Submission};
 
 use super::samples::{self, Answered, TestServer, digest, submission};
 use super::token;
@@ -65,4 +66,35 @@ fn notifications_are_for_those_who_reach_everything() {
         let told = ask(&server, who, &format!("{method} {path}"), "");
         assert_eq!(told.status.as_u16(), status, "{who} {method}: {}", told.text());
     }
+}
+
+/// What was said where a repository of others was asked says its name.
+#[test]
+fn details_do_not_name_repositories_of_others() {
+    let server = server(true);
+    let ended = Outcome::Ended {
+        state: ScanState::Failed,
+        reason: Reason::NotFound,
+        detail: "`registry.example/bank/vault:1`: it is gone".to_owned(),
+    };
+    submit(&server, 1, "bank/vault");
+    server.finish(1, ScanKind::Image, &ended);
+    submit(&server, 2, "bank/vault");
+    submit(&server, 2, "team/a");
+    server.finish(2, ScanKind::Image, &ended);
+    let body = serde_json::json!({ "reference": "registry.example/team/a:1" }).to_string();
+    let security = format!("GET /api/v1/repository/team/a/manifest/{}/security", digest(2));
+    for (line, body) in [
+        ("GET /api/v1/scans".to_owned(), ""),
+        (format!("GET /api/v1/scans/{}", digest(2)), ""),
+        (security, ""),
+        (format!("GET /indexer/api/v1/index_report/{}", digest(2)), ""),
+        ("POST /api/v1/scans".to_owned(), body.as_str()),
+    ] {
+        let told = ask(&server, "team", &line, body);
+        assert!(told.status.is_success(), "{line}: {}", told.text());
+        assert!(!told.text().contains("vault"), "{line}: {}", told.text());
+    }
+    let told = ask(&server, "operator", &format!("GET /api/v1/scans/{}", digest(2)), "");
+    assert!(told.text().contains("vault"), "{}", told.text());
 }
