@@ -185,7 +185,8 @@ fn again(
     Ok(Taken { scan: known.scan, is_new: false, is_queued: true })
 }
 
-/// Whether an index names an image that is not known, or that its repository has not shown yet.
+/// Whether an index names an image that is not known, that was not to be had or was called off, or that its repository has
+/// not shown yet.
 fn lacks_images(
     transaction: &mut Transaction<'_>,
     index: &str,
@@ -194,7 +195,7 @@ fn lacks_images(
     let values = [index.into(), clean(&submission.registry).into(), clean(&submission.repository).into()];
     let lacking = "SELECT 1 FROM children LEFT JOIN scans ON scans.id = children.digest
                    WHERE children.parent = $1 AND children.attestation = 0
-                   AND (scans.id IS NULL
+                   AND (scans.id IS NULL OR scans.state IN ('failed', 'cancelled')
                         OR ($3 <> '' AND NOT EXISTS (SELECT 1 FROM places WHERE places.scan = children.digest
                                                      AND places.registry = $2 AND places.repository = $3)))
                    LIMIT 1";

@@ -13,6 +13,7 @@ crate::scenarios! {
     a_name_that_is_being_resolved_is_found_again,
     a_name_leads_to_a_scan,
     an_index_leads_to_its_images,
+    an_index_is_asked_for_again_with_what_it_lacks,
     outcomes_lead_to_states,
     what_ended_is_queued_again_where_it_should,
     attempts_end,
@@ -136,6 +137,43 @@ fn an_index_leads_to_its_images(store: &Store, _: &str) {
     };
     assert!(!store.submit(&again("shop/web"), at(13)).unwrap().is_queued);
     assert!(store.submit(&again("team/web"), at(14)).unwrap().is_queued);
+}
+
+/// Whoever asks for an index again asks for those of its images again that were not to be had.
+fn an_index_is_asked_for_again_with_what_it_lacks(store: &Store, _: &str) {
+    let index = Submission { kind: ScanKind::Digest, ..asked(9) };
+    let children = [1, 2].map(|byte| Child {
+        digest: digest(byte),
+        platform: "linux/amd64".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        size: 1,
+        is_attestation: false,
+    });
+    let outcome = Outcome::Index { children: children.into(), submissions: vec![asked(1), asked(2)] };
+    let read = |now: i64| {
+        let claimed = store.claim(&Claim { only: Some(digest(9).as_str()), ..any("w", 60) }, at(now));
+        assert!(store.finish(&claimed.unwrap().unwrap().lease, &outcome, at(now)).unwrap());
+    };
+    store.submit(&index, at(0)).unwrap();
+    read(1);
+    done(store, 1, Vec::new());
+    let lack: [&dyn Fn(); 3] = [
+        &|| {
+            let lease = claimed(store, 2).lease;
+            let detail = String::new();
+            let ended = Outcome::Ended { state: ScanState::Failed, reason: Reason::NotFound, detail };
+            assert!(store.finish(&lease, &ended, at(3)).unwrap());
+        },
+        &|| assert!(store.cancel(digest(2).as_str(), at(3)).unwrap()),
+        &|| assert!(store.forget(digest(2).as_str(), at(3)).unwrap()),
+    ];
+    for lack in lack {
+        assert!(!store.submit(&index, at(2)).unwrap().is_queued);
+        lack();
+        assert!(store.submit(&index, at(4)).unwrap().is_queued);
+        read(5);
+        assert_eq!([scan(store, 1).state, scan(store, 2).state], [ScanState::Completed, ScanState::Queued]);
+    }
 }
 
 fn outcomes_lead_to_states(store: &Store, _: &str) {
