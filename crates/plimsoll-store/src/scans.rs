@@ -349,9 +349,46 @@ impl Store {
 
     /// Scans, in the order of their ids, without positions and children.
     pub fn scans(&self, filter: &ScanFilter) -> Result<Vec<Scan>, StoreError> {
-        let mut values: Vec<Value> =
-            vec![filter.rows_max.into(), filter.after.as_deref().unwrap_or("").into()];
-        let mut rest = "WHERE id > $2".to_owned();
+        self.listed(filter, None)
+    }
+
+    /// The same, of those alone that were asked for in a repository that `is_within` says of: registry, repository.
+    pub fn scans_within(
+        &self,
+        filter: &ScanFilter,
+        is_within: &dyn Fn(&str, &str) -> bool,
+    ) -> Result<Vec<Scan>, StoreError> {
+        // Of those there are few, and their names are not for a database to compare.
+        let rows = self.engine.query("SELECT DISTINCT registry, repository FROM places", &[])?;
+        let mut within = Vec::new();
+        for mut row in rows {
+            let place = (row.text()?, row.text()?);
+            if is_within(&place.0, &place.1) {
+                within.push(place);
+            }
+        }
+        self.listed(filter, Some(within))
+    }
+
+    fn listed(
+        &self,
+        filter: &ScanFilter,
+        within: Option<Vec<(String, String)>>,
+    ) -> Result<Vec<Scan>, StoreError> {
+        let mut values: Vec<Value> = Vec::new();
+        let mut rest = "WHERE TRUE".to_owned();
+        if let Some(within) = within {
+            // The first value is the one that is laid out as rows.
+            values.push(json(&within).into());
+            rest.push_str(
+                " AND id IN (SELECT places.scan FROM {rows} JOIN places ON places.registry = listed.value->>0
+                             AND places.repository = listed.value->>1)",
+            );
+        }
+        if let Some(after) = &filter.after {
+            values.push(after.as_str().into());
+            rest += &format!(" AND id > ${}", values.len());
+        }
         let is = |column: &str, wanted: &str, values: &mut Vec<Value>| match wanted {
             "" => String::new(),
             _ => {
@@ -365,7 +402,8 @@ impl Store {
         if !registry.is_empty() || !repository.is_empty() {
             rest += &format!(" AND id IN (SELECT scan FROM places WHERE TRUE{registry}{repository})");
         }
-        rest.push_str(" ORDER BY id LIMIT $1");
+        values.push(filter.rows_max.into());
+        rest += &format!(" ORDER BY id LIMIT ${}", values.len());
         let rows = self.engine.read(|transaction| row::rows(transaction, &rest, &values))?;
         Ok(rows.into_iter().map(|row| row.scan).collect())
     }

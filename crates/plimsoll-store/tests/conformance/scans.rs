@@ -456,7 +456,20 @@ fn scans_are_listed(store: &Store, _: &str) {
     assert_eq!(ids(&web), [1, 3]);
     let other = ScanFilter { state: Some(ScanState::Queued), registry: "registry.example".to_owned(), ..web };
     assert_eq!(ids(&other), [1]);
-    assert!(ids(&ScanFilter { registry: "else".to_owned(), ..all }).is_empty());
+    assert!(ids(&ScanFilter { registry: "else".to_owned(), ..all.clone() }).is_empty());
+    let within = |filter: &ScanFilter, wanted: &str| -> usize {
+        store.scans_within(filter, &|_, repository| repository == wanted).unwrap().len()
+    };
+    for (filter, wanted, count) in [
+        (&all, "shop/web", 2),
+        (&all, "shop/other", 1),
+        (&all, "shop/none", 0),
+        (&cancelled, "shop/web", 1),
+        (&cancelled, "shop/other", 0),
+        (&ScanFilter { rows_max: 1, ..after }, "shop/web", 1),
+    ] {
+        assert_eq!(within(filter, wanted), count, "{wanted} {filter:?}");
+    }
 }
 
 fn secrets_go_with_the_end(store: &Store, _: &str) {

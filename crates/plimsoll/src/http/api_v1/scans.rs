@@ -287,16 +287,16 @@ async fn list(
     let rows_max = filter.rows_max;
     let list = server
         .blocking(move |server| {
-            let scans = server.store()?.scans(&filter)?;
+            let store = server.store()?;
+            let is_within = |registry: &str, repository: &str| principal.may_see(registry, repository);
+            let scans = match principal.is_limited() {
+                true => store.scans_within(&filter, &is_within)?,
+                false => store.scans(&filter)?,
+            };
             let is_full = scans.len() >= usize::try_from(rows_max).unwrap_or(usize::MAX);
             let next = scans.last().filter(|_| is_full).map(|scan| scan.id.clone());
-            let mut seen = Vec::with_capacity(scans.len());
-            for scan in scans {
-                if server.may_see(&principal, &scan)? {
-                    seen.push(ScanStatus::of_scan(&shown_to(&principal, scan)));
-                }
-            }
-            Ok(ScanList { scans: seen, next })
+            let shown = scans.into_iter().map(|scan| ScanStatus::of_scan(&shown_to(&principal, scan)));
+            Ok(ScanList { scans: shown.collect(), next })
         })
         .await?;
     Ok(Json(list))

@@ -98,3 +98,26 @@ fn details_do_not_name_repositories_of_others() {
     let told = ask(&server, "operator", &format!("GET /api/v1/scans/{}", digest(2)), "");
     assert!(told.text().contains("vault"), "{}", told.text());
 }
+
+/// A page is full of what may be seen, and where it ends tells of nothing else.
+#[test]
+fn lists_tell_nothing_of_others() {
+    let server = server(false);
+    for byte in 1..=6 {
+        submit(&server, byte, if byte % 3 == 0 { "team/a" } else { "bank/vault" });
+    }
+    let mut told = Vec::new();
+    let mut after = String::new();
+    for _ in 0..3 {
+        let page = ask(&server, "team", &format!("GET /api/v1/scans?rows=1{after}"), "").json();
+        let ids =
+            page["scans"].as_array().unwrap().iter().map(|scan| scan["id"].as_str().unwrap().to_owned());
+        told.extend(ids);
+        let Some(next) = page["next"].as_str() else { break };
+        assert!(told.iter().any(|id| id == next), "{page}");
+        after = format!("&after={next}");
+    }
+    assert_eq!(told, [digest(3), digest(6)].map(|digest| digest.as_str().to_owned()));
+    let all = ask(&server, "operator", "GET /api/v1/scans", "").json();
+    assert_eq!(all["scans"].as_array().unwrap().len(), 6);
+}
