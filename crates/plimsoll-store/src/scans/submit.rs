@@ -148,11 +148,16 @@ fn again(
     if known.scan.kind == ScanKind::Digest {
         known.scan.kind = submission.kind;
     }
+    if !known.is_of_registry() && submission.is_of_registry() {
+        return proven(transaction, known, submission, now);
+    }
     if !state.is_final() {
         known.scan.priority = known.scan.priority.min(submission.priority);
         // What waits for feeds has its layers, and so no use for secrets.
         let is_of_use = state != ScanState::FeedsNotLoaded || is_by_other_rules;
-        if is_of_use && !submission.source.is_empty() {
+        // What a registry shows is not given up for what somebody says of it.
+        let is_as_good = submission.is_of_registry() || !known.is_of_registry();
+        if is_of_use && is_as_good && !submission.source.is_empty() {
             known.source.clone_from(&submission.source);
             known.index_wanted.clone_from(&submission.index_state);
         }
@@ -162,20 +167,48 @@ fn again(
     let is_wanting = matches!(state, ScanState::Failed | ScanState::Cancelled)
         || is_by_other_rules
         || (known.scan.kind == ScanKind::Index && lacks_images(transaction, &known.scan.id, submission)?);
-    if !is_wanting && !submission.is_forced {
+    // An index names it, and the index's repository does not have it: there is nothing to be had there.
+    let is_hearsay = !submission.is_of_registry() && !submission.reference.is_empty();
+    if is_hearsay || (!is_wanting && !submission.is_forced) {
         return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
     }
     if submission.is_forced {
-        // Its layers are looked at again, and not only what was made of them.
-        let anew = "UPDATE inventories SET index_state = '' WHERE image = $1";
-        transaction.execute(anew, &[known.scan.id.as_str().into()])?;
+        look_again(transaction, &known.scan.id)?;
     }
-    // Where it was not to be had, it may be elsewhere.
-    if state != ScanState::Completed && !submission.reference.is_empty() {
-        known.scan.reference = clean(&submission.reference);
-        known.scan.registry = clean(&submission.registry);
-        known.scan.repository = clean(&submission.repository);
+    if submission.is_of_registry() {
+        // Where it was not to be had, it may be elsewhere.
+        if state != ScanState::Completed {
+            known.is_at(submission);
+        }
+    } else if known.scan.judged.is_none() {
+        // No registry has shown it so far, and so it is of none of its repositories.
+        known.is_at(submission);
+        transaction.execute("DELETE FROM places WHERE scan = $1", &[known.scan.id.as_str().into()])?;
     }
+    requeued(transaction, known, submission, now)
+}
+
+/// What came without a registry is looked at anew where one is named: nothing has shown yet that its layers are those of
+/// its digest. Whoever is at it loses its lease.
+fn proven(
+    transaction: &mut Transaction<'_>,
+    mut known: Row,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
+    look_again(transaction, &known.scan.id)?;
+    known.is_at(submission);
+    known.scan.kind = submission.kind;
+    known.lease += 1;
+    requeued(transaction, known, submission, now)
+}
+
+fn requeued(
+    transaction: &mut Transaction<'_>,
+    mut known: Row,
+    submission: &Submission,
+    now: Timestamp,
+) -> Result<Taken, StoreError> {
     known.queue(submission.reason, now);
     known.scan.priority = submission.priority;
     known.scan.attempts_max = submission.attempts_max;
@@ -183,6 +216,31 @@ fn again(
     known.index_wanted.clone_from(&submission.index_state);
     known.write_changed(transaction, now)?;
     Ok(Taken { scan: known.scan, is_new: false, is_queued: true })
+}
+
+/// Has its layers looked at again, and not only what was made of them.
+fn look_again(transaction: &mut Transaction<'_>, id: &str) -> Result<(), StoreError> {
+    let anew = "UPDATE inventories SET index_state = '' WHERE image = $1";
+    transaction.execute(anew, &[id.into()]).map(drop)
+}
+
+impl Submission {
+    /// Whether a repository is to show the image, or has. Otherwise it is what somebody says that it is.
+    fn is_of_registry(&self) -> bool {
+        !self.reference.is_empty() && !self.repository.is_empty()
+    }
+}
+
+impl Row {
+    fn is_of_registry(&self) -> bool {
+        !self.scan.reference.is_empty()
+    }
+
+    fn is_at(&mut self, submission: &Submission) {
+        self.scan.reference = clean(&submission.reference);
+        self.scan.registry = clean(&submission.registry);
+        self.scan.repository = clean(&submission.repository);
+    }
 }
 
 /// Whether an index names an image that is not known, that was not to be had or was called off, or that its repository has

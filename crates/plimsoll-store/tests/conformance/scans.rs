@@ -22,6 +22,7 @@ crate::scenarios! {
     other_rules_scan_again,
     what_is_forced_is_looked_at_again,
     a_scan_is_of_every_repository_that_asked,
+    what_somebody_says_is_not_what_a_registry_shows,
     cancelling_takes_effect_at_once_or_at_the_next_beat,
     finishing_twice_is_finishing_once,
     what_is_forgotten_is_gone,
@@ -356,6 +357,59 @@ fn a_scan_is_of_every_repository_that_asked(store: &Store, _: &str) {
     }
     assert!(store.forget(&id, at(1)).unwrap());
     assert_eq!(store.places(&id).unwrap(), []);
+}
+
+/// A manifest that is handed in with its layers comes without a reference, and nothing proves its digest.
+fn what_somebody_says_is_not_what_a_registry_shows(store: &Store, _: &str) {
+    let said = |byte| Submission {
+        reference: String::new(),
+        repository: String::new(),
+        source: b"layers".to_vec(),
+        ..asked(byte)
+    };
+    let claim = |byte: u8, now: i64| {
+        let only = digest(byte);
+        store.claim(&Claim { only: Some(only.as_str()), ..any("w", 60) }, at(now)).unwrap().unwrap()
+    };
+    let finish = |byte: u8, lease: &plimsoll_store::Lease, now: i64| {
+        store.finish(lease, &completed(inventory(byte, Vec::new())), at(now)).unwrap()
+    };
+    let failed = Outcome::Ended { state: ScanState::Failed, reason: Reason::NotFound, detail: String::new() };
+    // What waits for its registry goes on waiting for it.
+    store.submit(&asked(1), at(0)).unwrap();
+    store.submit(&said(1), at(1)).unwrap();
+    assert_eq!(claim(1, 2).source, b"token");
+
+    // What was handed in is asked of the registry where there is one: waiting, at work, or done.
+    store.submit(&said(2), at(0)).unwrap();
+    assert!(store.submit(&asked(2), at(1)).unwrap().is_queued);
+    let proving = claim(2, 2);
+    assert_eq!((proving.source.as_slice(), proving.scan.repository.as_str()), (&b"token"[..], "shop/web"));
+    store.submit(&said(3), at(0)).unwrap();
+    let said_first = claim(3, 1).lease;
+    assert!(store.submit(&asked(3), at(2)).unwrap().is_queued);
+    assert!(!finish(3, &said_first, 3));
+    assert_eq!(claim(3, 4).source, b"token");
+    store.submit(&said(4), at(0)).unwrap();
+    assert!(finish(4, &claim(4, 1).lease, 2));
+    assert!(!store.submit(&said(4), at(3)).unwrap().is_queued);
+    assert!(store.submit(&asked(4), at(4)).unwrap().is_queued);
+    assert_eq!(store.inventory(&digest(4)).unwrap().unwrap().index_state, "");
+    assert!(finish(4, &claim(4, 5).lease, 6));
+    for again in [said(4), asked(4)] {
+        assert!(!store.submit(&again, at(7)).unwrap().is_queued);
+    }
+
+    // What no registry could show is not called its.
+    store.submit(&asked(5), at(0)).unwrap();
+    assert!(store.finish(&claim(5, 1).lease, &failed, at(2)).unwrap());
+    let named_by_an_index = Submission { repository: String::new(), ..asked(5) };
+    assert!(!store.submit(&named_by_an_index, at(3)).unwrap().is_queued);
+    assert_eq!(store.places(digest(5).as_str()).unwrap().len(), 1);
+    assert!(store.submit(&said(5), at(3)).unwrap().is_queued);
+    assert!(finish(5, &claim(5, 4).lease, 5));
+    assert_eq!((scan(store, 5).reference.as_str(), store.places(digest(5).as_str()).unwrap().len()), ("", 0));
+    assert!(store.submit(&asked(5), at(6)).unwrap().is_queued);
 }
 
 fn cancelling_takes_effect_at_once_or_at_the_next_beat(store: &Store, _: &str) {

@@ -1,5 +1,6 @@
 //! From a source to an open image, or to what the reference is instead.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -156,6 +157,7 @@ fn resubmitted(work: &Work<'_>) -> Submission {
 
 fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> {
     let manifest = work.scan.digest.clone().ok_or(Broken::NoSource)?;
+    check_shown(work, &manifest, layers)?;
     let urls = layers.iter().map(|layer| {
         Ok(blobs::LayerUrl {
             digest: Digest::from_str(&layer.digest)
@@ -173,4 +175,21 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
     let is_known = |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
     let ahead = blobs::Ahead { layers_max: blobs::OPEN_AHEAD_MAX, is_known: &is_known };
     Ok(blobs::open(&work.scan.id, manifest, urls, client, ahead, &limits)?)
+}
+
+/// Where a registry has shown an image before, nobody says that it has other layers.
+fn check_shown(work: &Work<'_>, manifest: &Digest, layers: &[SourceLayer]) -> Result<(), Broken> {
+    if work.scan.reference.is_empty() {
+        return Ok(());
+    }
+    let Some(row) = work.store.inventory(manifest)? else { return Ok(()) };
+    let shown: BTreeSet<&str> = row.image.layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let said: BTreeSet<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    match shown == said {
+        true => Ok(()),
+        false => {
+            let detail = format!("the layers that were handed in are not those of `{manifest}`");
+            Err(Broken::Image(Cause::Mismatch, detail))
+        }
+    }
 }
