@@ -102,6 +102,7 @@ fn end(row: &mut Row, outcome: &Outcome, now: Timestamp) -> Result<(), StoreErro
             row.scan.attempt = row.scan.attempt.saturating_sub(1);
             row.stand(ScanState::Queued, Reason::HandedBack, "", now);
         }
+        Outcome::Ended { state: ScanState::Failed, reason, detail } => row.fail(*reason, detail, now),
         Outcome::Ended { state, reason, detail } => {
             // What is not supported by these rules may be by others.
             if *state == ScanState::Unsupported {

@@ -283,7 +283,8 @@ pub(super) fn wake(
 }
 
 /// Puts completed images of another index state back into the queue, up to so many; how many they were. What has no
-/// reference came with somebody's own URLs and credentials, and can only be handed in again.
+/// reference came with somebody's own URLs and credentials, and can only be handed in again. What was queued for the same
+/// before, and could not be read, waits until somebody asks for it.
 pub(super) fn rescan(
     transaction: &mut Transaction<'_>,
     index_state: &str,
@@ -291,7 +292,7 @@ pub(super) fn rescan(
     now: Timestamp,
 ) -> Result<u64, StoreError> {
     let older = "WHERE state = 'completed' AND kind = 'image' AND reference <> '' AND index_state <> $1
-                 ORDER BY finished_at DESC, id DESC LIMIT $2 {skip_locked}";
+                 AND index_wanted <> $1 ORDER BY finished_at DESC, id DESC LIMIT $2 {skip_locked}";
     let mut rows = row::rows(transaction, older, &[index_state.into(), rows_max.into()])?;
     for row in &mut rows {
         row.scan.priority = super::Priority::Rescan;

@@ -20,6 +20,7 @@ crate::scenarios! {
     what_is_handed_back_does_not_count,
     feeds_are_awaited,
     other_rules_scan_again,
+    what_cannot_be_scanned_again_stands,
     what_is_forced_is_looked_at_again,
     a_scan_is_of_every_repository_that_asked,
     what_somebody_says_is_not_what_a_registry_shows,
@@ -325,6 +326,33 @@ fn other_rules_scan_again(store: &Store, _: &str) {
     assert_eq!(queued.judged, Some(judged()));
     assert_eq!(store.queue_rescans("rules-2", 10, at(21)).unwrap(), 1);
     assert_eq!(store.queue_rescans("rules-2", 10, at(22)).unwrap(), 0);
+}
+
+/// Logins go with the end of a scan, so that an image may be out of reach when the rules are others.
+fn what_cannot_be_scanned_again_stands(store: &Store, _: &str) {
+    let ended = |state| Outcome::Ended { state, reason: Reason::Unauthorized, detail: "401".to_owned() };
+    let retry = Outcome::Retry { reason: Reason::RateLimited, detail: "later".to_owned(), at: at(21) };
+    let failed = (ScanState::Completed, Reason::WithGaps, "could not be read again by newer rules");
+    for (byte, outcome, expected) in [
+        (1, ended(ScanState::Failed), failed),
+        (2, retry, failed),
+        (3, ended(ScanState::Unsupported), (ScanState::Unsupported, Reason::Unauthorized, "401")),
+    ] {
+        store.submit(&Submission { attempts_max: 1, ..asked(byte) }, at(0)).unwrap();
+        done(store, byte, Vec::new());
+        assert_eq!(store.queue_rescans("rules-2", 10, at(20)).unwrap(), 1);
+        let lease = store.claim(&any("w", 60), at(21)).unwrap().unwrap().lease;
+        assert!(store.finish(&lease, &outcome, at(22)).unwrap());
+        let scan = scan(store, byte);
+        assert_eq!((scan.state, scan.reason), (expected.0, expected.1), "{byte}");
+        assert!(scan.detail.contains(expected.2), "{}", scan.detail);
+        assert_eq!(scan.judged, Some(judged()));
+        // Once, and not again and again; but who asks is heard.
+        assert_eq!(store.queue_rescans("rules-2", 10, at(23)).unwrap(), 0);
+        let newer = Submission { index_state: "rules-2".to_owned(), ..asked(byte) };
+        assert_eq!(store.submit(&newer, at(24)).unwrap().is_queued, byte != 3);
+        store.forget(digest(byte).as_str(), at(25)).unwrap();
+    }
 }
 
 fn what_is_forced_is_looked_at_again(store: &Store, _: &str) {
