@@ -4,6 +4,7 @@
 //! ends the scan with the reason; a damaged layer ends it too, since a result without it would look better than the
 //! image is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -58,7 +59,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
     server.metrics.worker_began();
     let outcome = while_beating(&beating, &pulse, || {
         let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse };
-        work.outcome(&source)
+        caught(|| work.outcome(&source))
     });
     server.metrics.worker_ended();
     let (known, read, bytes_read) = pulse.layers_read();
@@ -73,6 +74,16 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
     server.metrics.scan_finished(state, reason, seconds);
     tracing::info!(state = state.name(), reason = reason.name(), seconds, "{detail}");
     server.bell.ring();
+}
+
+/// What came of some work, also where that is a panic: an image that finds a mistake of ours ends its own scan, and
+/// neither the worker nor, by coming back when its lease has run out, the next one.
+fn caught(work: impl FnOnce() -> Option<Outcome>) -> Option<Outcome> {
+    // Nothing of the work is looked at afterwards but the pulse, which is counters.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let detail = "a mistake in plimsoll; the log says more".to_owned();
+        Some(failed(Reason::Internal, detail))
+    })
 }
 
 /// What an outcome means for the log.
@@ -394,3 +405,6 @@ impl LayerStore for KeptLayers<'_> {
 pub(crate) fn digest_text(text: &str) -> String {
     hex(&Sha256::digest(text))
 }
+
+#[cfg(test)]
+mod tests;
