@@ -21,6 +21,7 @@ use crate::config::Config;
 
 mod reach;
 pub(super) mod samples;
+mod verdicts;
 
 #[test]
 fn names_are_unique_and_sorted() {

@@ -150,19 +150,46 @@ pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<As
             None => assessments.extend(missing.map(|child| unscanned(child, standing))),
         }
     }
-    if !is_any_known {
-        let scan = &standing.scan;
-        let hint = match scan.state {
-            ScanState::Unsupported | ScanState::Failed | ScanState::Cancelled => "and there will be none",
-            _ => "yet; wait for the scan",
-        };
-        let detail = format!(
-            "there is no report of `{}` {hint}: it is `{}` ({}): {}",
-            scan.id, scan.state, scan.reason, scan.detail
-        );
-        return Err(Refusal::new(409, "no_report", detail));
+    match is_any_known {
+        true => Ok(assessments),
+        false => Err(none("report", &standing.scan)),
     }
-    Ok(assessments)
+}
+
+/// The same for a verdict, which nothing takes back: there is none before all images have come to their end, and none
+/// where one of them is not known, for the others do not answer for it.
+pub(super) fn settled(server: &Server, standing: &Standing) -> Result<Vec<Assessment>, Refusal> {
+    if !standing.scan.state.is_final() {
+        return Err(none("verdict", &standing.scan));
+    }
+    for (digest, child) in images(standing) {
+        let scan = child.map_or(Some(&standing.scan), |(_, scan)| scan.as_ref());
+        let Some(scan) = scan else {
+            let detail = format!(
+                "there is no verdict of `{}`: its image `{digest}` is not known here",
+                standing.scan.id
+            );
+            return Err(Refusal::new(409, "no_verdict", detail));
+        };
+        if !scan.state.is_final() || server.assessed(&digest)?.is_none() {
+            return Err(none("verdict", scan));
+        }
+    }
+    assessments(server, standing)
+}
+
+/// That there is no report or no verdict of a scan, and whether there will be.
+fn none(what: &str, scan: &Scan) -> Refusal {
+    let hint = match scan.state.is_final() {
+        true => "and there will be none",
+        false => "yet; wait for the scan",
+    };
+    let code = if what == "report" { "no_report" } else { "no_verdict" };
+    let detail = format!(
+        "there is no {what} of `{}` {hint}: it is `{}` ({}): {}",
+        scan.id, scan.state, scan.reason, scan.detail
+    );
+    Refusal::new(409, code, detail)
 }
 
 /// A child of an index, with its scan where there is one.

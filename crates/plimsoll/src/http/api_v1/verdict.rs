@@ -12,7 +12,7 @@ use plimsoll_core::policy::{Policy, Verdict, judge};
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::query::Query;
-use super::reports::assessments;
+use super::reports::settled;
 use super::scans::look_as;
 use super::wire::{ImageVerdict, Problem, SeverityCounts, VerdictAnswer};
 use crate::access::Principal;
@@ -64,7 +64,7 @@ pub(super) const VERDICT: Endpoint = Endpoint {
         Answer { status: 404, about: "There is no such scan.", headers: &[], payload: PROBLEM },
         Answer {
             status: 409,
-            about: "There is no verdict: the scan has not come so far, or will not.",
+            about: "There is no verdict: the scan, or an image of the index, has not come to its end, or will not be known.",
             headers: &[],
             payload: PROBLEM,
         },
@@ -90,7 +90,7 @@ async fn verdict(
     let standing = look_as(&server, &principal, &id).await?;
     let images = server
         .blocking(move |server| {
-            let assessments = assessments(server, &standing)?;
+            let assessments = settled(server, &standing)?;
             Ok(assessments.iter().map(|one| of_image(one, &policy, server)).collect::<Vec<_>>())
         })
         .await?;
