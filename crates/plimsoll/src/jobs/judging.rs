@@ -30,10 +30,11 @@ pub(crate) fn outcome(
     let catalogued = (row.image.clone(), row.inventory.clone());
     let assessment = pipeline::assess(catalogued, database, &advised.standings, &Policy::default());
     let inventory = Box::new(row);
+    let built_at = assessment.database.as_ref().map_or("", |database| database.built_at.as_str());
     let awaited = awaited(&assessment, |feed| {
         config.server.updates_feeds
             && config.is_enabled(feed)
-            && attempts(data_dir, feed).attempted_at.is_none()
+            && attempts(data_dir, feed).is_to_come(built_at)
     });
     if advised.database.is_err() {
         let detail = match awaited.is_empty() {
