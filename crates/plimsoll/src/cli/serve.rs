@@ -151,7 +151,12 @@ async fn asked_to_end() {
 fn open_store(server: &Server, place: &str) -> Option<Store> {
     server.lifecycle.migrating();
     while !server.lifecycle.is_ending() {
-        match Store::open(place) {
+        let opened = Store::open(place).and_then(|store| {
+            // Before anybody can ask, so that nothing that they cause falls before it.
+            server.tell_after(store.last_event()?);
+            Ok(store)
+        });
+        match opened {
             Ok(store) => return Some(store),
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "the store is not there yet");
