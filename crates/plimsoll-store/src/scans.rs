@@ -485,13 +485,14 @@ impl Store {
         self.engine.transaction(|transaction| claim::cancel(transaction, id, now))
     }
 
-    /// Puts scans that wait for feeds back into the queue; returns how many. They are claimed as scans whose layers
-    /// are known, so that only matching is left.
-    pub fn wake_awaiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+    /// Puts scans that have waited for feeds since before a time back into the queue; returns how many. They are claimed
+    /// as scans whose layers are known, so that only matching is left. One that comes back to wait is not among them.
+    pub fn wake_awaiting(&self, stood_before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         let mut woken = 0;
         loop {
-            let some =
-                self.engine.transaction(|transaction| submit::wake(transaction, QUEUED_AT_ONCE_MAX, now))?;
+            let some = self.engine.transaction(|transaction| {
+                submit::wake(transaction, stood_before, QUEUED_AT_ONCE_MAX, now)
+            })?;
             woken += some;
             if some == 0 {
                 return Ok(woken);

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -68,6 +68,7 @@ pub(crate) struct Server {
     client: OnceLock<Arc<Client>>,
     registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
+    followed: Mutex<advisories::Followed>,
     assessed: assessed::Cache,
     told: tail::Told,
 }
@@ -81,7 +82,8 @@ impl Server {
         replica: String,
         now: fn() -> Timestamp,
     ) -> Server {
-        let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
+        let advised = Advised::read(&config, &data_dir, now());
+        let followed = Mutex::new(advisories::Followed::from(&advised));
         let indexes_max = config.server.clair.indexes_max.max(1);
         Server {
             config,
@@ -99,7 +101,8 @@ impl Server {
             store: OnceLock::new(),
             client: OnceLock::new(),
             registry_options: OnceLock::new(),
-            advised,
+            advised: RwLock::new(Arc::new(advised)),
+            followed,
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
         }
@@ -120,16 +123,6 @@ impl Server {
                 format!("nobody is let in, since the configuration does not work: {error}"),
             )
         })
-    }
-
-    /// Reads the advisory database anew where the file is another one, and how feeds stand in any case. Whether the
-    /// database is another one.
-    pub(crate) fn refresh_advised(&self) -> bool {
-        let before = self.advised();
-        let after = Arc::new(Advised::read(&self.config, &self.data_dir, (self.now)()));
-        let is_other = before.is_outdated(&self.data_dir) && before.database_id() != after.database_id();
-        *self.advised.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
-        is_other
     }
 
     /// The store, once it is open.

@@ -271,14 +271,16 @@ fn random_id(now: Timestamp) -> String {
     format!("ref-{}", &digits[..32])
 }
 
-/// Puts scans that wait for feeds back into the queue, up to so many; how many they were.
+/// Puts scans that have waited for feeds since before a time back into the queue, up to so many; how many they were.
 pub(super) fn wake(
     transaction: &mut Transaction<'_>,
+    stood_before: Timestamp,
     rows_max: u32,
     now: Timestamp,
 ) -> Result<u64, StoreError> {
-    let waiting = "WHERE state = 'feeds_not_loaded' ORDER BY priority, queued_at, id LIMIT $1 {skip_locked}";
-    let rows = row::rows(transaction, waiting, &[rows_max.into()])?;
+    let waiting = "WHERE state = 'feeds_not_loaded' AND since < $2
+                   ORDER BY priority, queued_at, id LIMIT $1 {skip_locked}";
+    let rows = row::rows(transaction, waiting, &[rows_max.into(), stood_before.into()])?;
     queue_all(transaction, rows, |row| row.scan.priority.reason(), now)
 }
 

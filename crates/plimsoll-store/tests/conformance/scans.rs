@@ -301,8 +301,10 @@ fn feeds_are_awaited(store: &Store, _: &str) {
     assert!(store.claim(&any("w", 60), at(3)).unwrap().is_none());
     assert!(store.inventory(&digest(1)).unwrap().is_some());
     assert!(!store.submit(&asked(1), at(4)).unwrap().is_queued);
-    assert_eq!(store.wake_awaiting(at(5)).unwrap(), 1);
-    assert_eq!(store.wake_awaiting(at(5)).unwrap(), 0);
+    // Not before its time: what comes back to wait is not woken at once.
+    assert_eq!(store.wake_awaiting(at(2), at(5)).unwrap(), 0);
+    assert_eq!(store.wake_awaiting(at(5), at(5)).unwrap(), 1);
+    assert_eq!(store.wake_awaiting(at(5), at(5)).unwrap(), 0);
     let woken = scan(store, 1);
     assert_eq!((woken.state, woken.awaited, woken.attempt), (ScanState::Queued, Vec::new(), 0));
     assert_eq!(woken.index_state.as_deref(), Some("rules-1"));

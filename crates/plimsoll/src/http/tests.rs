@@ -19,6 +19,7 @@ use super::*;
 use crate::access::Principal;
 use crate::config::Config;
 
+mod following;
 mod reach;
 pub(super) mod samples;
 mod verdicts;

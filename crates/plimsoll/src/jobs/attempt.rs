@@ -47,6 +47,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
     let span = tracing::info_span!("scan", id = %scan.id, attempt = scan.attempt);
     let _entered = span.enter();
     let started = (server.now)();
+    let stamp = server.advised().stamp.clone();
     let pulse = Pulse::default();
     let beating = Beating {
         store,
@@ -69,6 +70,10 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         return;
     };
     tell(server, store, &lease, &outcome);
+    if matches!(outcome, Outcome::Awaiting { .. }) && server.advised().stamp != stamp {
+        // What it waits for may have come while it was judged.
+        wake(server, store);
+    }
     let seconds = (server.now)().duration_since(started).as_secs_f64();
     let (state, reason, detail) = said(&outcome);
     server.metrics.scan_finished(state, reason, seconds);
@@ -118,6 +123,16 @@ fn tell(server: &Server, store: &Store, lease: &Lease, outcome: &Outcome) {
                 return;
             }
         }
+    }
+}
+
+/// Where this does not work, the scan is woken like those that have waited long.
+fn wake(server: &Server, store: &Store) {
+    let now = (server.now)();
+    let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+    if let Err(error) = store.wake_awaiting(soon, now) {
+        server.metrics.store_failed(&error);
+        tracing::warn!(error = %error, "a scan that waits for feeds could not be woken");
     }
 }
 

@@ -68,7 +68,7 @@ fn a_panic_ends_the_attempt_and_not_the_worker() {
         detail: String::new(),
     };
     assert!(store.finish(&claim().lease, &awaiting, at()).unwrap());
-    store.wake_awaiting(at()).unwrap();
+    store.wake_awaiting(Timestamp::MAX, at()).unwrap();
     make(&server, claim());
     let scan = store.scan(digest.as_str()).unwrap().unwrap();
     assert_eq!((scan.state, scan.reason), (ScanState::Failed, Reason::Internal), "{}", scan.detail);
