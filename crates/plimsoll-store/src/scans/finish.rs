@@ -48,6 +48,8 @@ impl<'o> Prepared<'o> {
             put(transaction, inventory)?;
         }
         match self.outcome {
+            // What it leads to is called off with it.
+            _ if row.scan.state == ScanState::Cancelled => {}
             Outcome::Resolved(submission) => {
                 submit::take(transaction, submission, now)?;
             }
@@ -73,6 +75,9 @@ fn encoded(lease: &Lease, inventory: &InventoryRow) -> Result<Encoded, StoreErro
 fn end(row: &mut Row, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
     let is_cancelled = row.is_cancelled;
     match outcome {
+        Outcome::Resolved(_) | Outcome::Index { .. } if is_cancelled => {
+            row.stand(ScanState::Cancelled, Reason::ByRequest, "", now);
+        }
         Outcome::Resolved(submission) => resolved(row, submission.digest.as_ref(), now)?,
         Outcome::Index { .. } => {
             row.scan.kind = ScanKind::Index;

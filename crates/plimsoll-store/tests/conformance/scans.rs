@@ -469,6 +469,16 @@ fn cancelling_takes_effect_at_once_or_at_the_next_beat(store: &Store, _: &str) {
         assert!(!store.beat(&lease, at(60), None, at(8)).unwrap().is_cancelled);
         assert!(store.finish(&lease, &completed(inventory(byte, Vec::new())), at(9)).unwrap());
     }
+    // What it leads to is called off with it.
+    let index = Outcome::Index { children: Vec::new(), submissions: vec![asked(8)] };
+    for (byte, outcome) in [(6, Outcome::Resolved(Box::new(asked(8)))), (7, index)] {
+        let lease = claimed(store, byte).lease;
+        assert!(store.cancel(digest(byte).as_str(), at(3)).unwrap());
+        assert!(store.finish(&lease, &outcome, at(5)).unwrap());
+        let ended = scan(store, byte);
+        assert_eq!((ended.state, ended.successor), (ScanState::Cancelled, None), "{byte}");
+        assert!(store.scan(digest(8).as_str()).unwrap().is_none());
+    }
     // A worker that is gone does not delay it.
     let lease = claimed(store, 5).lease;
     assert!(store.cancel(digest(5).as_str(), at(61)).unwrap());

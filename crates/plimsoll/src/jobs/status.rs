@@ -37,18 +37,31 @@ pub(crate) fn standing(store: &Store, id: &str, view: View<'_>) -> Result<Option
     let Some(mut scan) = store.scan(id)? else { return Ok(None) };
     for _ in 0..SUCCESSORS_MAX {
         let Some(next) = scan.successor.clone() else { break };
-        let Some(successor) = store.scan(&next)? else { break };
+        let Some(successor) = store.scan(&next)? else {
+            scan = forgotten(scan, &next);
+            break;
+        };
         ids.push(next);
         scan = successor;
     }
     let Some(scan) = view(scan)? else { return Ok(None) };
-    if scan.kind != ScanKind::Index || scan.children.is_empty() {
+    if scan.kind != ScanKind::Index {
         return Ok(Some(Standing { scan, children: Vec::new(), ids }));
     }
     let mut children = Vec::with_capacity(scan.children.len());
     gather(store, view, &scan.children, 1, &mut children, &mut ids)?;
     let scan = together(scan, &children);
     Ok(Some(Standing { scan, children, ids }))
+}
+
+/// A name whose image was forgotten since: that the name was resolved says nothing any more.
+fn forgotten(name: Scan, successor: &str) -> Scan {
+    Scan {
+        state: ScanState::Failed,
+        reason: Reason::NotFound,
+        detail: format!("it led to `{successor}`, which was forgotten since; ask for it again"),
+        ..name
+    }
 }
 
 /// The entries of an index with their scans, as far as whoever asks may see them; in the place of an index in it stand
@@ -84,8 +97,8 @@ fn gather(
 /// the worst counts, but an image that is not supported beside others that were scanned does not make the index so.
 fn together(index: Scan, children: &[(Child, Option<Scan>)]) -> Scan {
     let is_unknown = |(child, scan): &(Child, Option<Scan>)| !child.is_attestation && scan.is_none();
-    // It is being read again, and more may be known of its images then.
-    if !index.state.is_final() && children.iter().any(is_unknown) {
+    // It is being read, or read again, and more may be known of its images then.
+    if !index.state.is_final() && (children.is_empty() || children.iter().any(is_unknown)) {
         return index;
     }
     let scans: Vec<&Scan> = children.iter().filter_map(|(_, scan)| scan.as_ref()).collect();
@@ -208,4 +221,84 @@ impl Standing {
 
 fn one_version(scan: &Scan) -> String {
     format!("{} {} {} {} {}", scan.id, scan.state, scan.reason, scan.since, scan.attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use plimsoll_core::digest::Digest;
+    use plimsoll_store::{Claim, Outcome, Priority, Submission};
+
+    use super::*;
+
+    fn at() -> Timestamp {
+        "2030-01-01T00:00:00Z".parse().unwrap()
+    }
+
+    fn submission(digest: Option<Digest>) -> Submission {
+        Submission {
+            kind: if digest.is_none() { ScanKind::Reference } else { ScanKind::Digest },
+            digest,
+            reference: "registry.example/shop/web:1".to_owned(),
+            registry: "registry.example".to_owned(),
+            repository: "shop/web".to_owned(),
+            source: Vec::new(),
+            priority: Priority::Asked,
+            reason: Reason::Asked,
+            attempts_max: 3,
+            index_state: "rules".to_owned(),
+            is_forced: false,
+        }
+    }
+
+    /// Submits something and ends its attempt; its id.
+    fn ended(store: &Store, digest: Option<Digest>, outcome: &Outcome) -> String {
+        let id = store.submit(&submission(digest), at()).unwrap().scan.id;
+        let claim = Claim { worker: "w", until: at(), per_registry_max: 9, all_max: 9, only: Some(&id) };
+        let lease = store.claim(&claim, at()).unwrap().unwrap().lease;
+        assert!(store.finish(&lease, outcome, at()).unwrap());
+        id
+    }
+
+    #[test]
+    fn what_leads_to_nothing_is_not_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path().join("store.sqlite").to_str().unwrap()).unwrap();
+        let digest = |byte: u8| Digest::sha256(&[byte; 32]);
+        let child = |byte: u8, is_attestation: bool| Child {
+            digest: digest(byte),
+            platform: String::new(),
+            media_type: String::new(),
+            size: 1,
+            is_attestation,
+        };
+        let index = |children| Outcome::Index { children, submissions: Vec::new() };
+        let led = Outcome::Resolved(Box::new(submission(Some(digest(9)))));
+        let name = ended(&store, None, &led);
+        store.forget(digest(9).as_str(), at()).unwrap();
+        for (what, id, state, reason) in [
+            ("a name of what was forgotten", name, ScanState::Failed, Reason::NotFound),
+            (
+                "an empty index",
+                ended(&store, Some(digest(1)), &index(Vec::new())),
+                ScanState::Unsupported,
+                Reason::NoLayers,
+            ),
+            (
+                "an index of attestations",
+                ended(&store, Some(digest(2)), &index(vec![child(7, true)])),
+                ScanState::Unsupported,
+                Reason::NoLayers,
+            ),
+            (
+                "an index of what is not known",
+                ended(&store, Some(digest(3)), &index(vec![child(8, false)])),
+                ScanState::Failed,
+                Reason::NotFound,
+            ),
+        ] {
+            let scan = standing(&store, &id, &|scan| Ok(Some(scan))).unwrap().unwrap().scan;
+            assert_eq!((scan.state, scan.reason), (state, reason), "{what}: {}", scan.detail);
+        }
+    }
 }
