@@ -192,7 +192,8 @@ fn pushed(
     let now = (server.now)();
     // First: whoever is killed in between submits it again, instead of never.
     store.submit(&submission, now)?;
-    if let (Some(tag), Some(digest)) = (&reference.tag, &reference.digest) {
+    // Who is held to some repositories is believed nothing that the registry does not show.
+    if let (Some(tag), Some(digest), false) = (&reference.tag, &reference.digest, principal.is_limited()) {
         store.note_tags(&[noted(reference, tag, digest, now)], now)?;
     }
     received.submitted.push(text);

@@ -2,7 +2,7 @@
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{NoticeItem, Outcome, ScanKind, Submission};
+use plimsoll_store::{NoticeItem, Outcome, ScanKind, Submission, TagFilter};
 
 use super::samples::{self, Answered, TestServer, digest, submission};
 use super::token;
@@ -10,7 +10,8 @@ use super::token;
 /// A server with a token for everything and one for `registry.example/team/*`.
 fn server(has_database: bool) -> TestServer {
     let team = token("team", "submit", "repositories = ['registry.example/team/*']");
-    TestServer::new(&[token("operator", "admin", ""), team].concat(), has_database)
+    let registry = "[registries.'registry.example']\n".to_owned();
+    TestServer::new(&[token("operator", "admin", ""), team, registry].concat(), has_database)
 }
 
 fn ask(server: &TestServer, who: &str, line: &str, body: &str) -> Answered {
@@ -120,4 +121,17 @@ fn lists_tell_nothing_of_others() {
     assert_eq!(told, [digest(3), digest(6)].map(|digest| digest.as_str().to_owned()));
     let all = ask(&server, "operator", "GET /api/v1/scans", "").json();
     assert_eq!(all["scans"].as_array().unwrap().len(), 6);
+}
+
+/// Where a tag leads is the registry's to say.
+#[test]
+fn webhooks_of_some_repositories_are_not_believed_where_a_tag_leads() {
+    let server = server(false);
+    let body = serde_json::json!({ "reference": format!("registry.example/team/a:1@{}", digest(1)) });
+    for (who, tags) in [("team", 0), ("operator", 1)] {
+        let told = ask(&server, who, "POST /api/v1/hooks/plain", &body.to_string());
+        assert_eq!(told.json()["submitted"].as_array().unwrap().len(), 1, "{who}: {}", told.text());
+        let filter = TagFilter { rows_max: 9, ..TagFilter::default() };
+        assert_eq!(server.store.tags(&filter).unwrap().len(), tags, "{who}");
+    }
 }
