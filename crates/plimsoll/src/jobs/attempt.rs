@@ -282,8 +282,9 @@ impl Work<'_> {
             Broken::Store(error) => failed(Reason::Internal, error.to_string()),
             Broken::Open(error) => self.caused(&error.cause(), error.to_string()),
             Broken::Image(cause, detail) => self.caused(cause, detail.clone()),
+            // Whoever submits it again gives it again.
             Broken::NoSource => failed(
-                Reason::BadRequest,
+                Reason::NotFound,
                 "how to get the image is not known any more; submit it again".to_owned(),
             ),
             Broken::Stopped | Broken::Lost => Outcome::HandedBack,

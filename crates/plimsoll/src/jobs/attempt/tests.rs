@@ -21,33 +21,59 @@ fn breaking() -> Timestamp {
     at()
 }
 
-#[test]
-fn a_panic_ends_the_attempt_and_not_the_worker() {
-    let folder = tempfile::tempdir().unwrap();
-    let store = Arc::new(Store::open(folder.path().join("store.sqlite").to_str().unwrap()).unwrap());
-    let server =
-        Server::new(Config::default(), folder.path().to_owned(), Vec::new(), "replica".to_owned(), breaking);
-    server.set_store(Arc::clone(&store));
-    let digest = Digest::sha256(&[1; 32]);
-    let submission = Submission {
-        digest: Some(digest.clone()),
-        kind: ScanKind::Image,
-        reference: "registry.example/shop/web:1".to_owned(),
-        registry: "registry.example".to_owned(),
-        repository: "shop/web".to_owned(),
-        source: Vec::new(),
-        priority: Priority::Asked,
-        reason: Reason::Asked,
-        attempts_max: 3,
-        index_state: cache::index_state(),
-        is_forced: false,
-    };
-    let claim = || {
+/// A server with an image that is asked for.
+struct World {
+    server: Server,
+    store: Arc<Store>,
+    digest: Digest,
+    _folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new(now: fn() -> Timestamp, reference: &str) -> World {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::open(folder.path().join("store.sqlite").to_str().unwrap()).unwrap());
+        let server =
+            Server::new(Config::default(), folder.path().to_owned(), Vec::new(), "replica".to_owned(), now);
+        server.set_store(Arc::clone(&store));
+        let digest = Digest::sha256(&[1; 32]);
+        let submission = Submission {
+            digest: Some(digest.clone()),
+            kind: ScanKind::Image,
+            reference: reference.to_owned(),
+            registry: "registry.example".to_owned(),
+            repository: "shop/web".to_owned(),
+            source: Vec::new(),
+            priority: Priority::Asked,
+            reason: Reason::Asked,
+            attempts_max: 3,
+            index_state: cache::index_state(),
+            is_forced: false,
+        };
+        store.submit(&submission, at()).unwrap();
+        World { server, store, digest, _folder: folder }
+    }
+
+    fn claim(&self) -> Claimed {
         let until = at() + Duration::from_secs(60);
         let claim = Claim { worker: "w", until, per_registry_max: 9, all_max: 9, only: None };
-        store.claim(&claim, at()).unwrap().unwrap()
-    };
-    store.submit(&submission, at()).unwrap();
+        self.store.claim(&claim, at()).unwrap().unwrap()
+    }
+}
+
+/// It is no fault of the image, so that clients are not told to give it up.
+#[test]
+fn an_image_whose_place_is_forgotten_is_not_to_be_had() {
+    let world = World::new(at, "");
+    make(&world.server, world.claim());
+    let scan = world.store.scan(world.digest.as_str()).unwrap().unwrap();
+    assert_eq!((scan.state, scan.reason), (ScanState::Failed, Reason::NotFound), "{}", scan.detail);
+}
+
+#[test]
+fn a_panic_ends_the_attempt_and_not_the_worker() {
+    let world = World::new(breaking, "registry.example/shop/web:1");
+    let World { server, store, digest, .. } = &world;
     let image = Image {
         reference: String::new(),
         digest: Some(digest.clone()),
@@ -67,9 +93,9 @@ fn a_panic_ends_the_attempt_and_not_the_worker() {
         awaited: Vec::new(),
         detail: String::new(),
     };
-    assert!(store.finish(&claim().lease, &awaiting, at()).unwrap());
+    assert!(store.finish(&world.claim().lease, &awaiting, at()).unwrap());
     store.wake_awaiting(Timestamp::MAX, at()).unwrap();
-    make(&server, claim());
+    make(server, world.claim());
     let scan = store.scan(digest.as_str()).unwrap().unwrap();
     assert_eq!((scan.state, scan.reason), (ScanState::Failed, Reason::Internal), "{}", scan.detail);
     assert!(scan.detail.contains("a mistake in plimsoll"), "{}", scan.detail);
