@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
 use plimsoll_core::advisory::Advisories as _;
@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::endpoint::{Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::status::standing;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +23,7 @@ use super::api_v1;
 use super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
 use kinds::{BODY_BYTES_MAX, Event, Happened, KINDS};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -24,6 +24,7 @@ use super::query::Query;
 use super::scans::look_as;
 use super::wire::Problem;
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::status::Standing;
 use crate::server::Server;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -18,6 +18,7 @@ use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payloa
 use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::source::{ClairManifest, SourceLayer};
 use crate::jobs::status::{Standing, shown_to, standing};
 use crate::jobs::submission::{self, Asked};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::routing::get;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::policy::{Policy, Verdict, judge};
@@ -16,6 +16,7 @@ use super::reports::settled;
 use super::scans::look_as;
 use super::wire::{ImageVerdict, Problem, SeverityCounts, VerdictAnswer};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::judging::{judged, severities};
 use crate::server::Server;
 use crate::threshold::threshold;

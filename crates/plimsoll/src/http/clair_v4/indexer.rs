@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
+use crate::http::path::Path;
 use crate::jobs::submission::{self, of_layers};
 use crate::server::Server;
 

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{delete, get};
@@ -19,6 +19,7 @@ use super::negotiation::{media_type, negotiated, negotiated_first};
 use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, PROBLEM, Refusal, document, uuid};
 use crate::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
+use crate::http::path::Path;
 use crate::server::Server;
 
 const PAGE_TYPES: &[&str] = &["application/vnd.clair.notification_page.v1+json", JSON];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -18,6 +18,7 @@ use super::{JSON, PROBLEM, Refusal, Routes, method_not_allowed};
 use crate::access::Principal;
 use crate::http::clair_v4::report::VulnerabilityReport;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
+use crate::http::path::Path;
 use crate::jobs::status::{shown_to, standing};
 use crate::server::Server;
 
