@@ -36,10 +36,10 @@ pub(crate) fn outcome(
             && config.is_enabled(feed)
             && attempts(data_dir, feed).is_to_come(built_at)
     });
-    if advised.database.is_err() {
+    if let Err(why) = database {
         let detail = match awaited.is_empty() {
-            true => "there is no advisory database yet; have feeds fetched or imported".to_owned(),
-            false => format!("there is no advisory database yet; it waits for {}", awaited.join(", ")),
+            true => format!("{why}; have feeds fetched or imported"),
+            false => format!("{why}; it waits for {}", awaited.join(", ")),
         };
         return Outcome::Awaiting { inventory, reason: Reason::NoDatabase, awaited, detail };
     }

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_feeds::update::database_path;
 use plimsoll_store::{EventKind, Outcome, ScanKind};
 
 use super::samples::{self, TestServer, build_database, digest};
+use crate::jobs::judging;
 
 fn databases_told(server: &TestServer) -> usize {
     let events = server.store.events(0, 1_000, Duration::ZERO).unwrap();
@@ -36,4 +38,25 @@ fn another_database_is_told_and_wakes_what_waits() {
     assert!(server.store.finish(&claimed.lease, &awaiting, before).unwrap());
     server.server.follow_advisories().unwrap();
     assert_eq!((databases_told(&server), state(&server)), (1, ScanState::FeedsNotLoaded));
+}
+
+/// That there is one and it cannot be read is another matter than that there is none yet.
+#[test]
+fn a_database_that_cannot_be_read_is_said_to_be() {
+    let server = TestServer::new("", false);
+    let detail = |server: &TestServer| {
+        let advised = server.server.advised();
+        let row = samples::row(1, &samples::system());
+        let outcome =
+            judging::outcome(row, &server.server.config, server.folder.path(), &advised, samples::now());
+        match outcome {
+            Outcome::Awaiting { reason: Reason::NoDatabase, detail, .. } => detail,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert!(detail(&server).contains("there is no advisory database yet"), "{}", detail(&server));
+    std::fs::write(database_path(server.folder.path()), "no database").unwrap();
+    server.server.follow_advisories().unwrap();
+    assert!(!detail(&server).contains("yet"), "{}", detail(&server));
+    assert!(detail(&server).contains("database.plimsoll"), "{}", detail(&server));
 }
