@@ -109,6 +109,9 @@ pub struct Submitted {
     pub is_new: bool,
     /// Whether it was put into the queue by this submission.
     pub is_queued: bool,
+    /// Whether it is remembered that this repository has it. Of an image that is in very many repositories it is not,
+    /// and whoever is held to this one does not see it.
+    pub is_place_noted: bool,
 }
 
 /// One scan.
@@ -330,8 +333,9 @@ impl Store {
         let now = as_kept(now);
         self.engine.transaction(|transaction| {
             let taken = submit::take(transaction, submission, now)?;
-            let scan = row::complete(transaction, taken.scan)?;
-            Ok(Submitted { scan, is_new: taken.is_new, is_queued: taken.is_queued })
+            let scan = row::complete(transaction, taken.scan.clone())?;
+            let submit::Taken { is_new, is_queued, is_place_noted, .. } = taken;
+            Ok(Submitted { scan, is_new, is_queued, is_place_noted })
         })
     }
 

@@ -51,7 +51,19 @@ impl<'o> Prepared<'o> {
             // What it leads to is called off with it.
             _ if row.scan.state == ScanState::Cancelled => {}
             Outcome::Resolved(submission) => {
-                submit::take(transaction, submission, now)?;
+                let taken = submit::take(transaction, submission, now)?;
+                if !taken.is_place_noted {
+                    // Whoever asked for the name may see it nowhere else.
+                    let max = submit::PLACES_MAX;
+                    let detail = format!(
+                        "it is `{}`, which is remembered of {max} repositories, and of no more; ask for its digest with \
+                         a token that is not held to some",
+                        taken.scan.id
+                    );
+                    row.scan.successor = None;
+                    row.stand(ScanState::Failed, Reason::Internal, &detail, now);
+                    row.write_changed(transaction, now)?;
+                }
             }
             Outcome::Index { children, submissions } => {
                 put_children(transaction, &lease.id, children)?;

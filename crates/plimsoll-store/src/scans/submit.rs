@@ -11,13 +11,22 @@ use crate::StoreError;
 use crate::engine::{Transaction, clean, random};
 
 /// Most repositories that are remembered of one scan.
-const PLACES_MAX: u32 = 1_000;
+pub(super) const PLACES_MAX: u32 = 1_000;
 
 /// A scan that was submitted, whether it is new, and whether it was put into the queue.
 pub(super) struct Taken {
     pub(super) scan: Scan,
     pub(super) is_new: bool,
     pub(super) is_queued: bool,
+    /// See [`super::Submitted::is_place_noted`].
+    pub(super) is_place_noted: bool,
+}
+
+impl Taken {
+    /// Its place is noted next.
+    fn of(scan: Scan, is_new: bool, is_queued: bool) -> Taken {
+        Taken { scan, is_new, is_queued, is_place_noted: true }
+    }
 }
 
 pub(super) fn take(
@@ -29,29 +38,29 @@ pub(super) fn take(
         Some(digest) => by_digest(transaction, submission, digest, now),
         None => by_name(transaction, submission, now),
     }?;
-    note_place(transaction, &taken.scan.id, submission)?;
-    Ok(taken)
+    let is_place_noted = note_place(transaction, &taken.scan.id, submission)?;
+    Ok(Taken { is_place_noted, ..taken })
 }
 
-/// Notes in which repository a scan was asked for.
+/// Notes in which repository a scan was asked for. `false` where there are too many of them.
 fn note_place(
     transaction: &mut Transaction<'_>,
     id: &str,
     submission: &Submission,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     if submission.repository.is_empty() {
-        return Ok(());
+        return Ok(true);
     }
-    let values = [
-        id.into(),
-        clean(&submission.registry).into(),
-        clean(&submission.repository).into(),
-        PLACES_MAX.into(),
-    ];
+    let place = [id.into(), clean(&submission.registry).into(), clean(&submission.repository).into()];
     let note = "INSERT INTO places (scan, registry, repository)
                 SELECT $1, $2, $3 WHERE (SELECT COUNT(*) FROM places WHERE scan = $1) < $4
                 ON CONFLICT DO NOTHING";
-    transaction.execute(note, &values).map(drop)
+    let [scan, registry, repository] = place.clone();
+    if transaction.execute(note, &[scan, registry, repository, PLACES_MAX.into()])? > 0 {
+        return Ok(true);
+    }
+    let known = "SELECT 1 FROM places WHERE scan = $1 AND registry = $2 AND repository = $3";
+    Ok(transaction.row(known, &place)?.is_some())
 }
 
 fn by_digest(
@@ -66,7 +75,7 @@ fn by_digest(
     let new = new(submission, digest.as_str().to_owned(), now);
     if new.insert(transaction)? {
         transaction.note(new.changed(), now);
-        return Ok(Taken { scan: new.scan, is_new: true, is_queued: true });
+        return Ok(Taken::of(new.scan, true, true));
     }
     // Somebody else was faster.
     match row::locked(transaction, digest.as_str())? {
@@ -89,7 +98,7 @@ fn by_name(
     let new = new(submission, random_id(now), now);
     if new.insert(transaction)? {
         transaction.note(new.changed(), now);
-        return Ok(Taken { scan: new.scan, is_new: true, is_queued: true });
+        return Ok(Taken::of(new.scan, true, true));
     }
     match row::rows(transaction, unresolved, &[reference.as_str().into()])?.pop() {
         Some(known) => again(transaction, known, submission, now),
@@ -162,7 +171,7 @@ fn again(
             known.index_wanted.clone_from(&submission.index_state);
         }
         known.write(transaction)?;
-        return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
+        return Ok(Taken::of(known.scan, false, false));
     }
     let is_wanting = matches!(state, ScanState::Failed | ScanState::Cancelled)
         || is_by_other_rules
@@ -170,7 +179,7 @@ fn again(
     // An index names it, and the index's repository does not have it: there is nothing to be had there.
     let is_hearsay = !submission.is_of_registry() && !submission.reference.is_empty();
     if is_hearsay || (!is_wanting && !submission.is_forced) {
-        return Ok(Taken { scan: known.scan, is_new: false, is_queued: false });
+        return Ok(Taken::of(known.scan, false, false));
     }
     if submission.is_forced {
         look_again(transaction, &known.scan.id)?;
@@ -215,7 +224,7 @@ fn requeued(
     known.source.clone_from(&submission.source);
     known.index_wanted.clone_from(&submission.index_state);
     known.write_changed(transaction, now)?;
-    Ok(Taken { scan: known.scan, is_new: false, is_queued: true })
+    Ok(Taken::of(known.scan, false, true))
 }
 
 /// Has its layers looked at again, and not only what was made of them.

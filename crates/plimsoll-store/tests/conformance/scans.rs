@@ -23,6 +23,7 @@ crate::scenarios! {
     what_cannot_be_scanned_again_stands,
     what_is_forced_is_looked_at_again,
     a_scan_is_of_every_repository_that_asked,
+    that_an_image_is_in_too_many_repositories_is_told,
     what_somebody_says_is_not_what_a_registry_shows,
     cancelling_takes_effect_at_once_or_at_the_next_beat,
     finishing_twice_is_finishing_once,
@@ -387,6 +388,23 @@ fn a_scan_is_of_every_repository_that_asked(store: &Store, _: &str) {
     }
     assert!(store.forget(&id, at(1)).unwrap());
     assert_eq!(store.places(&id).unwrap(), []);
+}
+
+fn that_an_image_is_in_too_many_repositories_is_told(store: &Store, _: &str) {
+    let of = |number: u32| Submission { repository: format!("team/{number}"), ..asked(1) };
+    for number in 0..1_000 {
+        assert!(store.submit(&of(number), at(0)).unwrap().is_place_noted, "{number}");
+    }
+    assert!(!store.submit(&of(1_000), at(1)).unwrap().is_place_noted);
+    assert!(store.submit(&of(999), at(1)).unwrap().is_place_noted);
+    let name = Submission { repository: "team/1000".to_owned(), ..named("registry.example/team/1000:1") };
+    let id = store.submit(&name, at(2)).unwrap().scan.id;
+    let claim = Claim { only: Some(&id), ..any("w", 60) };
+    let lease = store.claim(&claim, at(3)).unwrap().unwrap().lease;
+    assert!(store.finish(&lease, &Outcome::Resolved(Box::new(of(1_000))), at(4)).unwrap());
+    let scan = store.scan(&id).unwrap().unwrap();
+    assert_eq!((scan.state, scan.successor), (ScanState::Failed, None));
+    assert!(scan.detail.contains("of 1000 repositories"), "{}", scan.detail);
 }
 
 /// A manifest that is handed in with its layers comes without a reference, and nothing proves its digest.

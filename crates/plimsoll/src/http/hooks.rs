@@ -192,7 +192,11 @@ fn pushed(
     };
     let now = (server.now)();
     // First: whoever is killed in between submits it again, instead of never.
-    store.submit(&submission, now)?;
+    if !store.submit(&submission, now)?.is_place_noted {
+        let problem =
+            format!("`{text}` is scanned, and is in too many repositories to remember this one of it");
+        received.problems.push(problem);
+    }
     // Who is held to some repositories is believed nothing that the registry does not show.
     if let (Some(tag), Some(digest), false) = (&reference.tag, &reference.digest, principal.is_limited()) {
         store.note_tags(&[noted(reference, tag, digest, now)], now)?;
