@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use plimsoll_core::image::{Image, Platform};
+use plimsoll_core::image::{Image, Layer, Platform};
 use plimsoll_core::inventory::Inventory;
-use plimsoll_store::{Claim, Priority, Submission};
+use plimsoll_store::{Claim, Judged, Priority, Severities, Submission};
 
 use super::*;
 use crate::config::Config;
+use crate::jobs::source::{ClairManifest, SourceLayer};
+use crate::jobs::submission;
 
 fn at() -> Timestamp {
     "2030-01-01T00:00:00Z".parse().unwrap()
@@ -54,10 +56,68 @@ impl World {
         World { server, store, digest, _folder: folder }
     }
 
+    /// What is aboard the image: one layer.
+    fn inventory(&self, index_state: &str) -> Box<InventoryRow> {
+        let layer = Layer {
+            digest: Digest::sha256(&[0x11; 32]),
+            diff_id: None,
+            media_type: String::new(),
+            size: 1,
+            created_by: None,
+        };
+        let image = Image {
+            reference: String::new(),
+            digest: Some(self.digest.clone()),
+            config_digest: None,
+            platform: Platform::default(),
+            layers: vec![layer],
+        };
+        let inventory = Inventory::default();
+        Box::new(InventoryRow { image, inventory, index_state: index_state.to_owned(), indexed_at: at() })
+    }
+
     fn claim(&self) -> Claimed {
         let until = at() + Duration::from_secs(60);
         let claim = Claim { worker: "w", until, per_registry_max: 9, all_max: 9, only: None };
         self.store.claim(&claim, at()).unwrap().unwrap()
+    }
+}
+
+/// Layers that are handed in are those that the registry has shown, or they are not taken for the image's.
+#[test]
+fn an_image_keeps_the_layers_that_its_registry_has_shown() {
+    for (byte, is_of_image) in [(0x11, true), (0x22, false)] {
+        let world = World::new(at, "registry.example/shop/web:1");
+        let judged = Outcome::Judged {
+            inventory: world.inventory("older rules"),
+            judged: Judged {
+                database: String::new(),
+                database_built_at: String::new(),
+                at: at(),
+                packages: 0,
+                findings: Severities::default(),
+                fixable: 0,
+                exploited: 0,
+                gaps: 0,
+                late_feeds: Vec::new(),
+            },
+            state: ScanState::Completed,
+            reason: Reason::Complete,
+            detail: String::new(),
+        };
+        assert!(world.store.finish(&world.claim().lease, &judged, at()).unwrap());
+        let layer = Digest::sha256(&[byte; 32]);
+        let layers = vec![SourceLayer {
+            digest: layer.as_str().to_owned(),
+            url: "http://127.0.0.1:9/".to_owned(),
+            headers: std::collections::BTreeMap::new(),
+        }];
+        let manifest = ClairManifest { digest: world.digest.clone(), layers };
+        let submission = submission::of_layers(&manifest, &Config::default()).unwrap();
+        assert!(world.store.submit(&submission, at()).unwrap().is_queued);
+        make(&world.server, world.claim());
+        let scan = world.store.scan(world.digest.as_str()).unwrap().unwrap();
+        assert_eq!(scan.reason != Reason::DigestMismatch, is_of_image, "{}", scan.detail);
     }
 }
 
@@ -74,21 +134,8 @@ fn an_image_whose_place_is_forgotten_is_not_to_be_had() {
 fn a_panic_ends_the_attempt_and_not_the_worker() {
     let world = World::new(breaking, "registry.example/shop/web:1");
     let World { server, store, digest, .. } = &world;
-    let image = Image {
-        reference: String::new(),
-        digest: Some(digest.clone()),
-        config_digest: None,
-        platform: Platform::default(),
-        layers: Vec::new(),
-    };
-    let inventory = Box::new(InventoryRow {
-        image,
-        inventory: Inventory::default(),
-        index_state: cache::index_state(),
-        indexed_at: at(),
-    });
     let awaiting = Outcome::Awaiting {
-        inventory,
+        inventory: world.inventory(&cache::index_state()),
         reason: Reason::NoDatabase,
         awaited: Vec::new(),
         detail: String::new(),
