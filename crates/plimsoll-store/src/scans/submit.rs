@@ -208,6 +208,8 @@ fn proven(
     look_again(transaction, &known.scan.id)?;
     known.is_at(submission);
     known.scan.kind = submission.kind;
+    // By this it is told later whether a registry has ever shown it.
+    known.scan.judged = None;
     known.lease += 1;
     requeued(transaction, known, submission, now)
 }

@@ -448,6 +448,14 @@ fn what_somebody_says_is_not_what_a_registry_shows(store: &Store, _: &str) {
         assert!(!store.submit(&again, at(7)).unwrap().is_queued);
     }
 
+    // Where the registry does not show it, it is what somebody says, as it was before.
+    store.submit(&said(6), at(0)).unwrap();
+    assert!(finish(6, &claim(6, 1).lease, 2));
+    assert!(store.submit(&asked(6), at(3)).unwrap().is_queued);
+    assert!(store.finish(&claim(6, 4).lease, &failed, at(5)).unwrap());
+    assert!(store.submit(&said(6), at(6)).unwrap().is_queued);
+    assert_eq!((scan(store, 6).reference.as_str(), scan(store, 6).judged), ("", None));
+
     // What no registry could show is not called its.
     store.submit(&asked(5), at(0)).unwrap();
     assert!(store.finish(&claim(5, 1).lease, &failed, at(2)).unwrap());
