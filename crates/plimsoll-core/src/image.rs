@@ -55,17 +55,27 @@ impl Platform {
     }
 
     /// Whether an image for this platform is one for the platform that is wanted. Without a variant wanted,
-    /// any will do.
+    /// any will do; a version of the operating system that is wanted may be the beginning of the image's.
     pub fn serves(&self, wanted: &Platform) -> bool {
         self.os == wanted.os
             && self.architecture == wanted.architecture
             && (wanted.variant.is_none() || self.variant == wanted.variant)
+            && wanted.os_version.as_deref().is_none_or(|version| self.has_os_version(version))
+    }
+
+    /// Whether the version of the operating system is this one, or begins with its numbers.
+    fn has_os_version(&self, wanted: &str) -> bool {
+        let rest = self.os_version.as_deref().and_then(|own| own.strip_prefix(wanted));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     }
 }
 
 /// Why a text is not a platform.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a platform; write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as `linux/arm64`")]
+#[error(
+    "`{0}` is not a platform; write OS/ARCHITECTURE or OS/ARCHITECTURE/VARIANT, such as `linux/arm64`, and of Windows also a \
+     version, such as `windows(10.0.20348)/amd64`"
+)]
 pub struct BadPlatform(pub String);
 
 impl FromStr for Platform {
@@ -81,7 +91,12 @@ impl FromStr for Platform {
             [os, architecture, variant] => (os, architecture, Some(variant.to_owned())),
             _ => return Err(BadPlatform(text.to_owned())),
         };
-        Ok(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant, os_version: None })
+        let (os, os_version) = match os.strip_suffix(')').and_then(|text| text.split_once('(')) {
+            Some((os, version)) if !os.is_empty() && !version.is_empty() => (os, Some(version.to_owned())),
+            _ if os.contains(['(', ')']) => return Err(BadPlatform(text.to_owned())),
+            _ => (os, None),
+        };
+        Ok(Platform { os: os.to_owned(), architecture: architecture.to_owned(), variant, os_version })
     }
 }
 
@@ -90,7 +105,11 @@ impl fmt::Display for Platform {
         if self.os.is_empty() && self.architecture.is_empty() {
             return f.write_str("unstated platform");
         }
-        write!(f, "{}/{}", self.os, self.architecture)?;
+        // As containerd writes platforms (<https://github.com/containerd/platforms>).
+        match &self.os_version {
+            Some(version) => write!(f, "{}({version})/{}", self.os, self.architecture)?,
+            None => write!(f, "{}/{}", self.os, self.architecture)?,
+        }
         match &self.variant {
             Some(variant) => write!(f, "/{variant}"),
             None => Ok(()),
@@ -104,11 +123,37 @@ mod tests {
 
     #[test]
     fn platforms_round_trip() {
-        for text in ["linux/amd64", "linux/arm/v7"] {
+        for text in ["linux/amd64", "linux/arm/v7", "windows(10.0.20348.2402)/amd64"] {
             assert_eq!(text.parse::<Platform>().unwrap().to_string(), text);
         }
-        for bad in ["", "linux", "linux/", "/amd64", "a/b/c/d"] {
+        for bad in [
+            "",
+            "linux",
+            "linux/",
+            "/amd64",
+            "a/b/c/d",
+            "windows(/amd64",
+            "windows()/amd64",
+            "(1)/amd64",
+            "w(1)x/y",
+        ] {
             assert!(bad.parse::<Platform>().is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn a_version_of_windows_may_be_the_beginning_of_the_images() {
+        let image: Platform = "windows(10.0.20348.2402)/amd64".parse().unwrap();
+        for (wanted, serves) in [
+            ("windows/amd64", true),
+            ("windows(10.0.20348)/amd64", true),
+            ("windows(10.0.20348.2402)/amd64", true),
+            ("windows(10.0.2034)/amd64", false),
+            ("windows(10.0.17763)/amd64", false),
+            ("windows/arm64", false),
+        ] {
+            assert_eq!(image.serves(&wanted.parse().unwrap()), serves, "{wanted}");
+        }
+        assert!(!Platform { os_version: None, ..image }.serves(&"windows(10.0)/amd64".parse().unwrap()));
     }
 }

@@ -440,14 +440,34 @@ fn choose(reference: &str, leaves: Vec<Leaf>, choice: &PlatformChoice) -> Result
         .iter()
         .map(|leaf| leaf.descriptor.platform.as_ref().map_or("unstated".to_owned(), Platform::to_string))
         .collect();
-    let chosen = leaves.into_iter().find(|leaf| match &leaf.descriptor.platform {
-        Some(platform) => platform.serves(wanted) || (is_only && !is_exact),
-        // What it runs on is in its config, which is looked at when it is opened.
-        None => is_only,
-    });
+    let mut chosen: Vec<Leaf> = leaves
+        .into_iter()
+        .filter(|leaf| match &leaf.descriptor.platform {
+            Some(platform) => platform.serves(wanted) || (is_only && !is_exact),
+            // What it runs on is in its config, which is looked at when it is opened.
+            None => is_only,
+        })
+        .collect();
     there.sort_unstable();
     there.dedup();
-    chosen.map(|leaf| vec![leaf]).ok_or_else(|| no_such_platform(reference, wanted, &there))
+    if let Some(versions) = os_versions(&chosen) {
+        return Err(OpenError::NoSuchPlatform {
+            what: format!("one image for {wanted} in `{reference}`"),
+            detail: format!("it has several; choose one with `--platform`: {}", versions.join(", ")),
+        });
+    }
+    chosen.truncate(1);
+    if chosen.is_empty() { Err(no_such_platform(reference, wanted, &there)) } else { Ok(chosen) }
+}
+
+/// The platforms of images that are for several versions of an operating system: which one is meant, only the user knows.
+fn os_versions(leaves: &[Leaf]) -> Option<Vec<String>> {
+    let platforms = leaves.iter().filter_map(|leaf| leaf.descriptor.platform.as_ref());
+    let mut versions: Vec<String> =
+        platforms.filter(|platform| platform.os_version.is_some()).map(Platform::to_string).collect();
+    versions.sort_unstable();
+    versions.dedup();
+    (versions.len() > 1).then_some(versions)
 }
 
 fn no_such_platform(reference: &str, wanted: &Platform, there: &[String]) -> OpenError {

@@ -156,7 +156,9 @@ fn read(opened: &Opened) -> CataloguedImage {
 }
 
 fn names(found: &CataloguedImage) -> Vec<&str> {
-    found.inventory.packages.iter().map(|package| package.name.as_str()).collect()
+    // Windows itself is one more.
+    let packages = found.inventory.packages.iter().filter(|package| !package.ecosystem.is_os);
+    packages.map(|package| package.name.as_str()).collect()
 }
 
 #[test]

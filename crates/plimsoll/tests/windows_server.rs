@@ -13,9 +13,9 @@ use support::images::Layout;
 use support::scripted::Scripted;
 use support::serving::{Serving, server_settings};
 
-mod support;
 #[path = "windows/feed.rs"]
 mod feed;
+mod support;
 
 const NAME: &str = "windows/app";
 
