@@ -42,11 +42,14 @@ impl<'a> Builds<'a> {
         note(&mut self.own, vulnerability);
     }
 
-    /// The build of an update of a product: the last one that fits.
+    /// The build of an update of a product, the last one that fits. What stands on a platform may be fixed with the
+    /// platform's own update.
     pub(super) fn of_update(&mut self, update: &str, product: &str, target: &Target) -> Option<String> {
-        let key = (update.to_owned(), product.to_owned());
+        let platform = product.rsplit_once('-').map(|(_, platform)| platform);
         let find = |map: &Map| {
-            let fitting = map.get(&key)?.iter().filter(|build| target.has_version(build));
+            let of = |product: &str| map.get(&(update.to_owned(), product.to_owned()));
+            let builds = of(product).into_iter().chain(platform.and_then(of)).flatten();
+            let fitting = builds.filter(|build| target.has_version(build));
             fitting.max_by_key(|build| (windows::SCHEME.key)(build).unwrap_or_default()).cloned()
         };
         find(&self.own).or_else(|| find(self.beside.get_or_insert_with(|| beside(self.reading))))

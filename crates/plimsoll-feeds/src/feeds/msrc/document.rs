@@ -65,6 +65,11 @@ pub(super) struct Fix {
 }
 
 impl Fix {
+    /// Whether it states a build, be it one or not.
+    pub(super) fn has_build(&self) -> bool {
+        !self.build.trim().is_empty()
+    }
+
     /// The update's name: `KB5039227`.
     pub(super) fn update(&self) -> Option<String> {
         let number = self.name.trim().trim_start_matches("KB");

@@ -104,44 +104,56 @@ impl Stating<'_, '_, '_> {
         let stated = self.flaw.fixes.iter().filter(|fix| fix.products.iter().any(|one| one == product));
         let stated: Vec<&Fix> = stated.collect();
         let fixes = self.counting(&stated);
-        let (mut fixed, mut left) = (BTreeSet::new(), Vec::new());
-        for fix in &fixes {
-            let builds = self.builds(product, fix, targets.iter().chain(&platform));
+        if fixes.is_empty() && stated.iter().any(|fix| is_of_servicing(fix)) {
+            // It was named for its servicing stack alone, which has no flaw of the product's.
+            return;
+        }
+        let (mut concerned, left) = self.resolve(product, &fixes, &targets, platform.as_ref());
+        if targets.is_empty() && concerned.is_empty() {
+            return self.sink.skip(COMPONENT);
+        }
+        for fix in &left {
+            self.tell_left(product, fix, !concerned.is_empty());
+        }
+        let is_fixed_by_platform = platform.is_some_and(|platform| concerned.contains(&About::of(&platform)));
+        for target in &targets {
+            let about = About::of(target);
+            let is_fixed = is_fixed_by_platform || concerned.contains(&about);
+            let unknown: Vec<String> = match is_fixed {
+                // Beside a build that is known a mere slip does not count, and an update of which none is known does.
+                true => left.iter().filter(|fix| !fix.has_build()).filter_map(|fix| fix.update()).collect(),
+                false => fixes.iter().map(|fix| fix.update().unwrap_or(UNSTATED.to_owned())).collect(),
+            };
+            if !is_fixed || !unknown.is_empty() {
+                self.statements.entry(about.clone()).or_default().unknown.extend(unknown);
+                concerned.insert(about);
+            }
+        }
+        for about in concerned {
+            self.rate(product, &about);
+        }
+    }
+
+    /// States the fixes of which a build is known. Gives what they are of, and those that are left.
+    fn resolve<'x>(
+        &mut self,
+        product: &str,
+        fixes: &[&'x Fix],
+        targets: &[Target],
+        platform: Option<&Target>,
+    ) -> (BTreeSet<About>, Vec<&'x Fix>) {
+        let (mut concerned, mut left) = (BTreeSet::new(), Vec::new());
+        for fix in fixes {
+            let builds = self.builds(product, fix, targets.iter().chain(platform));
             if builds.is_empty() {
                 left.push(*fix);
             }
             for (about, build) in builds {
                 self.statements.entry(about.clone()).or_default().fixes.insert((build, fix.update()));
-                fixed.insert(about);
+                concerned.insert(about);
             }
         }
-        if targets.is_empty() && fixed.is_empty() {
-            return self.sink.skip(COMPONENT);
-        }
-        for fix in &left {
-            self.tell_left(product, fix, !fixed.is_empty());
-        }
-        let is_fixed_by_platform = platform.is_some_and(|platform| fixed.contains(&About::of(&platform)));
-        for target in &targets {
-            let about = About::of(target);
-            let unknown: Vec<String> = match fixed.contains(&about) {
-                // Beside a build that is known, one that is a mere slip does not count.
-                true => {
-                    left.iter().filter(|fix| fix.build.is_empty()).filter_map(|fix| fix.update()).collect()
-                }
-                false if is_fixed_by_platform => continue,
-                false => fixes.iter().map(|fix| fix.update().unwrap_or(UNSTATED.to_owned())).collect(),
-            };
-            // What the servicing stack alone was updated for is no flaw of the product's.
-            if fixes.is_empty() && stated.iter().any(|fix| is_of_servicing(fix)) {
-                continue;
-            }
-            self.statements.entry(about.clone()).or_default().unknown.extend(unknown);
-            fixed.insert(about);
-        }
-        for about in fixed {
-            self.rate(product, &about);
-        }
+        (concerned, left)
     }
 
     /// The fixes that containers can have.
@@ -194,11 +206,10 @@ impl Stating<'_, '_, '_> {
 
     /// Tells of a fix of which no build is known. That of an update is a range which the sink counts.
     fn tell_left(&mut self, product: &str, fix: &Fix, has_others: bool) {
-        match (fix.build.trim(), fix.update()) {
-            ("", Some(_)) => {}
-            ("", None) if has_others => self.sink.skip(NAMELESS_FIX),
-            ("", None) => {}
-            (build, _) => self.refuse(product, build, BAD_BUILD),
+        if fix.has_build() {
+            self.refuse(product, fix.build.trim(), BAD_BUILD);
+        } else if fix.update().is_none() && has_others {
+            self.sink.skip(NAMELESS_FIX);
         }
     }
 
