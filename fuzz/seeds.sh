@@ -28,6 +28,7 @@ for file in "$image"/rpm/*.sqlite; do
     add rpm_sqlite '' < "$file"
     add catalogers 'var/lib/rpm/rpmdb.sqlite\n' < "$file"
 done
+find "$image/catalogers/windows-registry" "$image/catalogers/windows-file" -type f | while read -r file; do add hive '' < "$file"; done
 printf 'RpmP' | add rpm_ndb ''
 printf '\0\0' | add rpm_header '\1'
 for file in "$image"/tar/*.tar.gz; do

@@ -18,6 +18,7 @@ mod mirror;
 mod place;
 mod rpm;
 mod text;
+mod windows;
 
 pub use bundle::bundle;
 pub use catalogers::{catalogers, executable, java_archive};
@@ -29,3 +30,4 @@ pub use merge::merge;
 pub use mirror::mirror;
 pub use rpm::{rpm_bdb, rpm_header, rpm_ndb, rpm_sqlite};
 pub use text::{registry, report_text, schemes};
+pub use windows::hive;

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use plimsoll_core::ecosystems;
 use plimsoll_image::catalogers::{Found, FoundOsRelease, FoundPackage, OwnedFiles, Problem};
 use plimsoll_image::facts::{FileFacts, LayerFacts, PathSetBuilder};
+use plimsoll_image::windows::registry::{CURRENT_VERSION, FoundHive, FoundKey, FoundValue, Mark};
 
 const PARTS: [&str; 8] = ["a", "b", "lib", "usr", "etc/os-release", "var/lib/dpkg/status", "..", "é"];
 const LAYERS_MAX: usize = 6;
@@ -90,10 +91,23 @@ impl Laid {
             packages: vec![package],
             owned: vec![OwnedFiles { package: "o".to_owned(), paths: vec![path.clone()] }],
             os_release: (kind > 128).then(FoundOsRelease::default),
+            hive: (kind % 8 == 7).then(|| hive(kind)),
+            file_version: (kind % 16 == 3).then(|| format!("4.8.{kind}.0")),
             ..Found::default()
         };
         self.facts.files.push(FileFacts { path, cataloger: "x".to_owned(), found });
     }
+}
+
+/// A hive that states a version, or takes it away.
+fn hive(kind: u8) -> FoundHive {
+    let mark =
+        [Mark::Merge, Mark::Tombstone, Mark::SupersedeLocal, Mark::SupersedeTree][usize::from(kind / 8 % 4)];
+    let values = vec![
+        ("CurrentBuild".to_owned(), FoundValue::Text("20348".to_owned())),
+        ("UBR".to_owned(), if kind > 200 { FoundValue::Tombstone } else { FoundValue::Number(kind.into()) }),
+    ];
+    FoundHive { keys: vec![FoundKey { path: CURRENT_VERSION.to_owned(), mark, values }] }
 }
 
 /// One or two parts, cleaned as paths of layers are.

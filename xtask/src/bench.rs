@@ -21,11 +21,12 @@ mod load;
 #[path = "../../crates/plimsoll-store/tests/support/postgres.rs"]
 mod postgres;
 mod server;
+mod windows;
 
 /// The row.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
-    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet; --image oci:DIR scans another image, --large a second one",
+    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet, or `windows`, a base layer of 1.5 GB; --image oci:DIR scans another image, --large a second one",
     run,
 };
 
@@ -35,6 +36,8 @@ const TURNS: usize = 5;
 const LARGE: usize = 7;
 /// Option, not for people, that makes an image: folder and scale.
 const MAKE: &str = "--make";
+/// The same of a Windows base layer: folder.
+const MAKE_WINDOWS: &str = "--make-windows";
 /// Rows of the synthetic database.
 const ROWS: u64 = 1_000_000;
 
@@ -53,6 +56,18 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         && option == MAKE
     {
         image::write(Path::new(folder), scale.parse()?)?;
+        return Ok(true);
+    }
+    if let [option, folder] = arguments
+        && option == MAKE_WINDOWS
+    {
+        windows::write(Path::new(folder))?;
+        return Ok(true);
+    }
+    if let [what] = arguments
+        && what == "windows"
+    {
+        Bench::build(root)?.windows()?;
         return Ok(true);
     }
     if let [what] = arguments
@@ -78,7 +93,7 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
                 named = Some(PathBuf::from(image.context("`--image` takes `oci:DIR`")?));
             }
             other => bail!(
-                "`cargo xtask bench` has no `{other}`; it takes `feeds`, `server [IMAGES]`, or `--image oci:DIR` and `--large`"
+                "`cargo xtask bench` has no `{other}`; it takes `feeds`, `server [IMAGES]`, `windows`, or `--image oci:DIR` and `--large`"
             ),
         }
     }

@@ -95,7 +95,7 @@ fn write(root: &Path, examples: &Path) -> anyhow::Result<()> {
             Ok(())
         })?;
     }
-    layout.finish("example")?;
+    layout.finish("linux", "example")?;
     let osv = examples.join("feeds/osv");
     for ecosystem in ["PyPI", "npm"] {
         let records = files(&source.join("osv").join(ecosystem))?;

@@ -179,11 +179,11 @@ impl<'a> Layout<'a> {
         Ok(())
     }
 
-    /// Writes config, manifest and index. The image is for linux/amd64.
-    pub(crate) fn finish(self, tag: &str) -> anyhow::Result<()> {
+    /// Writes config, manifest and index. The image is for an operating system and amd64.
+    pub(crate) fn finish(self, os: &str, tag: &str) -> anyhow::Result<()> {
         const OCI: &str = "application/vnd.oci.image";
         let config = self.blob(&format!(
-            "{{\"architecture\":\"amd64\",\"os\":\"linux\",\"config\":{{}},\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[{}]}}}}",
+            "{{\"architecture\":\"amd64\",\"os\":\"{os}\",\"config\":{{}},\"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[{}]}}}}",
             self.diff_ids.join(",")
         ))?;
         let descriptor = |kind: &str, blob: &Blob, rest: &str| {

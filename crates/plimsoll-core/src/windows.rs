@@ -8,6 +8,7 @@
 use std::fmt;
 
 use crate::digest::Digest;
+use crate::ecosystems;
 use crate::inventory::OsRelease;
 
 pub mod components;
@@ -159,7 +160,7 @@ pub struct Feature {
 impl Windows {
     /// Name of the package that stands for the operating system in an inventory: `windows_server_2022`.
     pub fn package_name(&self) -> &'static str {
-        self.product.map_or(UNKNOWN_PACKAGE, |product| product.package)
+        self.product.map_or(ecosystems::WINDOWS.name, |product| product.package)
     }
 
     /// The same as an `os-release` would say it, so that everything that speaks of distributions speaks of Windows.
@@ -167,7 +168,7 @@ impl Windows {
     pub fn os_release(&self) -> Option<OsRelease> {
         let product = self.product?;
         Some(OsRelease {
-            id: product.line.distro_id().to_owned(),
+            id: product.line.distro().id.to_owned(),
             version_id: Some(product.release.to_owned()),
             pretty_name: Some(format!("{} {}", product.title, self.version)),
             cpe: Some(product.cpe(&self.version)),
@@ -175,9 +176,6 @@ impl Windows {
         })
     }
 }
-
-/// Name of the package of a Windows whose product is not known.
-const UNKNOWN_PACKAGE: &str = "windows";
 
 /// The build of a version: `20348` of `10.0.20348.2402`. The first two numbers are those of every Windows that
 /// containers have.

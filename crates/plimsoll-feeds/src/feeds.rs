@@ -17,6 +17,7 @@ mod azurelinux_oval;
 mod clair_export;
 mod debian_advisories;
 mod debian_tracker;
+mod dotnet_releases;
 mod end_of_life;
 mod epss;
 mod github_advisories;
@@ -24,6 +25,7 @@ mod inflate;
 mod json;
 mod kev;
 mod lines;
+mod msrc;
 mod nvd;
 mod oracle_oval;
 mod osv;
@@ -108,12 +110,14 @@ pub static FEEDS: &[&Feed] = &[
     &clair_export::FEED,
     &debian_advisories::FEED,
     &debian_tracker::FEED,
+    &dotnet_releases::FEED,
     &end_of_life::FEED,
     &epss::FEED,
     &updateinfo::rows::FEDORA,
     &github_advisories::FEED,
     &kev::FEED,
     &secdb::rows::MINIMOS,
+    &msrc::FEED,
     &nvd::FEED,
     &oracle_oval::FEED,
     &osv::rows::ALMALINUX,
@@ -163,17 +167,24 @@ pub struct Part {
     /// A text that an index file of the upstream gives this state of the part: a time of change, a digest. A
     /// part that is here with the same one is not asked for at all. `None` where the upstream is to be asked.
     pub revision: Option<String>,
+    /// Whether one that is here stays where the upstream no longer has it.
+    pub stays: bool,
 }
 
 impl Part {
     /// A part that the upstream must have, and that it is asked for.
     pub fn new(name: impl Into<String>, path: impl Into<String>) -> Part {
-        Part { name: name.into(), path: path.into(), may_be_absent: false, revision: None }
+        Part { name: name.into(), path: path.into(), may_be_absent: false, revision: None, stays: false }
     }
 
     /// The same, which the upstream may not have.
     pub fn that_may_be_absent(self) -> Part {
         Part { may_be_absent: true, ..self }
+    }
+
+    /// The same, which the upstream may not have, and which stays as it is here then.
+    pub fn that_stays(self) -> Part {
+        Part { may_be_absent: true, stays: true, ..self }
     }
 }
 

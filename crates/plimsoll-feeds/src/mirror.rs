@@ -291,6 +291,10 @@ impl Run<'_> {
             (Outcome::Unchanged, None) => {
                 Err(FeedError::Fetch(format!("`{shown}` answered `unchanged` to an unconditional request")))
             }
+            (Outcome::Absent, Some(_)) if part.stays => {
+                done.unchanged += 1;
+                Ok(true)
+            }
             (Outcome::Absent, _) if part.may_be_absent => {
                 done.absent += 1;
                 Ok(false)

@@ -403,6 +403,7 @@ impl Run<'_> {
                 "`{}` answered `unchanged` to an unconditional request",
                 new.url
             ))),
+            (Outcome::Absent, Some(old)) if part.stays => Ok((old.clone(), false)),
             (Outcome::Absent, _) if part.may_be_absent => Ok((PartState { is_absent: true, ..new }, false)),
             (Outcome::Absent, _) => Err(FeedError::Absent(new.url)),
             (Outcome::Saved(saved), _) => {

@@ -121,6 +121,9 @@ fn join(image: &OpenedImage, passes: &HashMap<Digest, LayerPass>) -> CataloguedI
             failures.push((layer.digest.clone(), failure.clone()));
         }
     }
+    if let Some(windows) = inventory.windows.as_mut() {
+        windows.is_whole &= failures.is_empty();
+    }
     inventory.gaps.sort_unstable();
     inventory.gaps.dedup();
     CataloguedImage { inventory, failures }

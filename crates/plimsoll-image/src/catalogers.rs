@@ -25,6 +25,7 @@ pub mod os_release;
 pub mod python;
 pub mod rpm;
 pub mod windows_file;
+pub mod windows_registry;
 
 /// One kind of evidence.
 #[derive(Debug)]
@@ -58,6 +59,7 @@ pub static CATALOGERS: &[&Cataloger] = &[
     &python::CATALOGER,
     &rpm::CATALOGER,
     &windows_file::CATALOGER,
+    &windows_registry::CATALOGER,
 ];
 
 /// A file's head in a layer.

@@ -14,12 +14,14 @@ use plimsoll_core::gap::{Gap, GapKind};
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::{Inventory, OsRelease, Package, Release, SourcePackage};
 use plimsoll_core::purl;
+use plimsoll_core::windows::Windows;
 
 use crate::catalogers::{Found, FoundOsRelease, FoundPackage, Problem, os_release};
 use crate::facts::{FileFacts, LayerFacts, PathMark};
 
 mod links;
 mod view;
+mod windows;
 
 use view::View;
 
@@ -39,9 +41,27 @@ pub fn merge(layers: &[LayerInput<'_>], image: Option<&Image>) -> Inventory {
         inventory.gaps.extend(layer_gaps(view, *digest, facts));
     }
     inventory.gaps.append(&mut visible.gaps);
-    inventory.os_release = visible.os_release();
+    let mut system = Vec::new();
+    match view {
+        View::Exact => inventory.os_release = visible.os_release(),
+        View::Windows => {
+            let assembled = windows::assembled(layers, &visible, image);
+            inventory.os_release = assembled.windows.as_ref().and_then(Windows::os_release);
+            inventory.windows = assembled.windows;
+            inventory.gaps.extend(assembled.gaps);
+            system = assembled.packages;
+        }
+    }
     inventory.distro = inventory.os_release.as_ref().and_then(distros::recognise);
-    inventory.gaps.extend(distro_gap(&inventory));
+    inventory.gaps.extend(distro_gap(view, &inventory));
+    for (found, path, layer) in &system {
+        let evidence_path = match &found.inner_path {
+            Some(inner) => format!("{path}!/{inner}"),
+            None => path.clone(),
+        };
+        let package = package_of(found, path, inventory.distro.as_ref());
+        inventory.packages.push(Package { evidence_path, layer: layer.clone(), ..package });
+    }
     let owners = visible.owners();
     for (key, seen) in &visible.files {
         inventory.gaps.extend(view.foreign_packages(seen.path, &seen.found.packages));
@@ -273,8 +293,9 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 }
 
 /// An image whose distribution is not known never looks clean.
-fn distro_gap(inventory: &Inventory) -> Option<Gap> {
-    if inventory.distro.is_some() {
+fn distro_gap(view: View, inventory: &Inventory) -> Option<Gap> {
+    // What is not known of Windows is told by whoever looked for it.
+    if inventory.distro.is_some() || view == View::Windows {
         return None;
     }
     let gap = |subject: &str, detail: &str| Some(Gap::new(GapKind::UnknownDistro, subject, detail));

@@ -230,17 +230,18 @@ fn a_host_behind_a_redirect_is_not_given_a_login() {
 fn what_is_absent_refused_or_broken_is_told_apart() {
     let errors = |code: &str| format!(r#"{{"errors":[{{"code":"{code}","message":"says it"}}]}}"#);
     type Wanted = fn(&RegistryError) -> bool;
-    let not_found: Wanted = |error| matches!(error, RegistryError::NotFound { .. });
+    let stated: Wanted = |error| matches!(error, RegistryError::NotFound { is_stated: true, .. });
+    let bare: Wanted = |error| matches!(error, RegistryError::NotFound { is_stated: false, .. });
     let unauthorized: Wanted = |error| matches!(error, RegistryError::Unauthorized { .. });
     let bad_answer: Wanted = |error| matches!(error, RegistryError::BadAnswer { .. });
     let unavailable: Wanted = |error| matches!(error, RegistryError::Unavailable { .. });
     let limited: Wanted = |error| matches!(error, RegistryError::RateLimited { retry_after: Some(after), .. } if after == "9999");
     for (reply, wanted, said) in [
-        (Reply::new(404), not_found, "has no `team/app:1`"),
-        (Reply::new(404).body(errors("MANIFEST_UNKNOWN")), not_found, ""),
-        (Reply::new(404).body(errors("NAME_UNKNOWN")), not_found, ""),
-        (Reply::new(404).body(errors("NOT_FOUND")), not_found, ""),
-        (Reply::new(404).body("<html>"), not_found, ""),
+        (Reply::new(404), bare, "has no `team/app:1`"),
+        (Reply::new(404).body(errors("MANIFEST_UNKNOWN")), stated, ""),
+        (Reply::new(404).body(errors("NAME_UNKNOWN")), stated, ""),
+        (Reply::new(404).body(errors("NOT_FOUND")), stated, ""),
+        (Reply::new(404).body("<html>"), bare, ""),
         (Reply::new(404).body(errors("UNSUPPORTED")), bad_answer, "(`UNSUPPORTED`: says it)"),
         (Reply::new(401), unauthorized, "does not say how to log in"),
         (Reply::new(401).header("WWW-Authenticate", "Basic"), unauthorized, "there is none"),

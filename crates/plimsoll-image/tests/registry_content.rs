@@ -95,6 +95,8 @@ fn a_listing_that_is_wrong_is_told() {
         (Reply::new(403), Cause::Unauthorized),
         (Reply::new(502), Cause::Unavailable),
         (page("<html>", None), Cause::BadAnswer),
+        (page("{}", None), Cause::BadAnswer),
+        (page(r#"{"repositories":["a"]}"#, None), Cause::BadAnswer),
         (page(r#"{"tags":[1]}"#, None), Cause::BadAnswer),
         (page(r#"{"tags":[]}"#, Some("/v2/team/app/tags/list?n=2")), Cause::BadAnswer),
         (page(r#"{"tags":[]}"#, Some("/v2/team/app/tags/list")), Cause::BadAnswer),

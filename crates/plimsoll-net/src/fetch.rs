@@ -67,7 +67,9 @@ impl Client {
     }
 
     fn fetch_if_changed(&self, url: &str, validators: &Validators) -> Result<Fetched, NetError> {
-        let mut conditional = Request::get(url);
+        // APIs that give a document in several forms give it as JSON; all others give what they have.
+        let request = Request::get(url).header("Accept", "application/json, */*;q=0.9");
+        let mut conditional = request.clone();
         if let Some(etag) = &validators.etag {
             conditional = conditional.header("If-None-Match", etag);
         }
@@ -80,9 +82,7 @@ impl Client {
             304 if !validators.is_empty() => Ok(Fetched::Unchanged),
             404 | 410 if !response.is_foreign => Ok(Fetched::Absent),
             // The rest is asked for without the conditions: they would be met by the version that is coming.
-            200 => {
-                Ok(Fetched::Changed(Download::from_response(self, &Request::get(url), response, attempts)))
-            }
+            200 => Ok(Fetched::Changed(Download::from_response(self, &request, response, attempts))),
             _ => Err(NetError::Status(Box::new(response.into_status_error()))),
         }
     }

@@ -484,6 +484,8 @@ fn documents_are_fetched_when_they_change() {
     let seen = server.seen();
     assert_eq!(seen[1].header("if-none-match"), Some("\"1\""));
     assert_eq!(seen[1].header("if-modified-since"), Some("then"));
+    // Of several forms JSON is wanted.
+    assert!(seen.iter().all(|seen| seen.header("accept") == Some("application/json, */*;q=0.9")));
     for path in ["/none", "/gone"] {
         assert!(matches!(client.get_if_changed(&server.url(path), &none), Ok(Fetched::Absent)), "{path}");
     }

@@ -205,10 +205,13 @@ pub(crate) fn rebase(assessment: &Assessment) -> Option<String> {
     let rebase = rebase::rebase(&assessment.inventory, &assessment.findings.findings)?;
     let update = rebase.update.map(|name| format!(" ({})", printable(&name))).unwrap_or_default();
     let mut text = format!(
-        "rebase to {}{update} and {} {}",
+        "rebase to {}{update} and {}",
         printable(&rebase.to),
-        count(rebase.findings, "finding"),
-        if rebase.findings == 1 { "goes" } else { "go" }
+        if rebase.findings == 1 {
+            "1 finding goes".to_owned()
+        } else {
+            format!("{} findings go", rebase.findings)
+        }
     );
     if rebase.of_host_kernel + rebase.of_roles_not_installed > 0 {
         text.push_str(&format!(

@@ -8,6 +8,9 @@
 //! once of a pair of databases, whoever is killed in between. A replica that lacks the database that was compared last
 //! waits for one that has it; where none comes, it says so and takes the new one as the first: it makes no changes up.
 //!
+//! Replicas may have databases of their own. One of them compares, and keeps doing so as long as it lives, so that what
+//! is told is what came to one place; and a database that is older than the last is compared with nothing.
+//!
 //! The counts that are noted of each image move by what came and went. Of language packages an image may have several
 //! copies, which a difference does not say: of those images that have such a change, so many as can be matched in
 //! little time are judged anew.
@@ -27,6 +30,7 @@ mod place;
 
 use crate::jobs::judging;
 use crate::server::Server;
+use crate::server::duty::Duty;
 use changes::{Changes, Tally};
 use deltas::{Comparing as ComparingPackages, Deltas, Pair};
 use place::{Comparing, Files, Kept, SETTING, Standing};
@@ -53,6 +57,8 @@ pub(crate) enum Looked {
     Nothing,
     /// Another replica does it, or is waited for.
     Elsewhere,
+    /// The database that the server has is older than what all images are told of; what is to be done.
+    Older(String),
     /// The database is the first to compare with; why.
     First(String),
     /// Images were told.
@@ -76,10 +82,15 @@ pub(crate) struct Compared {
     pub(crate) seconds: [f64; 3],
 }
 
+/// The duty of comparing, which is kept between looks.
+pub(crate) fn duty() -> Duty {
+    Duty::new(DUTY, DUTY_TIME)
+}
+
 /// Looks whether the server has another database than the one that all images are told of, and tells them.
 ///
 /// To be called every now and then, by every replica; blocks for as long as it takes.
-pub(crate) fn look(server: &Server) -> anyhow::Result<Looked> {
+pub(crate) fn look(server: &Server, duty: &mut Duty) -> anyhow::Result<Looked> {
     let Ok(store) = server.store() else { return Ok(Looked::Elsewhere) };
     let advised = server.advised();
     let Ok(current) = &advised.database else { return Ok(Looked::Nothing) };
@@ -87,19 +98,33 @@ pub(crate) fn look(server: &Server) -> anyhow::Result<Looked> {
     let text = store.setting(SETTING)?;
     let standing = text.as_deref().and_then(Standing::read);
     let Some(standing) = standing else {
+        if !duty.has(server, store)? {
+            return Ok(Looked::Elsewhere);
+        }
         return first(store, &files, text.as_deref(), current, "it is the first", (server.now)());
     };
     keep(&files, &standing)?;
     let id = current.identity().id.as_str();
     if standing.comparing.is_none() && standing.compared == id {
+        // Whoever has what was compared last is the one to go on from it.
+        duty.has(server, store)?;
         return Ok(Looked::Nothing);
     }
     let has_all = files.open(&standing.compared).is_some()
         && standing.comparing.as_ref().is_none_or(|comparing| files.open(&comparing.to).is_some());
+    let goes_on = has_all && standing.comparing.is_some();
+    if !goes_on && standing.is_older(&current.identity().built_at) {
+        duty.leave(server, store)?;
+        return Ok(Looked::Older(format!(
+            "the advisory database `{id}` is older than the one that all images are told of; update the feeds of this \
+             replica"
+        )));
+    }
     if !has_all && !is_overdue(store, &standing, (server.now)())? {
+        duty.leave(server, store)?;
         return Ok(Looked::Elsewhere);
     }
-    if !has_duty(server, store)? {
+    if !duty.has(server, store)? {
         return Ok(Looked::Elsewhere);
     }
     if !has_all {
@@ -107,7 +132,7 @@ pub(crate) fn look(server: &Server) -> anyhow::Result<Looked> {
         tracing::warn!("{why}; what `{id}` changes is not told");
         return first(store, &files, text.as_deref(), current, &why, (server.now)());
     }
-    run(server, store, &files, &standing, current)
+    run(server, store, duty, &files, &standing, current)
 }
 
 /// Takes the database that is there as the first to compare with.
@@ -121,7 +146,12 @@ fn first(
 ) -> anyhow::Result<Looked> {
     let id = current.identity().id.clone();
     files.keep(Kept::Compared, &id).context("cannot keep the database to compare with")?;
-    let standing = Standing { compared: id, comparing: None, skipped: Some(format!("{now}: {why}")) };
+    let standing = Standing {
+        compared: id,
+        compared_built_at: current.identity().built_at.clone(),
+        comparing: None,
+        skipped: Some(format!("{now}: {why}")),
+    };
     let step = Step { setting: SETTING, before, after: &standing.text(), events: &[], judged: &[] };
     Ok(if store.take_step(&step, now)? { Looked::First(why.to_owned()) } else { Looked::Elsewhere })
 }
@@ -151,16 +181,11 @@ fn is_overdue(store: &Store, standing: &Standing, now: Timestamp) -> anyhow::Res
     }
 }
 
-fn has_duty(server: &Server, store: &Store) -> anyhow::Result<bool> {
-    let now = (server.now)();
-    let until = now.checked_add(DUTY_TIME).unwrap_or(Timestamp::MAX);
-    Ok(store.take_duty(DUTY, &server.replica, until, now)?)
-}
-
 /// Begins a comparison or goes on with one, to its end.
 fn run(
     server: &Server,
     store: &Store,
+    duty: &mut Duty,
     files: &Files,
     standing: &Standing,
     current: &Database,
@@ -184,6 +209,7 @@ fn run(
     let mut telling = Telling {
         server,
         store,
+        duty,
         pair,
         deltas: &deltas,
         standing,
@@ -214,7 +240,12 @@ fn begin(
     if !files.keep(Kept::Comparing, &id).context("cannot keep the new database")? {
         return Ok(None);
     }
-    let comparing = Comparing { to: id.clone(), since: now.to_string(), ..Comparing::default() };
+    let comparing = Comparing {
+        to: id.clone(),
+        to_built_at: current.identity().built_at.clone(),
+        since: now.to_string(),
+        ..Comparing::default()
+    };
     let after = Standing { comparing: Some(comparing), skipped: None, ..standing.clone() };
     let step = Step {
         setting: SETTING,
@@ -248,6 +279,7 @@ fn compare(store: &Store, pair: Pair<'_>, compared: &mut Compared) -> anyhow::Re
 struct Telling<'a> {
     server: &'a Server,
     store: &'a Store,
+    duty: &'a mut Duty,
     pair: Pair<'a>,
     deltas: &'a Deltas,
     standing: Standing,
@@ -301,7 +333,7 @@ impl Telling<'_> {
 
     fn tell_waiting(&mut self, is_last: bool) -> Result<(), Ended> {
         let failed = |error: plimsoll_store::StoreError| Ended::Failed(error.into());
-        if !has_duty(self.server, self.store).map_err(Ended::Failed)? {
+        if !self.duty.has(self.server, self.store).map_err(failed)? {
             return Err(Ended::Elsewhere);
         }
         let waiting = std::mem::take(&mut self.waiting);
@@ -324,8 +356,8 @@ impl Telling<'_> {
             }
         }
         if is_last {
-            let to = after.comparing.take().map(|comparing| comparing.to).unwrap_or_default();
-            after.compared = to;
+            let comparing = after.comparing.take().unwrap_or_default();
+            (after.compared, after.compared_built_at) = (comparing.to, comparing.to_built_at);
         }
         let step = Step {
             setting: SETTING,

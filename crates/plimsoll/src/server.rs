@@ -27,6 +27,7 @@ use crate::refusal::Refusal;
 
 mod advisories;
 mod assessed;
+pub(crate) mod duty;
 mod lifecycle;
 pub(crate) mod metrics;
 mod tail;

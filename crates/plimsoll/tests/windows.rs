@@ -1,207 +1,332 @@
-//! Images of Windows whose base layer registries need not have: on the command line, on the server, and as Quay hands them in.
+//! Windows images, the matrix of cases W1 to W24: what an image is made of, and what a scan says of it.
+//!
+//! Nothing here is Microsoft's: hives, layers, programs, configs and the feed are written by the test kit and by this file,
+//! with facts of Microsoft's public bulletins (numbers of products, updates and builds). The cases of reading hives and
+//! tars alone are in `plimsoll-image`, and those of reading the feed in `plimsoll-feeds`, under the same names.
 
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
-use plimsoll_net::Request;
-use serde_json::{Value, json};
-use support::World;
-use support::images::{CONFIG, Layout, digest, python};
-use support::layer::{Layer, gzip};
-use support::quay::bytes;
-use support::scripted::{Deed, Scripted};
-use support::serving::Serving;
+use serde_json::Value;
 
+use plimsoll_testkit::hive::Hive;
+use plimsoll_testkit::image::Image;
+use plimsoll_testkit::layer::Layer;
+use plimsoll_testkit::pe;
+use support::World;
+
+#[path = "windows/feed.rs"]
+mod feed;
 mod support;
 
-const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-const FOREIGN: &str = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
-const ORDINARY: &str = "application/vnd.docker.image.rootfs.diff.tar.gzip";
-const NAME: &str = "windows/app";
+const CURRENT: &str = r"Microsoft\Windows NT\CurrentVersion";
+const PACKAGES: &str = r"Microsoft\Windows\CurrentVersion\Component Based Servicing\Packages";
+const UNINSTALL: &str = r"Microsoft\Windows\CurrentVersion\Uninstall";
+const SOFTWARE: &str = "Files/Windows/System32/config/SOFTWARE";
+const DELTA: &str = "Hives/Software_Delta";
+const BASE: &str = "Apply image 10.0.20348.2402";
 
-/// `me:geheim`.
-const LOGIN: &str = "bWU6Z2VoZWlt";
-
-/// A registry with an image of Windows but not its base layer, and a place that has that.
-struct Harbour {
-    world: World,
-    registry: Scripted,
-    place: Scripted,
-    base: Vec<u8>,
-    app: Vec<u8>,
+/// A whole hive of an installation.
+fn system(build: u32, revision: u32, installation: &str) -> Hive {
+    Hive::base()
+        .value(CURRENT, "CurrentBuild", build.to_string().as_str())
+        .value(CURRENT, "CurrentMajorVersionNumber", 10_u32)
+        .value(CURRENT, "CurrentMinorVersionNumber", 0_u32)
+        .value(CURRENT, "UBR", revision)
+        .value(CURRENT, "InstallationType", installation)
+        .value(CURRENT, "EditionID", "ServerDatacenter")
+        .value(CURRENT, "DisplayVersion", "21H2")
+        .value(CURRENT, "ProductName", "Windows Server 2016 Datacenter")
 }
 
-impl Harbour {
-    /// With this in the section `[windows]`, where `PLACE` is the place's host, and in `[server]`.
-    fn new(windows: &str, server: &str) -> Harbour {
-        let (registry, place) = (Scripted::start(), Scripted::start());
-        let world = World::with_database();
-        let config = std::fs::read_to_string(world.path("config.toml")).unwrap();
-        let windows = windows.replace("PLACE", &place.host);
-        let config = format!(
-            "{config}\n[windows]\n{windows}\n[registries.\"{}\"]\nplain_http = true\n[server]\nattempts_max = 1\n{server}\n",
-            registry.host
+/// A hive of what a layer changed.
+fn delta() -> Hive {
+    Hive::differencing()
+}
+
+/// A base layer with a whole hive and nothing else.
+fn base(build: u32, revision: u32, installation: &str) -> Layer {
+    Layer::new().directory("Files").file(SOFTWARE, system(build, revision, installation).build())
+}
+
+/// An image of a base layer alone, whose config says the same as its hive.
+fn plain(build: u32, revision: u32, installation: &str) -> Image {
+    let version = format!("10.0.{build}.{revision}");
+    Image::windows(Some(&version))
+        .layer(&format!("Apply image {version}"), &base(build, revision, installation))
+}
+
+/// Server 2022 Core of May 2024.
+fn core_2022(revision: u32) -> Image {
+    plain(20348, revision, "Server Core")
+}
+
+/// A world with the feed; the images are scanned against it.
+fn world() -> World {
+    let world = World::new();
+    feed::write(&world, &feed::june());
+    world
+}
+
+/// What a scan says, a fact a line.
+fn said(world: &World, image: &Image) -> String {
+    said_with(world, image, &[])
+}
+
+fn said_with(world: &World, image: &Image, more: &[&str]) -> String {
+    image.write_layout(&world.path("image"));
+    let run = world.plimsoll(&[&["scan", "oci:image", "--format", "json"], more].concat());
+    let report: Value = serde_json::from_str(&run.stdout).unwrap_or_else(|error| panic!("{error}: {run}"));
+    let mut lines = facts(&report);
+    lines.push(format!("exit {}", run.code));
+    lines.join("\n")
+}
+
+fn facts(report: &Value) -> Vec<String> {
+    let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+    let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+    let mut lines = Vec::new();
+    let windows = &report["windows"];
+    if windows.is_object() {
+        let layer = report["image"]["layers"]
+            .as_array()
+            .and_then(|layers| layers.iter().position(|layer| layer["digest"] == windows["layer"]));
+        let layer = layer.map_or("no layer".to_owned(), |at| format!("layer {at}"));
+        lines.push(format!(
+            "is {} {} {} by {}, {layer}",
+            text(&windows["product_id"]),
+            text(&report["distro"]["namespace"]),
+            text(&windows["version"]),
+            text(&windows["source"])
+        ));
+        for update in list(&windows["updates"]) {
+            lines.push(format!("update {} {}", text(&update["name"]), text(&update["state"])));
+        }
+        for feature in list(&windows["features"]) {
+            lines.push(format!("feature {}", text(&feature["name"])));
+        }
+    }
+    for package in list(&report["packages"]) {
+        lines.push(format!("has {} {}", text(&package["name"]), text(&package["version"])));
+    }
+    for finding in list(&report["findings"]) {
+        let mut line = format!(
+            "{} in {}: {} {}",
+            text(&finding["id"]),
+            text(&finding["package"]["name"]),
+            finding["fixed_in"].as_str().unwrap_or("no fix"),
+            text(&finding["update"])
         );
-        world.write("config.toml", config);
-        let base = Layer::new()
-            .file("Files/Windows/System32/ntdll.dll", "")
-            .file("Files/base/anchor-1.0.dist-info/METADATA", python("anchor", "1.0"));
-        let app = Layer::new().file("Files/app/barnacle-1.5.dist-info/METADATA", python("barnacle", "1.5"));
-        Harbour { world, registry, place, base: gzip(&base.tar()), app: gzip(&app.tar()) }
+        for (field, word) in [("is_exploited", " exploited"), ("is_fix_ambiguous", " ambiguous")] {
+            if finding[field] == true {
+                line.push_str(word);
+            }
+        }
+        if finding["scope"] != "image" {
+            line.push_str(&format!(" ({})", text(&finding["scope"])));
+        }
+        lines.push(line);
     }
-
-    fn base_url(&self) -> String {
-        format!("http://{}/v2/x/blobs/{}", self.place.host, digest(&self.base))
+    for gap in list(&report["gaps"]) {
+        lines.push(format!("gap {} of {}", text(&gap["kind"]), text(&gap["subject"])));
     }
-
-    /// Pushes the image; its reference.
-    fn push(&self, urls: &[&str]) -> String {
-        let mut layout = Layout::default();
-        let config = json!({
-            "os": "windows", "architecture": "amd64", "os.version": "10.0.20348.2402",
-            "rootfs": {"type": "layers", "diff_ids": [digest(b"1"), digest(b"2")]},
-            "history": [{"created_by": "Apply image 10.0.20348.2402"}, {"created_by": "COPY app"}],
-        });
-        let config = layout.blob(CONFIG, config.to_string().into_bytes());
-        let mut base = layout.blob(FOREIGN, self.base.clone());
-        base["urls"] = json!(urls);
-        let app = layout.blob(ORDINARY, self.app.clone());
-        let manifest =
-            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [base, app]});
-        let top = layout.blob(MANIFEST, manifest.to_string().into_bytes());
-        self.place.push("x", &layout, &top, "1");
-        layout.blobs.remove(&digest(&self.base));
-        self.registry.push(NAME, &layout, &top, "1");
-        format!("{}/{NAME}:1", self.registry.host)
-    }
-
-    /// Hands in both layers as Quay does: no header for the foreign one, a login for the other.
-    fn hand_in(&self, serving: &Serving, foreign: &str) -> (u16, Value) {
-        let hash = digest(foreign.as_bytes());
-        let own = format!("http://{}/v2/{NAME}/blobs/{}", self.registry.host, digest(&self.app));
-        let manifest = json!({"hash": hash, "layers": [
-            {"hash": digest(&self.base), "uri": foreign, "headers": {}},
-            {"hash": digest(&self.app), "uri": own, "headers": {"Authorization": [format!("Basic {LOGIN}")]}},
-        ]});
-        let request = Request::post("/indexer/api/v1/index_report", manifest.to_string())
-            .header("Content-Type", "application/json");
-        let response = serving.send(request);
-        (response.status, serde_json::from_slice(&bytes(response)).unwrap_or_default())
-    }
-
-    fn place_was_told_nothing(&self) {
-        let requests = self.place.requests();
-        assert!(!requests.is_empty());
-        assert!(requests.iter().all(|request| request.header("authorization").is_none()), "{requests:?}");
-    }
-}
-
-fn names(report: &Value) -> Vec<&str> {
-    let packages =
-        report["packages"].as_array().unwrap().iter().filter(|package| package["ecosystem"] == "pypi");
-    packages.map(|package| package["name"].as_str().unwrap()).collect()
-}
-
-fn gaps(report: &Value) -> Vec<(&str, &str)> {
-    let gaps = report["gaps"].as_array().unwrap().iter();
-    let gaps = gaps.filter(|gap| gap["kind"] == "foreign-unavailable");
-    gaps.map(|gap| (gap["subject"].as_str().unwrap(), gap["detail"].as_str().unwrap())).collect()
+    lines
 }
 
 #[test]
-fn w12_a_foreign_layer_is_fetched_without_the_registrys_login() {
-    let harbour = Harbour::new("foreign_hosts = ['PLACE']", "");
-    let auth =
-        json!({"auths": {&harbour.registry.host: {"auth": LOGIN}, &harbour.place.host: {"auth": LOGIN}}});
-    harbour.world.write("auth.json", auth.to_string());
-    let image = harbour.push(&[&harbour.base_url()]);
-    let (_, report) =
-        harbour.world.scan(&[&image, "--platform", "windows/amd64", "--auth-file", "auth.json"]);
-    assert_eq!((names(&report), gaps(&report)), (vec!["anchor", "barnacle"], vec![]), "{report:#}");
-    harbour.place_was_told_nothing();
-    // What was read once is not fetched again, also where it would not be.
-    let asked = harbour.place.requests().len();
-    let (_, again) = harbour.world.scan(&[&image, "--platform", "windows/amd64"]);
-    assert_eq!((names(&again), harbour.place.requests().len()), (vec!["anchor", "barnacle"], asked));
+fn w1_a_base_image_alone() {
+    insta::assert_snapshot!(said(&world(), &core_2022(2402)));
 }
 
 #[test]
-fn w13_what_may_not_be_fetched_is_a_gap() {
-    for (windows, place, said) in [
-        ("", "http://PLACE/x", "is not allowed; if it is to be, name it in `foreign_hosts` of `[windows]`"),
-        ("", "https://169.254.169.254/latest", "`169.254.169.254` is not allowed"),
-        ("foreign_hosts = ['PLACE']", "http://PLACE/v2/x/blobs/away", "is not allowed"),
-        ("foreign_hosts = ['PLACE']", "http://PLACE/v2/x/blobs/gone", "it is not there (status 404)"),
-        ("foreign_hosts = ['PLACE']\nfetch_base_layers = false", "http://PLACE/x", "`fetch_base_layers`"),
-    ] {
-        let harbour = Harbour::new(windows, "");
-        harbour.place.script("/away", Deed::Redirect(format!("http://{}/away", harbour.registry.host)));
-        let image = harbour.push(&[&place.replace("PLACE", &harbour.place.host)]);
-        let (code, report) = harbour.world.scan(&[&image, "--platform", "windows/amd64"]);
-        assert_eq!((code, names(&report)), (2, vec!["barnacle"]), "{place}");
-        let base = digest(&harbour.base);
-        let [(subject, detail)] = gaps(&report)[..] else { panic!("{place}: {report:#}") };
-        assert!(subject == base && detail.contains(said), "{place}: {detail}");
-        assert!(harbour.registry.asked().iter().all(|path| path != "/away"));
-    }
+fn w2_a_servicing_layer_with_a_differencing_hive() {
+    let servicing =
+        Layer::new().directory("Hives").file(DELTA, delta().value(CURRENT, "UBR", 2527_u32).build());
+    let image = Image { os_version: Some("10.0.20348.2527".to_owned()), ..core_2022(2402) }
+        .layer("Install update 10.0.20348.2527", &servicing);
+    insta::assert_snapshot!(said(&world(), &image));
 }
 
 #[test]
-fn w13_a_scan_on_the_server_is_completed_with_the_gap() {
-    let harbour = Harbour::new("foreign_hosts = ['PLACE']", "");
-    let gone = format!("http://{}/v2/x/blobs/gone", harbour.place.host);
-    let image = harbour.push(&[&gone, "http://127.0.0.1:1/"]);
-    let serving = Serving::ready(&harbour.world, &["--no-update"]);
-    let id = serving.submit(&image)["id"].as_str().unwrap().to_owned();
-    let named = serving.until(&id, &["completed"]);
-    let digest = named["digest"].as_str().unwrap();
-    let scan = serving.until(digest, &["completed", "failed", "unsupported"]);
-    assert_eq!((&scan["state"], &scan["reason"]), (&json!("completed"), &json!("with_gaps")), "{scan:#}");
-    let report = serving.get(&format!("/api/v1/scans/{digest}/report"), 200);
-    let gaps = gaps(&report);
-    assert!(gaps.len() == 1 && gaps[0].1.contains("`127.0.0.1:1` is not allowed"), "{gaps:?}");
+fn w3_values_and_keys_that_are_gone() {
+    let hive = system(20348, 2402, "Server Core")
+        .value(&format!(r"{UNINSTALL}\OldTool"), "DisplayName", "OldTool")
+        .value(&format!(r"{UNINSTALL}\OldTool"), "DisplayVersion", "1.0")
+        .value(
+            &format!(r"{PACKAGES}\Package_for_KB5036909~31bf3856ad364e35~amd64~~10.0.1.1"),
+            "CurrentState",
+            0x70_u32,
+        );
+    let servicing = delta()
+        .value(CURRENT, "UBR", 5499_u32)
+        .tombstone_value(CURRENT, "DisplayVersion")
+        .tombstone_key(&format!(r"{UNINSTALL}\OldTool"))
+        .value(&format!(r"{UNINSTALL}\NewTool"), "DisplayName", "NewTool")
+        .value(&format!(r"{UNINSTALL}\NewTool"), "DisplayVersion", "2.1")
+        .value(
+            &format!(r"{PACKAGES}\Package_for_KB5036909~31bf3856ad364e35~amd64~~10.0.1.1"),
+            "CurrentState",
+            0x50_u32,
+        )
+        .value(
+            &format!(r"{PACKAGES}\Package_for_RollupFix~31bf3856ad364e35~amd64~~20348.5499.1.5"),
+            "CurrentState",
+            0x70_u32,
+        );
+    let image = Image::windows(Some("10.0.20348.5499"))
+        .layer(BASE, &Layer::new().file(SOFTWARE, hive.build()))
+        .layer("Install update 10.0.20348.5499", &Layer::new().file(DELTA, servicing.build()));
+    insta::assert_snapshot!(said(&world(), &image));
 }
 
 #[test]
-fn w23_quay_hands_in_foreign_layers_by_their_urls() {
-    let harbour = Harbour::new("foreign_hosts = ['PLACE']", "registries_allowed = ['registry.example']");
-    harbour.push(&[]);
-    harbour.place.script("/away", Deed::Redirect(format!("http://{}/away", harbour.registry.host)));
-    let serving = Serving::ready(&harbour.world, &["--no-update"]);
-    let packages = |report: &Value| {
-        let mut names: Vec<String> = report["packages"]
-            .as_object()
-            .unwrap()
-            .values()
-            .map(|package| package["name"].as_str().unwrap().to_owned())
-            .collect();
-        names.sort();
-        names
+fn w5_a_key_that_is_gone_and_comes_back() {
+    let tool = format!(r"{UNINSTALL}\Tool");
+    let first = delta().value(&tool, "DisplayName", "Tool").value(&tool, "DisplayVersion", "1");
+    let second = delta().tombstone_key(&tool);
+    let third = delta().value(&tool, "DisplayName", "Tool");
+    let image = core_2022(2527)
+        .layer("RUN install", &Layer::new().file(DELTA, first.build()))
+        .layer("RUN remove", &Layer::new().file(DELTA, second.build()))
+        .layer("RUN install", &Layer::new().file(DELTA, third.build()));
+    insta::assert_snapshot!(said(&world(), &image));
+}
+
+#[test]
+fn w6_the_utility_machine_is_another_windows() {
+    let layer = base(20348, 2527, "Server Core")
+        .file("UtilityVM/Files/Windows/System32/config/SOFTWARE", system(14393, 1, "Server").build());
+    let image = Image::windows(Some("10.0.20348.2527")).layer(BASE, &layer);
+    insta::assert_snapshot!(said(&world(), &image));
+}
+
+#[test]
+fn w7_a_hotpatchs_number_is_no_fix() {
+    insta::assert_snapshot!(said(&world(), &core_2022(2522)));
+}
+
+#[test]
+fn w8_two_products_of_one_build() {
+    let world = world();
+    let all: Vec<String> = [
+        (7462, "Server Core"),
+        (32690, "Server Core"),
+        (33158, "Server Core"),
+        (8246, "Client"),
+        (8245, "Client"),
+    ]
+    .iter()
+    .map(|(revision, installation)| said(&world, &plain(26100, *revision, installation)))
+    .collect();
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn w9_a_fix_of_another_branch_counts_for_nothing() {
+    insta::assert_snapshot!(said(&world(), &plain(26100, 4349, "Server Core")));
+}
+
+#[test]
+fn w10_a_number_that_is_no_build() {
+    let world = world();
+    let all = [2402, 2527].map(|revision| said(&world, &core_2022(revision)));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn w11_what_the_image_claims_is_not_what_counts() {
+    let world = world();
+    let claim =
+        |revision, claimed: &str| Image { os_version: Some(claimed.to_owned()), ..core_2022(revision) };
+    let all =
+        [claim(2402, "10.0.20348.2527"), claim(2527, "10.0.20348.2402")].map(|image| said(&world, &image));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn w15_nano_server_is_serviced_as_core() {
+    let world = world();
+    let all =
+        ["Nano Server", "Whatever Comes"].map(|installation| said(&world, &plain(20348, 2402, installation)));
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+#[test]
+fn w16_a_windows_that_nothing_names_is_not_clean() {
+    let image = Image::windows(None).layer("COPY app", &Layer::new().file("Files/app/readme.txt", "x"));
+    insta::assert_snapshot!(said(&world(), &image));
+}
+
+#[test]
+fn w17_the_dotnet_framework_by_component_and_platform() {
+    let world = world();
+    let framework = |release: u32, clr: &str| {
+        let hive = system(17763, 5458, "Server Core").value(
+            r"Microsoft\NET Framework Setup\NDP\v4\Full",
+            "Release",
+            release,
+        );
+        let layer = Layer::new()
+            .file(SOFTWARE, hive.build())
+            .file("Files/Windows/Microsoft.NET/Framework64/v4.0.30319/clr.dll", pe::with_version(clr));
+        Image::windows(Some("10.0.17763.5458")).layer("Apply image 10.0.17763.5458", &layer)
     };
-    let (status, report) = harbour.hand_in(&serving, &harbour.base_url());
-    assert_eq!(
-        (status, packages(&report)),
-        (201, vec!["anchor".to_owned(), "barnacle".to_owned()]),
-        "{report:#}"
-    );
-    harbour.place_was_told_nothing();
-    assert!(harbour.registry.requests().iter().any(|request| request.header("authorization").is_some()));
+    let all = [
+        framework(528_449, "4.8.4584.8"),
+        framework(528_449, "4.8.4500.0"),
+        framework(528_449, "4.8.4644.0"),
+        framework(461_814, "4.7.3468.0"),
+    ]
+    .map(|image| said(&world, &image));
+    insta::assert_snapshot!(all.join("\n\n"));
 }
 
 #[test]
-fn w23_what_quay_hands_in_and_may_not_be_fetched_is_left_out() {
-    let harbour = Harbour::new("foreign_hosts = ['PLACE']", "");
-    harbour.push(&[]);
-    harbour.place.script("/away", Deed::Redirect(format!("http://{}/away", harbour.registry.host)));
-    let serving = Serving::ready(&harbour.world, &["--no-update"]);
-    for place in ["away", "gone"] {
-        let url = format!("http://{}/v2/x/blobs/{place}", harbour.place.host);
-        let (status, report) = harbour.hand_in(&serving, &url);
-        assert_eq!(status, 201, "{place}: {report:#}");
-        assert_eq!(report["packages"].as_object().unwrap().len(), 1, "{place}: {report:#}");
-    }
-    // A host that is none of those is as any other that a client names.
-    let (status, report) = harbour.hand_in(&serving, "http://169.254.169.254/latest");
-    assert!(status == 500 && report["message"].as_str().unwrap().contains("address_refused"), "{report:#}");
-    assert!(harbour.registry.asked().iter().all(|path| path != "/away"));
+fn w18_runtimes_side_by_side() {
+    let shared = |version: &str| {
+        format!(
+            "Files/Program Files/dotnet/shared/Microsoft.NETCore.App/{version}/Microsoft.NETCore.App.deps.json"
+        )
+    };
+    let layer = base(20348, 2527, "Server Core")
+        .file(&shared("8.0.2"), r#"{"libraries":{}}"#)
+        .file(&shared("8.0.3"), r#"{"libraries":{}}"#);
+    let image = Image::windows(Some("10.0.20348.2527")).layer(BASE, &layer);
+    insta::assert_snapshot!(said(&world(), &image));
+}
+
+#[test]
+fn w19_a_build_without_support_is_not_silent() {
+    insta::assert_snapshot!(said(&world(), &plain(19042, 1889, "Server Core")));
+}
+
+#[test]
+fn w20_letters_do_not_count_and_what_is_removed_is_gone() {
+    let lower = Layer::new()
+        .file("files/WINDOWS/system32/CONFIG/software", system(20348, 2527, "Server Core").build())
+        .file("Files/app/Lib/site-packages/flask-3.0.0.dist-info/METADATA", "Name: flask\nVersion: 3.0.0\n")
+        .stream("Files/app/readme.txt", "Zone.Identifier", "[ZoneTransfer]")
+        .junction("Files/Documents and Settings", r"C:\Users")
+        .hard_link("Files/Windows/System32/notepad.exe", "Files/Windows/WinSxS/x/notepad.exe");
+    let upper = Layer::new().whiteout("Files/APP/lib/site-packages/flask-3.0.0.dist-info");
+    let world = world();
+    let image = Image::windows(Some("10.0.20348.2527")).layer(BASE, &lower);
+    let all = [said(&world, &image), said(&world, &image.layer("RUN del", &upper))];
+    insta::assert_snapshot!(all.join("\n\n"));
+}
+
+/// `What must be true`, 3: never clean, and undecided where there is no feed.
+#[test]
+fn a_base_that_cannot_be_had_leaves_a_claim() {
+    let world = world();
+    let app = Layer::new().file(DELTA, delta().build());
+    let image = Image::windows(Some("10.0.20348.2402"))
+        .layer(BASE, &base(20348, 2402, "Server Core"))
+        .foreign(&["http://169.254.169.254/latest"])
+        .layer("RUN app", &app);
+    let with = said(&world, &image);
+    let off = "[feeds.\"*\"]\nenabled = false\n";
+    world.write("off.toml", off);
+    let without = said_with(&world, &image, &["--config", "off.toml"]);
+    insta::assert_snapshot!(format!("{with}\n\n{without}"));
 }

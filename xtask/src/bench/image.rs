@@ -39,16 +39,16 @@ pub(super) fn write(folder: &Path, scale: usize) -> anyhow::Result<()> {
             })?;
         }
     }
-    layout.finish("bench")
+    layout.finish("linux", "bench")
 }
 
-struct Filler<'a> {
-    tar: &'a mut dyn Entries,
-    seed: u64,
+pub(super) struct Filler<'a> {
+    pub(super) tar: &'a mut dyn Entries,
+    pub(super) seed: u64,
 }
 
 /// A tar of any stream.
-trait Entries {
+pub(super) trait Entries {
     fn file(&mut self, path: &str, mode: u32, content: &[u8]) -> io::Result<()>;
 }
 
@@ -89,7 +89,7 @@ impl Filler<'_> {
     }
 
     /// Files of 1 to 8 MiB, every fourth an ELF program without sections, as stripped ones look to a cataloger.
-    fn libraries(&mut self, folder: &str, mebibytes: usize) -> io::Result<()> {
+    pub(super) fn libraries(&mut self, folder: &str, mebibytes: usize) -> io::Result<()> {
         let mut left = mebibytes;
         let mut number = 0;
         while left > 0 {

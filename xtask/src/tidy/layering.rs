@@ -21,9 +21,16 @@ static MAY_SEE: &[(&str, &[&str])] = &[
     ("plimsoll-net", &[]),
     ("plimsoll-report", &["core"]),
     ("plimsoll-store", &["core"]),
+    ("plimsoll-testkit", &[]),
     ("plimsoll-trust", &["core"]),
-    ("xtask", &["core", "feeds", "store"]),
+    ("xtask", &["core", "feeds", "image", "store"]),
 ];
+
+/// What tests are made of, which whoever tests may see and nobody else.
+const TESTKIT: &str = "testkit";
+
+/// Packages that are never shipped.
+static NOT_SHIPPED: &[&str] = &["plimsoll-fuzz", "xtask"];
 
 /// What the core may have from outside: nothing that does IO, runs threads or reads a clock.
 static CORE_MAY_HAVE: &[&str] = &["cvss", "packageurl", "pep440_rs", "rpm-version", "thiserror"];
@@ -47,6 +54,7 @@ fn check(tree: &Tree, found: &mut Found) {
         };
         for Dependency { name, is_dev, line } in dependencies {
             match name.strip_prefix("plimsoll-") {
+                Some(TESTKIT) if is_dev || NOT_SHIPPED.contains(&package.as_str()) => {}
                 Some(seen) if !may_see.contains(&seen) => {
                     found.violation(
                         &file.path,
@@ -88,6 +96,8 @@ mod tests {
         let on = |name: &str| format!("[dependencies]\n{name}.workspace = true");
         for (package, name, is_found) in [
             ("plimsoll", "plimsoll-image", false),
+            ("plimsoll-image", "plimsoll-testkit", true),
+            ("xtask", "plimsoll-testkit", false),
             ("plimsoll-image", "plimsoll-net", false),
             ("plimsoll-image", "plimsoll-feeds", true),
             ("plimsoll-report", "plimsoll-net", true),

@@ -36,7 +36,6 @@ static ALLOWED: &[(&str, &[&str], &str)] = &[
         "feeds that enrich serve no namespace by which they could be found; the one list of them",
     ),
     ("crates/plimsoll-core/src/gap.rs", &["end-of-life"], "a gap has the same name in reports"),
-    ("crates/plimsoll-core/src/image.rs", &["windows"], "what an image's config calls the operating system"),
     (
         "crates/plimsoll-feeds/src/bundle/clair.rs",
         &["clair-export"],

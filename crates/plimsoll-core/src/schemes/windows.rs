@@ -13,7 +13,7 @@ use super::{BadVersion, Scheme, bad, check, numbers};
 
 /// The row.
 pub static SCHEME: Scheme = Scheme {
-    name: "windows",
+    name: "windows-version",
     source: "https://learn.microsoft.com/windows/win32/menurc/versioninfo-resource",
     key,
     compare,

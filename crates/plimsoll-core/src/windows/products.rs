@@ -8,6 +8,7 @@
 
 use super::build_of;
 use crate::advisory::EndOfLife;
+use crate::distros::{Distro, windows_client, windows_server, windows_server_core};
 
 /// One product.
 #[derive(Debug, PartialEq, Eq)]
@@ -40,12 +41,12 @@ pub enum Line {
 }
 
 impl Line {
-    /// `id` of the distribution's row.
-    pub fn distro_id(self) -> &'static str {
+    /// The distribution's row.
+    pub fn distro(self) -> &'static Distro {
         match self {
-            Line::Client => "windows-client",
-            Line::Server => "windows-server",
-            Line::ServerCore => "windows-server-core",
+            Line::Client => &windows_client::DISTRO,
+            Line::Server => &windows_server::DISTRO,
+            Line::ServerCore => &windows_server_core::DISTRO,
         }
     }
 
@@ -63,7 +64,7 @@ impl Line {
 impl Product {
     /// Where its advisories stand in the database: `windows-server-core:2022`.
     pub fn namespace(&self) -> String {
-        format!("{}:{}", self.line.distro_id(), self.release)
+        self.line.distro().namespace(self.release)
     }
 
     /// Its name in CPE 2.3, with a version.
@@ -269,7 +270,7 @@ pub fn of_msrc(id: &str, name: &str) -> Option<&'static Product> {
 /// The product whose namespace this is.
 pub fn by_namespace(namespace: &str) -> Option<&'static Product> {
     let (id, release) = namespace.split_once(':')?;
-    PRODUCTS.iter().find(|row| row.line.distro_id() == id && row.release == release)
+    PRODUCTS.iter().find(|row| row.line.distro().id == id && row.release == release)
 }
 
 /// When a release is out of support, for a database that does not say: `windows-server-core:20H2`. Nothing is published

@@ -26,7 +26,7 @@ mod definition;
 mod statements;
 #[cfg(test)]
 mod tests;
-mod xml;
+pub(super) mod xml;
 
 pub(super) use checks::{Check, Compares, Operation};
 pub(super) use clauses::{End, LeftOut, Meaning, Package, Versions};

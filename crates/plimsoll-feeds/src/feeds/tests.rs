@@ -75,6 +75,18 @@ impl Sink for Received {
             line!(self, "  cvss: {} {} {:.1} by {}", cvss.version, cvss.vector, cvss.score, cvss.source);
         }
         self.list("references", &advisory.references);
+        for update in &advisory.updates {
+            line!(
+                self,
+                "  update: {} {} {} {}",
+                update.name,
+                update.namespace,
+                update.package,
+                update.version
+            );
+        }
+        self.text("component", &advisory.component);
+        self.text("exploited", if advisory.is_exploited { "yes" } else { "" });
         self.text("published", advisory.published.as_deref().unwrap_or_default());
         self.text("modified", advisory.modified.as_deref().unwrap_or_default());
         affected.iter().for_each(|one| self.affected(one));
@@ -413,8 +425,10 @@ fn part_names_are_unique_and_safe_as_file_names() {
 const JSON_PARTS: &[(&str, &str)] = &[
     ("alpine-secdb", "v3.20/main.json"),
     ("debian-tracker", ""),
+    ("dotnet-releases", "8.0/releases.json"),
     ("end-of-life", ""),
     ("kev", ""),
+    ("msrc", "cvrf/2025-Jul"),
     ("nvd", "nvdcve-2.0-2002.json"),
     ("photon-cve", "cve_data_photon4.0.json"),
 ];

@@ -387,3 +387,28 @@ fn status_says_how_a_feed_stands() {
 fn status_of_nowhere(path: &Path) -> Vec<FeedStatus> {
     status(path, &BTreeMap::new(), Timestamp::UNIX_EPOCH)
 }
+
+/// An index that no longer names a month, and an upstream that no longer has it, take nothing away.
+#[test]
+fn a_part_that_stays_outlives_its_upstream() {
+    let mut world = World::new();
+    world.urls.insert("msrc".to_owned(), vec![world.url("msrc")]);
+    let month = |fixed: &str| {
+        format!(
+            r#"{{"Vulnerability": [{{"CVE": "CVE-2024-0001", "Remediations": [
+                {{"Type": 2, "FixedBuild": "{fixed}", "ProductID": ["11924"]}}]}}]}}"#
+        )
+    };
+    world.write("msrc/updates", r#"[{"ID": "2019-Jan"}, {"ID": "2024-Jun"}]"#);
+    world.write("msrc/cvrf/2019-Jan", &month("10.0.20348.1"));
+    world.write("msrc/cvrf/2024-Jun", &month("10.0.20348.2"));
+    assert_eq!(world.update(&["msrc"]), "3 new 0 old, built");
+    world.write("msrc/updates", r#"[{"ID": "2024-Jun"}]"#);
+    world.remove("msrc/cvrf/2019-Jan");
+    assert_eq!(world.update(&["msrc"]), "1 new 2 old, built");
+    // What the index leaves out and the upstream has is found all the same.
+    world.write("msrc/updates", "[]");
+    world.write("msrc/cvrf/2024-Jul", &month("10.0.20348.3"));
+    assert_eq!(world.update(&["msrc"]), "2 new 2 old, built");
+    assert!(world.data("snapshots/msrc/2019-Jan.json").exists());
+}

@@ -77,6 +77,7 @@ fn id_and_version(text: &str) -> Result<(String, String), String> {
                     return Err(format!("its id or version has more than {TEXT_BYTES_MAX} bytes"));
                 }
             }
+            Event::Eof if !path.is_empty() => return Err("ends in the middle".to_owned()),
             Event::Eof => break,
             _ => {}
         }

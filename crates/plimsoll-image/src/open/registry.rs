@@ -94,6 +94,8 @@ pub enum RegistryError {
         registry: String,
         /// What was asked for.
         what: String,
+        /// Whether the registry's own error document says so. A proxy before it, or a HEAD, may give a bare status.
+        is_stated: bool,
     },
     /// The registry does not let us.
     #[error(
@@ -227,7 +229,7 @@ fn from_status(error: StatusError, registry: &str, what: &str) -> RegistryError 
     let registry = registry.to_owned();
     match error.status {
         404 if !error.is_foreign && first.as_ref().is_none_or(ErrorEntry::means_absent) => {
-            RegistryError::NotFound { registry, what: what.to_owned() }
+            RegistryError::NotFound { registry, what: what.to_owned(), is_stated: first.is_some() }
         }
         status @ (401 | 403) => RegistryError::Unauthorized {
             registry,

@@ -54,7 +54,7 @@ pub struct Claims<'a> {
 pub struct Assembled {
     /// The operating system; `None` where nothing says which it is.
     pub windows: Option<Windows>,
-    /// What is installed: the package, the file that says so, its layer.
+    /// What is installed: the package; the file that says so, absolute in the image, or the claim that does; its layer.
     pub packages: Vec<(FoundPackage, String, Option<Digest>)>,
     /// What is not known.
     pub gaps: Vec<Gap>,
@@ -87,6 +87,11 @@ pub fn assemble(evidence: &Evidence<'_>, claims: &Claims<'_>) -> Assembled {
     };
     assembled.gaps.extend(level_gaps(&levels));
     let windows = windows(&view, level, &levels);
+    if windows.product.is_none() {
+        let detail =
+            format!("Windows {} is of no build that is known, so it was not judged", windows.version);
+        assembled.gaps.push(Gap::new(GapKind::UnknownDistro, ecosystems::WINDOWS.name, detail));
+    }
     let mut package = FoundPackage::new(&ecosystems::WINDOWS, windows.package_name(), level.version.clone());
     package.architecture = claims.architecture.filter(|text| !text.is_empty()).map(str::to_owned);
     let path = windows.evidence_path.clone().unwrap_or_else(|| level.source.name().to_owned());
@@ -148,7 +153,7 @@ fn level_gaps(levels: &[Level]) -> Vec<Gap> {
              whether it has the desktop is not known, so it was judged as Server Core",
             level.source, level.version
         );
-        gaps.push(Gap::new(GapKind::LevelClaimed, "windows", detail));
+        gaps.push(Gap::new(GapKind::LevelClaimed, ecosystems::WINDOWS.name, detail));
     }
     for other in others.iter().filter(|other| ordered(&other.version, &level.version).is_ne()) {
         let detail = format!(

@@ -25,6 +25,15 @@ pub struct Wanted {
     pub values: &'static [&'static str],
 }
 
+impl Wanted {
+    /// Whether a key of this name is one of those that `*` means.
+    pub fn takes(&self, name: &str) -> bool {
+        let begins =
+            |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| begins(&prefix))
+    }
+}
+
 /// Where the version of the operating system stands.
 pub const CURRENT_VERSION: &str = r"Microsoft\Windows NT\CurrentVersion";
 /// The packages that servicing knows.

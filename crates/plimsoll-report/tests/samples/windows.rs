@@ -20,7 +20,43 @@ const HIVE: &str = "/Hives/Software_Delta";
 
 /// Findings of the image, of its host and of a role, of which one has no fix.
 pub(crate) fn windows() -> Assessment {
-    let windows = Windows {
+    let windows = system();
+    let os_release = windows.os_release();
+    let mut package_of_it = package(&ecosystems::WINDOWS, NAME, &windows.version, HIVE);
+    package_of_it.purl = format!("pkg:generic/microsoft/{NAME}@{}", windows.version);
+    let mut program = package(&ecosystems::WINDOWS_PROGRAM, "NewTool", "2.1", HIVE);
+    program.purl = "pkg:generic/NewTool@2.1".to_owned();
+    let claim = Gap::new(
+        GapKind::ClaimMismatch,
+        "os.version",
+        "it says 10.0.20348.2527, and registry says 10.0.20348.2402, which counts",
+    );
+    let programs =
+        Gap::new(GapKind::NoFeed, "windows-program", "no feed for it is known, so 1 package was not judged");
+    let mut assessment = assessment(
+        Inventory {
+            distro: os_release.as_ref().and_then(recognise),
+            os_release,
+            windows: Some(windows),
+            packages: vec![package_of_it, program],
+            gaps: vec![claim],
+        },
+        Findings {
+            findings: flaws(),
+            coverage: vec![
+                need(NAMESPACE, "msrc", CoverageState::Loaded, 1),
+                need("windows-program", "", CoverageState::Unsupported, 1),
+            ],
+            gaps: vec![programs],
+        },
+    );
+    assessment.image.platform.os = "windows".to_owned();
+    assessment.image.platform.os_version = Some("10.0.20348.2527".to_owned());
+    judged(assessment)
+}
+
+fn system() -> Windows {
+    Windows {
         product: by_namespace(NAMESPACE),
         version: "10.0.20348.2402".to_owned(),
         source: LevelSource::Registry,
@@ -44,12 +80,10 @@ pub(crate) fn windows() -> Assessment {
             layer: Some(digest(1)),
         }],
         is_whole: true,
-    };
-    let os_release = windows.os_release();
-    let mut system = package(&ecosystems::WINDOWS, NAME, &windows.version, HIVE);
-    system.purl = format!("pkg:generic/microsoft/{NAME}@{}", windows.version);
-    let mut program = package(&ecosystems::WINDOWS_PROGRAM, "NewTool", "2.1", HIVE);
-    program.purl = "pkg:generic/NewTool@2.1".to_owned();
+    }
+}
+
+fn flaws() -> Vec<Finding> {
     let flaw = |id: &str, severity, fix: Option<(&str, &str)>| Finding {
         feed: "msrc".to_owned(),
         fixed_in: fix.map(|(version, _)| version.to_owned()),
@@ -58,7 +92,7 @@ pub(crate) fn windows() -> Assessment {
             namespace: NAMESPACE.to_owned(),
             name: NAME.to_owned(),
             version: "10.0.20348.2402".to_owned(),
-            scheme: "windows",
+            scheme: "windows-version",
             range: fix.map_or("all versions".to_owned(), |(version, _)| format!("< {version}")),
         },
         ..finding(id, 0, Some(severity))
@@ -71,31 +105,5 @@ pub(crate) fn windows() -> Assessment {
     let mut of_role = flaw("CVE-2030-0103", Severity::High, Some(june));
     of_role.scope = Scope::RoleNotInstalled;
     let unfixed = flaw("CVE-2030-0104", Severity::Medium, None);
-    let claim = Gap::new(
-        GapKind::ClaimMismatch,
-        "os.version",
-        "it says 10.0.20348.2527, and registry says 10.0.20348.2402, which counts",
-    );
-    let programs =
-        Gap::new(GapKind::NoFeed, "windows-program", "no feed for it is known, so 1 package was not judged");
-    let mut assessment = assessment(
-        Inventory {
-            distro: os_release.as_ref().and_then(recognise),
-            os_release,
-            windows: Some(windows),
-            packages: vec![system, program],
-            gaps: vec![claim],
-        },
-        Findings {
-            findings: vec![exploited, hosts, of_role, unfixed],
-            coverage: vec![
-                need(NAMESPACE, "msrc", CoverageState::Loaded, 1),
-                need("windows-program", "", CoverageState::Unsupported, 1),
-            ],
-            gaps: vec![programs],
-        },
-    );
-    assessment.image.platform.os = "windows".to_owned();
-    assessment.image.platform.os_version = Some("10.0.20348.2527".to_owned());
-    judged(assessment)
+    vec![exploited, hosts, of_role, unfixed]
 }

@@ -1,15 +1,19 @@
-//! Feeds that become late and recover, as events: once each, however many replicas look.
+//! Feeds that become late and recover, as events: once each, however many replicas there are. One of them looks, as long
+//! as it lives: each may have feeds of its own, and what they see in turns is no news.
 //!
 //! What is late is what the warnings call late (`warnings/late.rs`). What was said of it is a setting of the store, which
 //! moves in one transaction with the events.
 
 use std::path::Path;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use plimsoll_store::{EventKind, NewEvent, Step, Store, StoreError};
 
 use super::topics::FeedChange;
 use crate::config::Config;
+use crate::server::Server;
+use crate::server::duty::Duty;
 use crate::standings::statuses;
 use crate::warnings::late::{LateFeed, Watched, late};
 use crate::warnings::memory::{Digest, Memory, Recovered};
@@ -20,13 +24,25 @@ const SETTING: &str = "late_feeds";
 /// As whom the memory knows those who hear events.
 const CHANNEL: &str = "events";
 
-/// Looks at all feeds and notes an event for each that became late or recovered since the last look; returns how many.
-pub(crate) fn watch(
+/// The duty of looking, which is kept between looks.
+pub(crate) fn duty() -> Duty {
+    Duty::new("feeds", Duration::from_secs(10 * 60))
+}
+
+/// Looks where that is this replica's duty; `None` where it is another's.
+pub(crate) fn watch_alone(
+    server: &Server,
     store: &Store,
-    config: &Config,
-    data_dir: &Path,
-    now: Timestamp,
-) -> Result<usize, StoreError> {
+    duty: &mut Duty,
+) -> Result<Option<usize>, StoreError> {
+    if !duty.has(server, store)? {
+        return Ok(None);
+    }
+    watch(store, &server.config, &server.data_dir, (server.now)()).map(Some)
+}
+
+/// Looks at all feeds and notes an event for each that became late or recovered since the last look; returns how many.
+fn watch(store: &Store, config: &Config, data_dir: &Path, now: Timestamp) -> Result<usize, StoreError> {
     let statuses = statuses(config, data_dir, now);
     let watched: Vec<Watched<'_>> = statuses
         .iter()

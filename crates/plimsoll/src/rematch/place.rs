@@ -13,6 +13,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use plimsoll_core::advisory::Advisories as _;
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::update::database_path;
@@ -26,6 +27,9 @@ pub(crate) const SETTING: &str = "compared_database";
 pub(crate) struct Standing {
     /// The database that all images are told of: `sha256:..`.
     pub(crate) compared: String,
+    /// When that was built, RFC 3339: of what is older nobody is told. Empty where an older version noted it.
+    #[serde(default)]
+    pub(crate) compared_built_at: String,
     /// The one that they are being told of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) comparing: Option<Comparing>,
@@ -39,6 +43,9 @@ pub(crate) struct Standing {
 pub(crate) struct Comparing {
     /// The new database.
     pub(crate) to: String,
+    /// When that was built, RFC 3339.
+    #[serde(default)]
+    pub(crate) to_built_at: String,
     /// When it was begun, RFC 3339.
     pub(crate) since: String,
     /// The last image that was told of it, in the order of digests; empty before the first.
@@ -51,6 +58,14 @@ impl Standing {
     /// Reads the setting. What is not understood is nothing, and then the next database is the first.
     pub(crate) fn read(text: &str) -> Option<Standing> {
         serde_json::from_str(text).ok()
+    }
+
+    /// Whether a database was built before the newest that images were told of. Times that cannot be read say nothing.
+    pub(crate) fn is_older(&self, built_at: &str) -> bool {
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let to = self.comparing.as_ref().and_then(|comparing| time(&comparing.to_built_at));
+        let newest = to.max(time(&self.compared_built_at));
+        time(built_at).zip(newest).is_some_and(|(time, newest)| time < newest)
     }
 
     /// As it is stored.

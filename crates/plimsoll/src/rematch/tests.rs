@@ -19,6 +19,11 @@ pub(crate) mod fleet;
 const OLD: &str = "2029-12-01T00:00:00Z";
 const NEW: &str = "2029-12-02T00:00:00Z";
 
+/// A look of a replica that asks for its duty anew.
+fn look(server: &Server) -> anyhow::Result<Looked> {
+    super::look(server, &mut duty())
+}
+
 fn told(store: &Store) -> Vec<Event> {
     let events = store.events(0, 10_000, Duration::ZERO).unwrap();
     events.into_iter().filter(|event| event.kind == EventKind::FindingsChanged).collect()
@@ -143,7 +148,7 @@ fn a_replica_goes_on_where_another_was_killed() {
     write_database(port.data(), NEW, SECOND, &[]);
     {
         // The first tells two images and is seen no more.
-        let server = port.server("killed");
+        let server = port.server("first");
         let files = Files::of(port.data());
         let advised = server.advised();
         let current = advised.database.as_ref().unwrap();
@@ -157,9 +162,11 @@ fn a_replica_goes_on_where_another_was_killed() {
         let mut waiting = Vec::new();
         port.store.images_with(&numbers, &mut |digest, numbers| waiting.push((digest, numbers))).unwrap();
         waiting.truncate(2);
+        let mut duty = duty();
         let mut telling = Telling {
             server: &server,
             store: &port.store,
+            duty: &mut duty,
             pair,
             deltas: &deltas,
             standing,
@@ -197,12 +204,47 @@ fn a_replica_without_the_old_database_makes_nothing_up() {
     fn later() -> Timestamp {
         now() + jiff::SignedDuration::from_mins(10)
     }
+    assert!(port.store.take_duty(DUTY, "first", now(), now()).unwrap(), "whoever compared first is gone");
     let poor = server(port.data(), &port.store, "poor", later);
     let Looked::First(why) = look(&poor).unwrap() else { panic!() };
     assert!(why.starts_with("this replica lacks the database `sha256:"), "{why}");
     assert!(told(&port.store).is_empty());
     assert!(port.store.setting(SETTING).unwrap().unwrap().contains("lacks the database"));
     assert_eq!(look(&poor).unwrap(), Looked::Nothing);
+}
+
+/// Two replicas, each with a data directory of its own, of which the second has always other databases.
+#[test]
+fn replicas_with_databases_of_their_own_do_not_compare_them_with_each_other() {
+    let (port, other) = (Port::new(FIRST, &[], IMAGES), tempfile::tempdir().unwrap());
+    let second = |built_at: &str, clock: fn() -> Timestamp| {
+        write_database(other.path(), built_at, SECOND, &[]);
+        server(other.path(), &port.store, "second", clock)
+    };
+    fn later() -> Timestamp {
+        now() + jiff::SignedDuration::from_mins(11)
+    }
+    fn much_later() -> Timestamp {
+        now() + jiff::SignedDuration::from_mins(30)
+    }
+    // It is newer, but the first is the one that compares.
+    assert_eq!(look(&second(NEW, now)).unwrap(), Looked::Elsewhere);
+    assert_eq!(look(&server(port.data(), &port.store, "first", later)).unwrap(), Looked::Nothing);
+    assert_eq!(look(&second(NEW, later)).unwrap(), Looked::Elsewhere);
+    // The first is gone.
+    let newer = second(NEW, much_later);
+    assert!(matches!(look(&newer).unwrap(), Looked::First(_)));
+    // It comes again, and what it has is older.
+    let first = server(port.data(), &port.store, "first", much_later);
+    let Looked::Older(why) = look(&first).unwrap() else { panic!() };
+    assert!(
+        why.ends_with("older than the one that all images are told of; update the feeds of this replica")
+    );
+    assert_eq!(look(&newer).unwrap(), Looked::Nothing);
+    assert!(told(&port.store).is_empty());
+    // Nor does it take the duty from who can go on.
+    let again = second("2029-12-03T00:00:00Z", much_later);
+    assert!(matches!(look(&again).unwrap(), Looked::Compared(_)));
 }
 
 /// Many small fleets: what is told is the difference of what matching every image with both databases gives.

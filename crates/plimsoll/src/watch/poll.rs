@@ -234,9 +234,16 @@ impl Look<'_> {
         let listing = match repository.tags(None, &limits) {
             Ok(listing) => listing,
             // It is gone, and so are its tags.
-            Err(RegistryError::NotFound { .. }) => {
+            Err(RegistryError::NotFound { is_stated: true, .. }) => {
                 self.problem(format!("`{name}` is not there; check its name"));
                 return Ok(Some(Seen { listed: Some(BTreeSet::new()), digests: BTreeMap::new() }));
+            }
+            // What stands before a registry may say so of everything for a while.
+            Err(error @ RegistryError::NotFound { .. }) => {
+                self.problem(format!(
+                    "`{name}`: {error}; the answer has status 404 and is not the registry's own, so its tags are kept"
+                ));
+                return Ok(None);
             }
             Err(error) => {
                 self.problem(format!("`{name}`: {}", unless_of_all(error)?));

@@ -212,6 +212,29 @@ async fn repositories_that_are_named_need_no_list_and_one_that_is_wrong_spoils_n
     insta::assert_snapshot!(problems.join("\n"));
 }
 
+/// A proxy whose registry is away says 404 of everything, and something else says 200.
+#[tokio::test]
+async fn tags_are_forgotten_only_where_the_registry_itself_says_that_they_are_gone() {
+    for (name, status, kept) in [
+        ("bare", Some(404), "team/app:1=1 team/other:1=2"),
+        ("no list", Some(200), "team/app:1=1 team/other:1=2"),
+        ("stated", None, "team/other:1=2"),
+    ] {
+        let both = content(&[("team/app", "1", 1), ("team/other", "1", 2)]);
+        let registry = Registry { content: both, ..Registry::default() };
+        let world = World::new("repositories = ['team/app', 'team/other']", registry).await;
+        world.look(0).await;
+        {
+            let mut registry = world.registry.lock().unwrap();
+            registry.content.remove("team/app");
+            registry.trouble =
+                status.map(|status| ("/v2/team/app/tags/list".to_owned(), status)).into_iter().collect();
+        }
+        let (state, _) = world.look(1).await;
+        assert_eq!((state.problems.len(), world.tags().as_str()), (1, kept), "{name}: {state:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_look_that_comes_to_nothing_says_why_and_is_made_again() {
     let mut lines = Vec::new();

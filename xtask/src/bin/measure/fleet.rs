@@ -202,5 +202,5 @@ fn inventory(number: u64) -> Inventory {
         (a.ecosystem.name, &a.name, &a.version).cmp(&(b.ecosystem.name, &b.name, &b.version))
     });
     packages.dedup_by(|a, b| (a.ecosystem.name, &a.name) == (b.ecosystem.name, &b.name));
-    Inventory { distro: distros::recognise(&os), os_release: Some(os), packages, gaps: Vec::new() }
+    Inventory { distro: distros::recognise(&os), os_release: Some(os), packages, ..Inventory::default() }
 }

@@ -5,6 +5,7 @@
 //! database, opens it and matches an inventory. Both write `name=value` lines. `measure feeds FOLDER` writes feeds
 //! of the size of the real ones. `measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE` fills a store with
 //! inventories, and writes two databases of which some advisories differ. `measure copy FILE PLACE` copies a store to PostgreSQL.
+//! `measure hive FILE` asks a registry hive.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -28,12 +29,14 @@ use sha2::{Digest as _, Sha256};
 mod copy;
 mod feeds;
 mod fleet;
+mod hive;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["floor", layout] => floor(Path::new(layout)),
         ["database", file, rows] => database(Path::new(file), rows.parse()?),
+        ["hive", file] => hive::measure(Path::new(file)),
         ["feeds", folder] => feeds::write(Path::new(folder)),
         ["fleet", folder, place, images, rows, index_state] => {
             let (images, rows) = (images.parse()?, rows.parse()?);
@@ -41,7 +44,7 @@ fn main() -> anyhow::Result<()> {
         }
         ["copy", file, place] => copy::copy(file, place),
         _ => bail!(
-            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE | measure copy FILE PLACE"
+            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE | measure copy FILE PLACE | measure hive FILE"
         ),
     }
 }
@@ -230,7 +233,7 @@ fn inventory(share: u64) -> Inventory {
     });
     let mut packages: Vec<Package> = packages.collect();
     packages.sort_by(|a, b| (a.ecosystem.name, &a.name).cmp(&(b.ecosystem.name, &b.name)));
-    Inventory { distro: distros::recognise(&os), os_release: Some(os), packages, gaps: Vec::new() }
+    Inventory { distro: distros::recognise(&os), os_release: Some(os), packages, ..Inventory::default() }
 }
 
 fn debian() -> OsRelease {

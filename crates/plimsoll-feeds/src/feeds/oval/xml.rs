@@ -23,7 +23,7 @@ const BUFFER_BYTES: usize = 64 << 10;
 
 /// What comes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Next {
+pub(in crate::feeds) enum Next {
     /// An element opens; [`Xml::name`] and [`Xml::attribute`] tell which.
     Open,
     /// A piece of text.
@@ -35,7 +35,7 @@ pub(super) enum Next {
 }
 
 /// A document that is being read.
-pub(super) struct Xml<R> {
+pub(in crate::feeds) struct Xml<R> {
     reader: Reader<Utf8<R>>,
     buffer: Vec<u8>,
     /// The last opening tag without its brackets, and the length of its name.
@@ -45,19 +45,19 @@ pub(super) struct Xml<R> {
 }
 
 impl<R: BufRead> Xml<R> {
-    pub(super) fn new(source: R) -> Xml<R> {
+    pub(in crate::feeds) fn new(source: R) -> Xml<R> {
         let mut reader = Reader::from_reader(Utf8::new(source));
         reader.config_mut().expand_empty_elements = true;
         Xml { reader, buffer: Vec::new(), tag: (String::new(), 0), text: String::new(), depth: 0 }
     }
 
     /// How many elements are open.
-    pub(super) fn depth(&self) -> usize {
+    pub(in crate::feeds) fn depth(&self) -> usize {
         self.depth
     }
 
     /// Moves on. Fails where the document is not well-formed, is cut short or reaches a limit.
-    pub(super) fn next(&mut self) -> Result<Next, ParseError> {
+    pub(in crate::feeds) fn next(&mut self) -> Result<Next, ParseError> {
         loop {
             self.buffer.clear();
             self.reader.get_mut().left = EVENT_BYTES_MAX;
@@ -90,13 +90,13 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// Name of the element that was opened last, without its prefix.
-    pub(super) fn name(&self) -> &str {
+    pub(in crate::feeds) fn name(&self) -> &str {
         let name = self.tag.0.get(..self.tag.1).unwrap_or_default();
         name.rsplit_once(':').map_or(name, |(_, local)| local)
     }
 
     /// An attribute of the element that was opened last, without blanks around it.
-    pub(super) fn attribute(&self, name: &str) -> Option<String> {
+    pub(in crate::feeds) fn attribute(&self, name: &str) -> Option<String> {
         let start = BytesStart::from_content(self.tag.0.as_str(), self.tag.1);
         let mut attributes = start.attributes();
         let found = attributes.with_checks(false).flatten().find(|one| one.key.as_ref() == name)?;
@@ -105,7 +105,7 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// Reads to the end of the element that was opened last and gives its text, at most so many characters.
-    pub(super) fn content(&mut self, characters_max: usize) -> Result<String, ParseError> {
+    pub(in crate::feeds) fn content(&mut self, characters_max: usize) -> Result<String, ParseError> {
         let (outer, mut content) = (self.depth, String::new());
         loop {
             match self.next()? {
@@ -120,7 +120,7 @@ impl<R: BufRead> Xml<R> {
     }
 
     /// Reads to the end of the element that was opened last.
-    pub(super) fn skip(&mut self) -> Result<(), ParseError> {
+    pub(in crate::feeds) fn skip(&mut self) -> Result<(), ParseError> {
         let outer = self.depth;
         while self.next()? != Next::Close || self.depth >= outer {}
         Ok(())

@@ -152,10 +152,8 @@ fn part(place: &Place<'_>, path: &str, index: &mut dyn Index) -> Result<Option<P
     }
     let revision = updates.digest.split_once(':').filter(|(_, digest)| !digest.is_empty());
     Ok(Some(Part {
-        name: place.part(),
-        path: format!("{path}/{}", updates.path),
-        may_be_absent: false,
         revision: revision.is_some().then_some(updates.digest),
+        ..Part::new(place.part(), format!("{path}/{}", updates.path))
     }))
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use plimsoll_core::digest::Digest;
 use plimsoll_net::{Client, NetError, Request, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::reference::{TagOrDigest, is_path_part, is_registry_host, is_tag};
 use super::{Endpoint, MANIFEST_TYPES, RegistryError, RegistryOptions, Repository, succeeded};
@@ -115,12 +115,20 @@ pub fn repositories(
     list(&endpoint, "its repositories", &url, from, limits, is_name, |page| page.repositories)
 }
 
+/// A page has the key of what was asked for; `null`, which some registries say where there is nothing, is another thing
+/// than no key: what is no answer must not look like an empty list.
 #[derive(Deserialize)]
 struct Page {
-    #[serde(default)]
-    tags: Option<Vec<String>>,
-    #[serde(default)]
-    repositories: Option<Vec<String>>,
+    #[serde(default, deserialize_with = "present")]
+    tags: Option<Names>,
+    #[serde(default, deserialize_with = "present")]
+    repositories: Option<Names>,
+}
+
+type Names = Option<Vec<String>>;
+
+fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Names>, D::Error> {
+    Names::deserialize(deserializer).map(Some)
 }
 
 fn list(
@@ -130,7 +138,7 @@ fn list(
     from: Option<&Cursor>,
     limits: &ListingLimits,
     is_name: fn(&str) -> bool,
-    names_of: fn(Page) -> Option<Vec<String>>,
+    names_of: fn(Page) -> Option<Names>,
 ) -> Result<Listing, RegistryError> {
     let bad = |reason: String| RegistryError::BadAnswer {
         place: format!("the registry `{}`", endpoint.registry),
@@ -145,7 +153,8 @@ fn list(
             .bytes(PAGE_BYTES_MAX)
             .map_err(|error| RegistryError::from_net(error, &endpoint.registry, what))?;
         let page: Page = serde_json::from_slice(&bytes).map_err(|error| bad(error.to_string()))?;
-        for name in names_of(page).unwrap_or_default() {
+        let listed = names_of(page).ok_or_else(|| bad("the page has no list".to_owned()))?;
+        for name in listed.unwrap_or_default() {
             if is_name(&name) {
                 names.insert(name)
             } else {

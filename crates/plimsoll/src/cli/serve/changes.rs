@@ -19,13 +19,15 @@ const ERROR_WAIT: Duration = Duration::from_secs(30);
 pub(super) fn run(server: &Server) {
     let mut feeds: Option<Instant> = None;
     let mut failed: Option<Instant> = None;
+    let (mut comparing, mut watching) = (rematch::duty(), notify::feeds::duty());
+    let mut said = String::new();
     while !server.lifecycle.is_ending() {
         sleep(LOOK);
         if failed.is_some_and(|at| at.elapsed() < ERROR_WAIT) {
             continue;
         }
         failed = None;
-        match rematch::look(server) {
+        match rematch::look(server, &mut comparing) {
             Ok(Looked::Compared(compared)) => tracing::info!(
                 names = compared.names,
                 packages = compared.packages,
@@ -38,6 +40,12 @@ pub(super) fn run(server: &Server) {
             Ok(Looked::First(why)) => {
                 tracing::info!("the advisory database is the first to compare with: {why}");
             }
+            Ok(Looked::Older(what)) => {
+                if said != what {
+                    tracing::warn!("{what}");
+                    said = what;
+                }
+            }
             Ok(Looked::Nothing | Looked::Elsewhere) => {}
             Err(error) => {
                 tracing::warn!("what the advisory database changes cannot be told yet: {error:#}");
@@ -47,8 +55,7 @@ pub(super) fn run(server: &Server) {
         if feeds.is_none_or(|at| at.elapsed() >= FEEDS) {
             feeds = Some(Instant::now());
             let Ok(store) = server.store() else { continue };
-            let watched = notify::feeds::watch(store, &server.config, &server.data_dir, (server.now)());
-            if let Err(error) = watched {
+            if let Err(error) = notify::feeds::watch_alone(server, store, &mut watching) {
                 tracing::warn!("how feeds stand cannot be told yet: {error}");
             }
         }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use plimsoll_feeds::status::{FeedStatus, status};
 
 use super::*;
+use crate::rematch::tests::fleet;
 
 fn at(hours: u64) -> Timestamp {
     "2030-01-01T00:00:00Z".parse::<Timestamp>().unwrap() + Duration::from_secs(hours * 60 * 60)
@@ -64,4 +65,18 @@ fn replicas_say_it_once() {
     let events = store.events(0, 1000, Duration::ZERO).unwrap();
     assert_eq!(events.len(), told);
     assert!(events.iter().all(|event| event.kind == EventKind::FeedChanged));
+}
+
+#[test]
+fn one_replica_says_what_it_sees() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = fleet::store(folder.path());
+    let [first, second] = ["first", "second"].map(|replica| {
+        fleet::write_database(&folder.path().join(replica), "2029-12-01T00:00:00Z", &[], &[]);
+        fleet::server(&folder.path().join(replica), &store, replica, fleet::now)
+    });
+    let (mut duty_of_first, mut duty_of_second) = (duty(), duty());
+    assert!(watch_alone(&first, &store, &mut duty_of_first).unwrap().is_some());
+    assert_eq!(watch_alone(&second, &store, &mut duty_of_second).unwrap(), None);
+    assert!(watch_alone(&first, &store, &mut duty_of_first).unwrap().is_some());
 }

@@ -29,6 +29,13 @@ static SPELLINGS: &[Spelling] = &[
         url: "https://crates.io/",
     },
     Spelling {
+        ecosystem: &ecosystems::CHOCOLATEY,
+        prefix: "chocolatey:",
+        is_folder: false,
+        repository: "chocolatey",
+        url: "https://community.chocolatey.org/packages/",
+    },
+    Spelling {
         ecosystem: &ecosystems::COMPOSER,
         prefix: "composer:",
         is_folder: false,
@@ -36,6 +43,13 @@ static SPELLINGS: &[Spelling] = &[
         url: "https://packagist.org/",
     },
     Spelling { ecosystem: &ecosystems::DEB, prefix: "", is_folder: false, repository: "", url: "" },
+    Spelling {
+        ecosystem: &ecosystems::DOTNET,
+        prefix: "dotnet:",
+        is_folder: false,
+        repository: "dotnet",
+        url: "https://dotnet.microsoft.com/download/dotnet/",
+    },
     Spelling {
         ecosystem: &ecosystems::GEM,
         prefix: "ruby:",
@@ -79,6 +93,14 @@ static SPELLINGS: &[Spelling] = &[
         url: "https://pypi.org/simple",
     },
     Spelling { ecosystem: &ecosystems::RPM, prefix: "", is_folder: false, repository: "", url: "" },
+    Spelling { ecosystem: &ecosystems::WINDOWS, prefix: "", is_folder: false, repository: "", url: "" },
+    Spelling {
+        ecosystem: &ecosystems::WINDOWS_PROGRAM,
+        prefix: "windows:",
+        is_folder: false,
+        repository: "",
+        url: "",
+    },
 ];
 
 /// Databases of rpm: the name of the file, and what Clair writes before its folder.

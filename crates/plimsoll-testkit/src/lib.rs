@@ -1,0 +1,9 @@
+//! What tests are made of: Windows images and their parts, written from nothing.
+//!
+//! Nothing of Microsoft's may be in a test. Hives, layers, programs, configs and manifests are therefore made here, by what
+//! is documented of their formats. Nothing that is shipped depends on this crate.
+
+pub mod hive;
+pub mod image;
+pub mod layer;
+pub mod pe;
