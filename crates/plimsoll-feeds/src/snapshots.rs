@@ -21,6 +21,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use plimsoll_net::Validators;
 use serde::{Deserialize, Serialize};
 
@@ -106,6 +107,18 @@ impl State {
 }
 
 impl Attempts {
+    /// Whether a feed that a database lacks is to come without anybody doing anything: it was never tried, or what was
+    /// fetched is newer than the database, which is being built. `built_at` is the database's, RFC 3339; empty where
+    /// there is none. A feed that was tried in vain may come or not.
+    pub fn is_to_come(&self, built_at: &str) -> bool {
+        if self.attempted_at.is_none() {
+            return true;
+        }
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let fetched = self.confirms.as_deref().filter(|_| self.error.is_none()).and_then(time);
+        fetched.is_some_and(|fetched| time(built_at).is_none_or(|built| built < fetched))
+    }
+
     /// Notes a failed attempt.
     pub(crate) fn fail(&mut self, error: &str, now: &str) {
         self.attempted_at = Some(now.to_owned());
@@ -326,6 +339,32 @@ mod tests {
     fn content(folder: &Folder) -> String {
         let read = |name| fs::read_to_string(folder.part(name)).unwrap_or_else(|_| "-".to_owned());
         format!("{} {} {}", read("a"), read("gone"), folder.state().parts["a"].sha256)
+    }
+
+    #[test]
+    fn a_feed_is_to_come_until_the_database_has_it() {
+        let built = "2030-01-01T12:00:00Z";
+        for (attempted, confirms, error, built_at, is_to_come) in [
+            (None, None, None, "", true),
+            (None, None, None, built, true),
+            // Fetched, and the database is being built.
+            (Some("2030-01-01T12:00:01Z"), Some("2030-01-01T12:00:01Z"), None, built, true),
+            (Some("2030-01-01T12:00:01Z"), Some("2030-01-01T12:00:01Z"), None, "", true),
+            // The database is of the same round, or of one that found nothing new.
+            (Some(built), Some(built), None, built, false),
+            (Some("2030-01-02T00:00:00Z"), Some("2030-01-01T11:00:00Z"), None, built, false),
+            (Some("2030-01-01T12:00:01Z"), None, Some("503"), built, false),
+            (Some("2030-01-01T12:00:01Z"), Some("2030-01-01T12:00:01Z"), Some("503"), built, false),
+        ] {
+            let text = |text: Option<&str>| text.map(str::to_owned);
+            let attempts = Attempts {
+                attempted_at: text(attempted),
+                confirms: text(confirms),
+                error: text(error),
+                ..Attempts::default()
+            };
+            assert_eq!(attempts.is_to_come(built_at), is_to_come, "{attempts:?} {built_at}");
+        }
     }
 
     #[test]

@@ -109,6 +109,9 @@ pub struct Submitted {
     pub is_new: bool,
     /// Whether it was put into the queue by this submission.
     pub is_queued: bool,
+    /// Whether it is remembered that this repository has it. Of an image that is in very many repositories it is not,
+    /// and whoever is held to this one does not see it.
+    pub is_place_noted: bool,
 }
 
 /// One scan.
@@ -330,8 +333,9 @@ impl Store {
         let now = as_kept(now);
         self.engine.transaction(|transaction| {
             let taken = submit::take(transaction, submission, now)?;
-            let scan = row::complete(transaction, taken.scan)?;
-            Ok(Submitted { scan, is_new: taken.is_new, is_queued: taken.is_queued })
+            let scan = row::complete(transaction, taken.scan.clone())?;
+            let submit::Taken { is_new, is_queued, is_place_noted, .. } = taken;
+            Ok(Submitted { scan, is_new, is_queued, is_place_noted })
         })
     }
 
@@ -349,9 +353,46 @@ impl Store {
 
     /// Scans, in the order of their ids, without positions and children.
     pub fn scans(&self, filter: &ScanFilter) -> Result<Vec<Scan>, StoreError> {
-        let mut values: Vec<Value> =
-            vec![filter.rows_max.into(), filter.after.as_deref().unwrap_or("").into()];
-        let mut rest = "WHERE id > $2".to_owned();
+        self.listed(filter, None)
+    }
+
+    /// The same, of those alone that were asked for in a repository that `is_within` says of: registry, repository.
+    pub fn scans_within(
+        &self,
+        filter: &ScanFilter,
+        is_within: &dyn Fn(&str, &str) -> bool,
+    ) -> Result<Vec<Scan>, StoreError> {
+        // Of those there are few, and their names are not for a database to compare.
+        let rows = self.engine.query("SELECT DISTINCT registry, repository FROM places", &[])?;
+        let mut within = Vec::new();
+        for mut row in rows {
+            let place = (row.text()?, row.text()?);
+            if is_within(&place.0, &place.1) {
+                within.push(place);
+            }
+        }
+        self.listed(filter, Some(within))
+    }
+
+    fn listed(
+        &self,
+        filter: &ScanFilter,
+        within: Option<Vec<(String, String)>>,
+    ) -> Result<Vec<Scan>, StoreError> {
+        let mut values: Vec<Value> = Vec::new();
+        let mut rest = "WHERE TRUE".to_owned();
+        if let Some(within) = within {
+            // The first value is the one that is laid out as rows.
+            values.push(json(&within).into());
+            rest.push_str(
+                " AND id IN (SELECT places.scan FROM {rows} JOIN places ON places.registry = listed.value->>0
+                             AND places.repository = listed.value->>1)",
+            );
+        }
+        if let Some(after) = &filter.after {
+            values.push(after.as_str().into());
+            rest += &format!(" AND id > ${}", values.len());
+        }
         let is = |column: &str, wanted: &str, values: &mut Vec<Value>| match wanted {
             "" => String::new(),
             _ => {
@@ -365,7 +406,8 @@ impl Store {
         if !registry.is_empty() || !repository.is_empty() {
             rest += &format!(" AND id IN (SELECT scan FROM places WHERE TRUE{registry}{repository})");
         }
-        rest.push_str(" ORDER BY id LIMIT $1");
+        values.push(filter.rows_max.into());
+        rest += &format!(" ORDER BY id LIMIT ${}", values.len());
         let rows = self.engine.read(|transaction| row::rows(transaction, &rest, &values))?;
         Ok(rows.into_iter().map(|row| row.scan).collect())
     }
@@ -447,13 +489,14 @@ impl Store {
         self.engine.transaction(|transaction| claim::cancel(transaction, id, now))
     }
 
-    /// Puts scans that wait for feeds back into the queue; returns how many. They are claimed as scans whose layers
-    /// are known, so that only matching is left.
-    pub fn wake_awaiting(&self, now: Timestamp) -> Result<u64, StoreError> {
+    /// Puts scans that have waited for feeds since before a time back into the queue; returns how many. They are claimed
+    /// as scans whose layers are known, so that only matching is left. One that comes back to wait is not among them.
+    pub fn wake_awaiting(&self, stood_before: Timestamp, now: Timestamp) -> Result<u64, StoreError> {
         let mut woken = 0;
         loop {
-            let some =
-                self.engine.transaction(|transaction| submit::wake(transaction, QUEUED_AT_ONCE_MAX, now))?;
+            let some = self.engine.transaction(|transaction| {
+                submit::wake(transaction, stood_before, QUEUED_AT_ONCE_MAX, now)
+            })?;
             woken += some;
             if some == 0 {
                 return Ok(woken);

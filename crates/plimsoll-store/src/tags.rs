@@ -131,15 +131,6 @@ impl Store {
         };
         rows.into_iter().map(repository).collect()
     }
-
-    /// The indexes that name this digest as a child, sorted. What an index names is in [`crate::Scan::children`].
-    pub fn parents(&self, digest: &Digest) -> Result<Vec<Digest>, StoreError> {
-        let rows = self.engine.query(
-            "SELECT DISTINCT parent FROM children WHERE digest = $1 ORDER BY parent",
-            &[digest.into()],
-        )?;
-        rows.into_iter().map(|mut row| row.digest()).collect()
-    }
 }
 
 fn tag_of(mut row: Columns) -> Result<Tag, StoreError> {

@@ -315,7 +315,7 @@ fn wake(model: &mut Model, store: &Store) {
         let simple = model.scans.get_mut(scan).expect("it is known");
         (simple.queued_at, simple.attempt) = (model.now, 0);
     }
-    let woken = store.wake_awaiting(at(model.now)).unwrap();
+    let woken = store.wake_awaiting(at(model.now + 1), at(model.now)).unwrap();
     assert_eq!(woken, u64::try_from(waiting.len()).unwrap());
 }
 

@@ -34,6 +34,7 @@ pub(crate) mod limits;
 pub(crate) mod listen;
 mod observe;
 mod openapi;
+mod path;
 mod quay;
 mod readiness;
 mod watches;

@@ -6,6 +6,7 @@
 //! delivery is tried again after longer and longer waits until it is given up (`backoff.rs`). All of that is in the
 //! store, where it can be seen and had once more.
 
+use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -57,23 +58,24 @@ pub(crate) fn open(config: &Config, net: &Settings) -> anyhow::Result<Vec<Target
 }
 
 /// Starts to tell all targets; the threads end when the server does. Without targets there is nothing to start.
-pub(crate) fn start(server: &Arc<Server>, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(server: &Arc<Server>, targets: Vec<Target>) -> io::Result<Vec<JoinHandle<()>>> {
     if targets.is_empty() {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let targets: Arc<[Target]> = targets.into();
     let mut threads = Vec::with_capacity(targets.len() + 1);
     let (of, all) = (Arc::clone(server), Arc::clone(&targets));
-    threads.push(thread::spawn(move || follow(&of, &all)));
+    let named = |name: String| thread::Builder::new().name(name);
+    threads.push(named("notify".to_owned()).spawn(move || follow(&of, &all))?);
     for at in 0..targets.len() {
         let (of, all) = (Arc::clone(server), Arc::clone(&targets));
-        threads.push(thread::spawn(move || {
+        threads.push(named(format!("notify-{at}")).spawn(move || {
             if let Some(target) = all.get(at) {
                 tell(&of, target);
             }
-        }));
+        })?);
     }
-    threads
+    Ok(threads)
 }
 
 /// Follows events as long as the server runs.

@@ -37,6 +37,12 @@ impl Refusal {
         Refusal::new(404, "not_found", message)
     }
 
+    /// Who asks is held to some repositories, and it would be done to others too.
+    pub(crate) fn held_to_some() -> Refusal {
+        let message = "it may be of other repositories too; ask with a token that is not held to some";
+        Refusal::new(403, "forbidden", message)
+    }
+
     /// The path is there, but not for this.
     pub(crate) fn method_not_allowed() -> Refusal {
         Refusal::new(405, "method_not_allowed", "the method is not allowed here; see the `Allow` header")

@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
-use std::sync::{Arc, OnceLock, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use crate::access::{Door, Principal};
 use crate::config::Config;
 use crate::http::limits::Rates;
+use crate::jobs::status;
 use crate::jobs::workers::Bell;
 use crate::refusal::Refusal;
 
@@ -69,6 +70,7 @@ pub(crate) struct Server {
     client: OnceLock<Arc<Client>>,
     registry_options: OnceLock<RegistryOptions>,
     advised: RwLock<Arc<Advised>>,
+    followed: Mutex<advisories::Followed>,
     assessed: assessed::Cache,
     told: tail::Told,
 }
@@ -82,7 +84,8 @@ impl Server {
         replica: String,
         now: fn() -> Timestamp,
     ) -> Server {
-        let advised = RwLock::new(Arc::new(Advised::read(&config, &data_dir, now())));
+        let advised = Advised::read(&config, &data_dir, now());
+        let followed = Mutex::new(advisories::Followed::from(&advised));
         let indexes_max = config.server.clair.indexes_max.max(1);
         Server {
             config,
@@ -100,7 +103,8 @@ impl Server {
             store: OnceLock::new(),
             client: OnceLock::new(),
             registry_options: OnceLock::new(),
-            advised,
+            advised: RwLock::new(Arc::new(advised)),
+            followed,
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
         }
@@ -121,16 +125,6 @@ impl Server {
                 format!("nobody is let in, since the configuration does not work: {error}"),
             )
         })
-    }
-
-    /// Reads the advisory database anew where the file is another one, and how feeds stand in any case. Whether the
-    /// database is another one.
-    pub(crate) fn refresh_advised(&self) -> bool {
-        let before = self.advised();
-        let after = Arc::new(Advised::read(&self.config, &self.data_dir, (self.now)()));
-        let is_other = before.is_outdated(&self.data_dir) && before.database_id() != after.database_id();
-        *self.advised.write().unwrap_or_else(std::sync::PoisonError::into_inner) = after;
-        is_other
     }
 
     /// The store, once it is open.
@@ -211,26 +205,32 @@ impl Server {
         self.is_anywhere(scan, |registry, repository| principal.may_see(registry, repository))
     }
 
-    /// Whether one of the places of a scan is such a one: of the repositories that it was asked for in, and of those of
-    /// the indexes that name it.
+    /// Whether a scan is of repositories, too, that somebody does not reach who is held to some. What was handed in without
+    /// a repository is anybody's.
+    pub(crate) fn is_shared(&self, principal: &Principal, id: &str) -> Result<bool, Refusal> {
+        if !principal.is_limited() {
+            return Ok(false);
+        }
+        let store = self.store()?;
+        let Some(scan) = store.scan(id)? else { return Ok(false) };
+        let mut places = store.places(id)?;
+        places.push((scan.registry, scan.repository));
+        Ok(places.iter().any(|(registry, repository)| !principal.may_see(registry, repository)))
+    }
+
+    /// Whether one of the repositories that a scan was asked for in is such a one. An index is no such repository: it may
+    /// name images of others.
     pub(crate) fn is_anywhere(&self, scan: &Scan, is: impl Fn(&str, &str) -> bool) -> Result<bool, Refusal> {
         if is(&scan.registry, &scan.repository) {
             return Ok(true);
         }
-        let store = self.store()?;
-        let is_there = |id: &str| -> Result<bool, StoreError> {
-            Ok(store.places(id)?.iter().any(|(registry, repository)| is(registry, repository)))
-        };
-        if is_there(&scan.id)? {
-            return Ok(true);
-        }
-        let Some(digest) = &scan.digest else { return Ok(false) };
-        for parent in store.parents(digest)? {
-            if is_there(parent.as_str())? {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        let places = self.store()?.places(&scan.id)?;
+        Ok(places.iter().any(|(registry, repository)| is(registry, repository)))
+    }
+
+    /// A scan as somebody may see it; `None` where they may not.
+    pub(crate) fn shown(&self, principal: &Principal, scan: Scan) -> Result<Option<Scan>, Refusal> {
+        Ok(self.may_see(principal, &scan)?.then(|| status::shown_to(principal, scan)))
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.

@@ -3,6 +3,7 @@
 //! Each watch has a thread of its own on each replica, so that a registry that stalls holds up nobody else; the replica
 //! that has the watch's duty looks. How it goes is a state in the store, that the next holder goes on from.
 
+use std::io;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -32,10 +33,10 @@ const DUTY_SECONDS: i64 = 30 * 60;
 
 /// Starts a thread for each watch. They are not waited for: each may be in the middle of a question, and ending that needs
 /// no care.
-pub(crate) fn start(server: &Arc<Server>) {
+pub(crate) fn start(server: &Arc<Server>) -> io::Result<()> {
     for name in server.config.watch.keys() {
         let (of_thread, name) = (Arc::clone(server), name.clone());
-        let started = thread::Builder::new().name(format!("watch {name}")).spawn(move || {
+        thread::Builder::new().name(format!("watch {name}")).spawn(move || {
             let server = of_thread;
             while !server.lifecycle.is_ending() {
                 if let Some(watch) = server.config.watch.get(&name)
@@ -46,11 +47,9 @@ pub(crate) fn start(server: &Arc<Server>) {
                 }
                 thread::sleep(LOOK);
             }
-        });
-        if let Err(error) = started {
-            tracing::error!(error = %error, "a registry is not watched: no thread can be started");
-        }
+        })?;
     }
+    Ok(())
 }
 
 /// Looks at the registry where that is due and this replica's duty. Whether it did.

@@ -10,7 +10,7 @@ use plimsoll_net::Client;
 
 use super::documents::{Config, Descriptor, Document, Manifest};
 use super::registry::reference::RegistryReference;
-use super::registry::{RegistryOptions, Repository};
+use super::registry::{RegistryError, RegistryOptions, Repository};
 use super::{OpenError, check_layer_count, read_document};
 use crate::cause::Cause;
 use crate::limits::Limits;
@@ -98,6 +98,22 @@ pub fn describe(
     };
     let size = found.bytes.len() as u64;
     Ok(Description { digest: found.digest, media_type: found.media_type, size, content })
+}
+
+/// Whether a repository has a manifest, `location` being its name and a digest: it is asked, and what it answers is
+/// verified. That it lets nobody see it counts as that it has it not.
+pub fn has_manifest(
+    location: &str,
+    client: Arc<Client>,
+    registry: &RegistryOptions,
+) -> Result<bool, OpenError> {
+    let parsed = RegistryReference::from_str(location)
+        .map_err(|error| OpenError::BadReference { reference: location.to_owned(), reason: error.hint })?;
+    match Repository::new(client, &parsed.name, registry)?.manifest(&parsed.target()) {
+        Ok(_) => Ok(true),
+        Err(RegistryError::NotFound { .. } | RegistryError::Unauthorized { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn facts(

@@ -106,7 +106,7 @@ pub(super) fn attempt_failed(
     if is_cancelled {
         row.stand(ScanState::Cancelled, Reason::ByRequest, "", now);
     } else if row.scan.attempt >= row.scan.attempts_max {
-        row.stand(ScanState::Failed, Reason::AttemptsExhausted, detail, now);
+        row.fail(Reason::AttemptsExhausted, detail, now);
     } else {
         row.stand(ScanState::Retrying, reason, detail, now);
         row.scan.retry_at = Some(at);

@@ -48,8 +48,22 @@ impl<'o> Prepared<'o> {
             put(transaction, inventory)?;
         }
         match self.outcome {
+            // What it leads to is called off with it.
+            _ if row.scan.state == ScanState::Cancelled => {}
             Outcome::Resolved(submission) => {
-                submit::take(transaction, submission, now)?;
+                let taken = submit::take(transaction, submission, now)?;
+                if !taken.is_place_noted {
+                    // Whoever asked for the name may see it nowhere else.
+                    let max = submit::PLACES_MAX;
+                    let detail = format!(
+                        "it is `{}`, which is remembered of {max} repositories, and of no more; ask for its digest with \
+                         a token that is not held to some",
+                        taken.scan.id
+                    );
+                    row.scan.successor = None;
+                    row.stand(ScanState::Failed, Reason::Internal, &detail, now);
+                    row.write_changed(transaction, now)?;
+                }
             }
             Outcome::Index { children, submissions } => {
                 put_children(transaction, &lease.id, children)?;
@@ -73,6 +87,9 @@ fn encoded(lease: &Lease, inventory: &InventoryRow) -> Result<Encoded, StoreErro
 fn end(row: &mut Row, outcome: &Outcome, now: Timestamp) -> Result<(), StoreError> {
     let is_cancelled = row.is_cancelled;
     match outcome {
+        Outcome::Resolved(_) | Outcome::Index { .. } if is_cancelled => {
+            row.stand(ScanState::Cancelled, Reason::ByRequest, "", now);
+        }
         Outcome::Resolved(submission) => resolved(row, submission.digest.as_ref(), now)?,
         Outcome::Index { .. } => {
             row.scan.kind = ScanKind::Index;
@@ -102,6 +119,7 @@ fn end(row: &mut Row, outcome: &Outcome, now: Timestamp) -> Result<(), StoreErro
             row.scan.attempt = row.scan.attempt.saturating_sub(1);
             row.stand(ScanState::Queued, Reason::HandedBack, "", now);
         }
+        Outcome::Ended { state: ScanState::Failed, reason, detail } => row.fail(*reason, detail, now),
         Outcome::Ended { state, reason, detail } => {
             // What is not supported by these rules may be by others.
             if *state == ScanState::Unsupported {

@@ -154,6 +154,18 @@ impl Row {
         }
     }
 
+    /// Ends it as failed. What was only to be read again by newer rules, and cannot be (whoever asked for it gave a login
+    /// that is gone), stands as it was found before, and says so.
+    pub(super) fn fail(&mut self, reason: Reason, detail: &str, now: Timestamp) {
+        if self.scan.priority != Priority::Rescan || self.scan.judged.is_none() {
+            return self.stand(ScanState::Failed, reason, detail, now);
+        }
+        let detail = format!(
+            "what was found before stands; it could not be read again by newer rules ({reason}): {detail}; ask for it again"
+        );
+        self.stand(ScanState::Completed, Reason::WithGaps, &detail, now);
+    }
+
     /// Puts it into the queue as if for the first time.
     pub(super) fn queue(&mut self, reason: Reason, now: Timestamp) {
         self.stand(ScanState::Queued, reason, "", now);

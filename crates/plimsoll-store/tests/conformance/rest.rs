@@ -110,6 +110,21 @@ fn what_nothing_needs_is_forgotten(store: &Store, _: &str) {
     store.put_layer(&digest(99), "new", b"facts").unwrap();
     let name = store.submit(&named("registry.example/shop/web:1"), at(0)).unwrap().scan;
     store.cancel(&name.id, at(5)).unwrap();
+    // A digest that led to nothing, and one that an index names.
+    for byte in [7, 8] {
+        let digest = plimsoll_store::Submission { kind: plimsoll_store::ScanKind::Digest, ..asked(byte) };
+        store.submit(&digest, at(0)).unwrap();
+        store.cancel(digest.digest.unwrap().as_str(), at(5)).unwrap();
+    }
+    let child = plimsoll_store::Child {
+        digest: digest(8),
+        platform: String::new(),
+        media_type: String::new(),
+        size: 1,
+        is_attestation: false,
+    };
+    let index = plimsoll_store::Outcome::Index { children: vec![child], submissions: Vec::new() };
+    assert!(store.finish(&claimed(store, 9).lease, &index, at(5)).unwrap());
     store.forget(digest(1).as_str(), at(6)).unwrap();
     store.prune(at(5)).unwrap();
     assert!(store.scan(&name.id).unwrap().is_some());
@@ -119,6 +134,8 @@ fn what_nothing_needs_is_forgotten(store: &Store, _: &str) {
     assert!(store.layer(&digest(99), "new").unwrap().is_none());
     store.prune(at(6)).unwrap();
     assert!(store.scan(&name.id).unwrap().is_none());
+    assert!(store.scan(digest(7).as_str()).unwrap().is_none());
+    assert!(store.scan(digest(8).as_str()).unwrap().is_some());
     assert!(store.scan(digest(2).as_str()).unwrap().is_some());
     // Numbers of what was forgotten are not given again.
     done(store, 3, vec![deb("d", "1")]);

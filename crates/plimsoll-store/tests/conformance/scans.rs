@@ -13,14 +13,18 @@ crate::scenarios! {
     a_name_that_is_being_resolved_is_found_again,
     a_name_leads_to_a_scan,
     an_index_leads_to_its_images,
+    an_index_is_asked_for_again_with_what_it_lacks,
     outcomes_lead_to_states,
     what_ended_is_queued_again_where_it_should,
     attempts_end,
     what_is_handed_back_does_not_count,
     feeds_are_awaited,
     other_rules_scan_again,
+    what_cannot_be_scanned_again_stands,
     what_is_forced_is_looked_at_again,
     a_scan_is_of_every_repository_that_asked,
+    that_an_image_is_in_too_many_repositories_is_told,
+    what_somebody_says_is_not_what_a_registry_shows,
     cancelling_takes_effect_at_once_or_at_the_next_beat,
     finishing_twice_is_finishing_once,
     what_is_forgotten_is_gone,
@@ -128,12 +132,51 @@ fn an_index_leads_to_its_images(store: &Store, _: &str) {
     // What is known already is not scanned again.
     assert_eq!(scan(store, 3).state, ScanState::Completed);
     assert!(store.scan(digest(4).as_str()).unwrap().is_none());
-    for byte in [2, 3, 4] {
-        assert_eq!(store.parents(&digest(byte)).unwrap(), [digest(1)]);
+    // An index that is known is not read again, but for a repository that has not shown its images yet.
+    let again = |repository: &str| Submission {
+        kind: ScanKind::Digest,
+        repository: repository.to_owned(),
+        ..asked(1)
+    };
+    assert!(!store.submit(&again("shop/web"), at(13)).unwrap().is_queued);
+    assert!(store.submit(&again("team/web"), at(14)).unwrap().is_queued);
+}
+
+/// Whoever asks for an index again asks for those of its images again that were not to be had.
+fn an_index_is_asked_for_again_with_what_it_lacks(store: &Store, _: &str) {
+    let index = Submission { kind: ScanKind::Digest, ..asked(9) };
+    let children = [1, 2].map(|byte| Child {
+        digest: digest(byte),
+        platform: "linux/amd64".to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        size: 1,
+        is_attestation: false,
+    });
+    let outcome = Outcome::Index { children: children.into(), submissions: vec![asked(1), asked(2)] };
+    let read = |now: i64| {
+        let claimed = store.claim(&Claim { only: Some(digest(9).as_str()), ..any("w", 60) }, at(now));
+        assert!(store.finish(&claimed.unwrap().unwrap().lease, &outcome, at(now)).unwrap());
+    };
+    store.submit(&index, at(0)).unwrap();
+    read(1);
+    done(store, 1, Vec::new());
+    let lack: [&dyn Fn(); 3] = [
+        &|| {
+            let lease = claimed(store, 2).lease;
+            let detail = String::new();
+            let ended = Outcome::Ended { state: ScanState::Failed, reason: Reason::NotFound, detail };
+            assert!(store.finish(&lease, &ended, at(3)).unwrap());
+        },
+        &|| assert!(store.cancel(digest(2).as_str(), at(3)).unwrap()),
+        &|| assert!(store.forget(digest(2).as_str(), at(3)).unwrap()),
+    ];
+    for lack in lack {
+        assert!(!store.submit(&index, at(2)).unwrap().is_queued);
+        lack();
+        assert!(store.submit(&index, at(4)).unwrap().is_queued);
+        read(5);
+        assert_eq!([scan(store, 1).state, scan(store, 2).state], [ScanState::Completed, ScanState::Queued]);
     }
-    assert!(store.parents(&digest(1)).unwrap().is_empty());
-    // An index that is known is not read again.
-    assert!(!store.submit(&Submission { kind: ScanKind::Digest, ..asked(1) }, at(13)).unwrap().is_queued);
 }
 
 fn outcomes_lead_to_states(store: &Store, _: &str) {
@@ -259,8 +302,10 @@ fn feeds_are_awaited(store: &Store, _: &str) {
     assert!(store.claim(&any("w", 60), at(3)).unwrap().is_none());
     assert!(store.inventory(&digest(1)).unwrap().is_some());
     assert!(!store.submit(&asked(1), at(4)).unwrap().is_queued);
-    assert_eq!(store.wake_awaiting(at(5)).unwrap(), 1);
-    assert_eq!(store.wake_awaiting(at(5)).unwrap(), 0);
+    // Not before its time: what comes back to wait is not woken at once.
+    assert_eq!(store.wake_awaiting(at(2), at(5)).unwrap(), 0);
+    assert_eq!(store.wake_awaiting(at(5), at(5)).unwrap(), 1);
+    assert_eq!(store.wake_awaiting(at(5), at(5)).unwrap(), 0);
     let woken = scan(store, 1);
     assert_eq!((woken.state, woken.awaited, woken.attempt), (ScanState::Queued, Vec::new(), 0));
     assert_eq!(woken.index_state.as_deref(), Some("rules-1"));
@@ -284,6 +329,33 @@ fn other_rules_scan_again(store: &Store, _: &str) {
     assert_eq!(queued.judged, Some(judged()));
     assert_eq!(store.queue_rescans("rules-2", 10, at(21)).unwrap(), 1);
     assert_eq!(store.queue_rescans("rules-2", 10, at(22)).unwrap(), 0);
+}
+
+/// Logins go with the end of a scan, so that an image may be out of reach when the rules are others.
+fn what_cannot_be_scanned_again_stands(store: &Store, _: &str) {
+    let ended = |state| Outcome::Ended { state, reason: Reason::Unauthorized, detail: "401".to_owned() };
+    let retry = Outcome::Retry { reason: Reason::RateLimited, detail: "later".to_owned(), at: at(21) };
+    let failed = (ScanState::Completed, Reason::WithGaps, "could not be read again by newer rules");
+    for (byte, outcome, expected) in [
+        (1, ended(ScanState::Failed), failed),
+        (2, retry, failed),
+        (3, ended(ScanState::Unsupported), (ScanState::Unsupported, Reason::Unauthorized, "401")),
+    ] {
+        store.submit(&Submission { attempts_max: 1, ..asked(byte) }, at(0)).unwrap();
+        done(store, byte, Vec::new());
+        assert_eq!(store.queue_rescans("rules-2", 10, at(20)).unwrap(), 1);
+        let lease = store.claim(&any("w", 60), at(21)).unwrap().unwrap().lease;
+        assert!(store.finish(&lease, &outcome, at(22)).unwrap());
+        let scan = scan(store, byte);
+        assert_eq!((scan.state, scan.reason), (expected.0, expected.1), "{byte}");
+        assert!(scan.detail.contains(expected.2), "{}", scan.detail);
+        assert_eq!(scan.judged, Some(judged()));
+        // Once, and not again and again; but who asks is heard.
+        assert_eq!(store.queue_rescans("rules-2", 10, at(23)).unwrap(), 0);
+        let newer = Submission { index_state: "rules-2".to_owned(), ..asked(byte) };
+        assert_eq!(store.submit(&newer, at(24)).unwrap().is_queued, byte != 3);
+        store.forget(digest(byte).as_str(), at(25)).unwrap();
+    }
 }
 
 fn what_is_forced_is_looked_at_again(store: &Store, _: &str) {
@@ -318,6 +390,84 @@ fn a_scan_is_of_every_repository_that_asked(store: &Store, _: &str) {
     assert_eq!(store.places(&id).unwrap(), []);
 }
 
+fn that_an_image_is_in_too_many_repositories_is_told(store: &Store, _: &str) {
+    let of = |number: u32| Submission { repository: format!("team/{number}"), ..asked(1) };
+    for number in 0..1_000 {
+        assert!(store.submit(&of(number), at(0)).unwrap().is_place_noted, "{number}");
+    }
+    assert!(!store.submit(&of(1_000), at(1)).unwrap().is_place_noted);
+    assert!(store.submit(&of(999), at(1)).unwrap().is_place_noted);
+    let name = Submission { repository: "team/1000".to_owned(), ..named("registry.example/team/1000:1") };
+    let id = store.submit(&name, at(2)).unwrap().scan.id;
+    let claim = Claim { only: Some(&id), ..any("w", 60) };
+    let lease = store.claim(&claim, at(3)).unwrap().unwrap().lease;
+    assert!(store.finish(&lease, &Outcome::Resolved(Box::new(of(1_000))), at(4)).unwrap());
+    let scan = store.scan(&id).unwrap().unwrap();
+    assert_eq!((scan.state, scan.successor), (ScanState::Failed, None));
+    assert!(scan.detail.contains("of 1000 repositories"), "{}", scan.detail);
+}
+
+/// A manifest that is handed in with its layers comes without a reference, and nothing proves its digest.
+fn what_somebody_says_is_not_what_a_registry_shows(store: &Store, _: &str) {
+    let said = |byte| Submission {
+        reference: String::new(),
+        repository: String::new(),
+        source: b"layers".to_vec(),
+        ..asked(byte)
+    };
+    let claim = |byte: u8, now: i64| {
+        let only = digest(byte);
+        store.claim(&Claim { only: Some(only.as_str()), ..any("w", 60) }, at(now)).unwrap().unwrap()
+    };
+    let finish = |byte: u8, lease: &plimsoll_store::Lease, now: i64| {
+        store.finish(lease, &completed(inventory(byte, Vec::new())), at(now)).unwrap()
+    };
+    let failed = Outcome::Ended { state: ScanState::Failed, reason: Reason::NotFound, detail: String::new() };
+    // What waits for its registry goes on waiting for it.
+    store.submit(&asked(1), at(0)).unwrap();
+    store.submit(&said(1), at(1)).unwrap();
+    assert_eq!(claim(1, 2).source, b"token");
+
+    // What was handed in is asked of the registry where there is one: waiting, at work, or done.
+    store.submit(&said(2), at(0)).unwrap();
+    assert!(store.submit(&asked(2), at(1)).unwrap().is_queued);
+    let proving = claim(2, 2);
+    assert_eq!((proving.source.as_slice(), proving.scan.repository.as_str()), (&b"token"[..], "shop/web"));
+    store.submit(&said(3), at(0)).unwrap();
+    let said_first = claim(3, 1).lease;
+    assert!(store.submit(&asked(3), at(2)).unwrap().is_queued);
+    assert!(!finish(3, &said_first, 3));
+    assert_eq!(claim(3, 4).source, b"token");
+    store.submit(&said(4), at(0)).unwrap();
+    assert!(finish(4, &claim(4, 1).lease, 2));
+    assert!(!store.submit(&said(4), at(3)).unwrap().is_queued);
+    assert!(store.submit(&asked(4), at(4)).unwrap().is_queued);
+    assert_eq!(store.inventory(&digest(4)).unwrap().unwrap().index_state, "");
+    assert!(finish(4, &claim(4, 5).lease, 6));
+    for again in [said(4), asked(4)] {
+        assert!(!store.submit(&again, at(7)).unwrap().is_queued);
+    }
+
+    // Where the registry does not show it, it is what somebody says, as it was before.
+    store.submit(&said(6), at(0)).unwrap();
+    assert!(finish(6, &claim(6, 1).lease, 2));
+    assert!(store.submit(&asked(6), at(3)).unwrap().is_queued);
+    assert!(store.finish(&claim(6, 4).lease, &failed, at(5)).unwrap());
+    assert!(store.submit(&said(6), at(6)).unwrap().is_queued);
+    assert_eq!((scan(store, 6).reference.as_str(), scan(store, 6).judged), ("", None));
+
+    // What no registry could show is not called its.
+    store.submit(&asked(5), at(0)).unwrap();
+    assert!(store.finish(&claim(5, 1).lease, &failed, at(2)).unwrap());
+    let named_by_an_index = Submission { repository: String::new(), ..asked(5) };
+    assert!(!store.submit(&named_by_an_index, at(3)).unwrap().is_queued);
+    assert_eq!(store.places(digest(5).as_str()).unwrap().len(), 1);
+    assert!(store.submit(&said(5), at(3)).unwrap().is_queued);
+    assert!(finish(5, &claim(5, 4).lease, 5));
+    assert_eq!((scan(store, 5).reference.as_str(), store.places(digest(5).as_str()).unwrap().len()), ("", 0));
+    assert!(store.submit(&asked(5), at(6)).unwrap().is_queued);
+}
+
 fn cancelling_takes_effect_at_once_or_at_the_next_beat(store: &Store, _: &str) {
     assert!(!store.cancel("sha256:none", at(0)).unwrap());
     store.submit(&asked(1), at(0)).unwrap();
@@ -344,6 +494,16 @@ fn cancelling_takes_effect_at_once_or_at_the_next_beat(store: &Store, _: &str) {
         let lease = store.claim(&any("w", 60), at(7)).unwrap().unwrap().lease;
         assert!(!store.beat(&lease, at(60), None, at(8)).unwrap().is_cancelled);
         assert!(store.finish(&lease, &completed(inventory(byte, Vec::new())), at(9)).unwrap());
+    }
+    // What it leads to is called off with it.
+    let index = Outcome::Index { children: Vec::new(), submissions: vec![asked(8)] };
+    for (byte, outcome) in [(6, Outcome::Resolved(Box::new(asked(8)))), (7, index)] {
+        let lease = claimed(store, byte).lease;
+        assert!(store.cancel(digest(byte).as_str(), at(3)).unwrap());
+        assert!(store.finish(&lease, &outcome, at(5)).unwrap());
+        let ended = scan(store, byte);
+        assert_eq!((ended.state, ended.successor), (ScanState::Cancelled, None), "{byte}");
+        assert!(store.scan(digest(8).as_str()).unwrap().is_none());
     }
     // A worker that is gone does not delay it.
     let lease = claimed(store, 5).lease;
@@ -416,7 +576,20 @@ fn scans_are_listed(store: &Store, _: &str) {
     assert_eq!(ids(&web), [1, 3]);
     let other = ScanFilter { state: Some(ScanState::Queued), registry: "registry.example".to_owned(), ..web };
     assert_eq!(ids(&other), [1]);
-    assert!(ids(&ScanFilter { registry: "else".to_owned(), ..all }).is_empty());
+    assert!(ids(&ScanFilter { registry: "else".to_owned(), ..all.clone() }).is_empty());
+    let within = |filter: &ScanFilter, wanted: &str| -> usize {
+        store.scans_within(filter, &|_, repository| repository == wanted).unwrap().len()
+    };
+    for (filter, wanted, count) in [
+        (&all, "shop/web", 2),
+        (&all, "shop/other", 1),
+        (&all, "shop/none", 0),
+        (&cancelled, "shop/web", 1),
+        (&cancelled, "shop/other", 0),
+        (&ScanFilter { rows_max: 1, ..after }, "shop/web", 1),
+    ] {
+        assert_eq!(within(filter, wanted), count, "{wanted} {filter:?}");
+    }
 }
 
 fn secrets_go_with_the_end(store: &Store, _: &str) {

@@ -3,12 +3,13 @@
 //! The server listens at once and says that it is not ready until its store is open. Everything that blocks has threads
 //! of its own; when the server ends, workers hand back what they have, streams end, and it waits for both.
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use jiff::Timestamp;
 use plimsoll_store::Store;
@@ -87,10 +88,10 @@ async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> any
             .name("start".to_owned())
             .spawn(move || {
                 let begun = Instant::now();
-                let store = open_store(&server, &place);
+                let started = open_store(&server, &place).map(|store| start(&server, store, begun, targets));
                 // Nobody may listen any more.
-                let _ = given_up.send(store.is_none());
-                store.map_or(Vec::new(), |store| start(&server, store, begun, targets))
+                let _ = given_up.send(!matches!(started, Some(Ok(_))));
+                started.transpose()
             })
             .context("cannot start a thread")?
     };
@@ -111,13 +112,19 @@ async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> any
     });
     http::listen::listen(Arc::clone(server), http::router(server), listener, ending).await?;
     let longest = server.config.server.limits.ending_time_max;
-    let threads = tokio::task::spawn_blocking(move || {
-        for thread in work.join().unwrap_or_default() {
+    let threads = tokio::task::spawn_blocking(move || -> anyhow::Result<()> {
+        let started = work.join().map_err(|_| anyhow!("starting broke off; the log says more"))?;
+        for thread in started.context("cannot start a thread that works with the store")?.unwrap_or_default()
+        {
             drop(thread.join());
         }
+        Ok(())
     });
     match tokio::time::timeout(longest.0, threads).await {
-        Ok(_) => tracing::info!("ended"),
+        Ok(ended) => {
+            ended.context("the threads cannot be waited for")??;
+            tracing::info!("ended");
+        }
         Err(_) => {
             tracing::warn!("ended with work that did not hear of it within {longest}; it is done again")
         }
@@ -144,7 +151,12 @@ async fn asked_to_end() {
 fn open_store(server: &Server, place: &str) -> Option<Store> {
     server.lifecycle.migrating();
     while !server.lifecycle.is_ending() {
-        match Store::open(place) {
+        let opened = Store::open(place).and_then(|store| {
+            // Before anybody can ask, so that nothing that they cause falls before it.
+            server.tell_after(store.last_event()?);
+            Ok(store)
+        });
+        match opened {
             Ok(store) => return Some(store),
             Err(error) if error.is_transient() => {
                 tracing::warn!(error = %error, "the store is not there yet");
@@ -160,30 +172,36 @@ fn open_store(server: &Server, place: &str) -> Option<Store> {
     None
 }
 
-/// Starts all that works with the store.
-fn start(server: &Arc<Server>, store: Store, begun: Instant, targets: Vec<Target>) -> Vec<JoinHandle<()>> {
+/// Starts all that works with the store. A machine that has no thread to give has no server: it would look alive, and
+/// some of its work would never be done.
+fn start(
+    server: &Arc<Server>,
+    store: Store,
+    begun: Instant,
+    targets: Vec<Target>,
+) -> io::Result<Vec<JoinHandle<()>>> {
     let engine = store.engine();
     server.set_store(Arc::new(store));
     server.lifecycle.ready();
     // Not before: whoever reads it may ask at once.
     tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
     let count = server.config.server.workers.unwrap_or_else(default_workers);
-    let mut threads = workers::start(server, count);
-    threads.extend(thread_of(server, "events", Server::tail));
-    threads.extend(thread_of(server, "upkeep", upkeep::run));
-    watch::start(server);
-    threads.extend(thread_of(server, "changes", changes::run));
-    threads.extend(notify::start(server, targets));
+    let mut threads = workers::start(server, count)?;
+    threads.push(thread_of(server, "events", Server::tail)?);
+    threads.push(thread_of(server, "upkeep", upkeep::run)?);
+    watch::start(server)?;
+    threads.push(thread_of(server, "changes", changes::run)?);
+    threads.extend(notify::start(server, targets)?);
     if server.config.server.updates_feeds {
         // Not waited for: it may be in the middle of a fetch, and ending that needs no care.
-        drop(thread_of(server, "feeds", feeding::run));
+        drop(thread_of(server, "feeds", feeding::run)?);
     }
-    threads
+    Ok(threads)
 }
 
-fn thread_of(server: &Arc<Server>, name: &str, work: fn(&Server)) -> Option<JoinHandle<()>> {
+fn thread_of(server: &Arc<Server>, name: &str, work: fn(&Server)) -> io::Result<JoinHandle<()>> {
     let server = Arc::clone(server);
-    thread::Builder::new().name(name.to_owned()).spawn(move || work(&server)).ok()
+    thread::Builder::new().name(name.to_owned()).spawn(move || work(&server))
 }
 
 /// A layer is read on each core, so a scan for each two of them keeps all busy.

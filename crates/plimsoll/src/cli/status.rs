@@ -109,7 +109,7 @@ pub(super) fn run(session: &Session, args: &StatusArgs) -> anyhow::Result<Outcom
     let (status, verdict) = match asked {
         Asked::Status(status) if status.state == ScanState::Completed.name() => {
             match server.verdict(&status.id, &query(args)) {
-                Ok(verdict) => (status, Some(verdict)),
+                Ok(verdict) => (status, verdict),
                 Err(error) => (Box::new(of_service(&status.id, error)), None),
             }
         }

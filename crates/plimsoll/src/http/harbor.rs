@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, Response, StatusCode, Uri, header};
 use axum::response::IntoResponse as _;
 use plimsoll_core::advisory::Advisories as _;
@@ -20,6 +20,7 @@ use serde::Serialize;
 use super::endpoint::{Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::status::standing;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
@@ -114,6 +115,7 @@ async fn scan(
 
 /// A question for a report, understood.
 struct Wish {
+    principal: Principal,
     id: String,
     says: ScanId,
     capability: &'static Capability,
@@ -140,7 +142,7 @@ async fn report(
     let here = uri.path_and_query().map_or(uri.path(), |path| path.as_str());
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     let document = query.get("sbom_media_type").map(String::as_str);
-    let wish = wish(id, accept, document, &principal)?;
+    let wish = wish(id, accept, document, principal)?;
     let media_type = wish.report.media_type;
     Ok(match server.blocking(move |server| find(server, &wish)).await? {
         Found::Report(bytes) => (StatusCode::OK, [(header::CONTENT_TYPE, media_type)], bytes).into_response(),
@@ -152,7 +154,7 @@ fn wish(
     id: String,
     accept: Option<&str>,
     document: Option<&str>,
-    principal: &Principal,
+    principal: Principal,
 ) -> Result<Wish, Refusal> {
     let says = ScanId::read(&id).ok_or_else(unknown)?;
     if !principal.may_see(&says.registry, &says.artifact.repository) {
@@ -160,7 +162,7 @@ fn wish(
     }
     let (capability, report) = capabilities::choose(accept, &says.capabilities())?;
     let document = scan_request::document(capability, document)?;
-    Ok(Wish { id, says, capability, report, document })
+    Ok(Wish { principal, id, says, capability, report, document })
 }
 
 fn unknown() -> Refusal {
@@ -200,7 +202,8 @@ fn find_now(server: &Server, wish: &Wish, question: &Question) -> Result<Found, 
         return Err(unknown());
     }
     let digest: Digest = wish.says.artifact.digest.parse().map_err(|_| unknown())?;
-    let scan = standing(store, &wish.says.scan)?.ok_or_else(unknown)?.scan;
+    let view = |scan| server.shown(&wish.principal, scan);
+    let scan = standing(store, &wish.says.scan, &view)?.ok_or_else(unknown)?.scan;
     let otherwise = match next::next(&scan, question) {
         Next::Wait(seconds) => return Ok(Found::Wait(seconds)),
         Next::Failed(why) => return Err(Refusal::new(500, "failed", why)),
@@ -217,6 +220,10 @@ fn find_now(server: &Server, wish: &Wish, question: &Question) -> Result<Found, 
         return Err(Refusal::new(500, "feeds_not_loaded", message));
     }
     let assessed = server.assessed(&digest)?.ok_or_else(|| Refusal::new(500, "failed", otherwise))?;
+    if question.needs_feeds && !assessed.assessment.is_judged() {
+        // Harbor shows a report without vulnerabilities as a clean image.
+        return Err(Refusal::new(500, "failed", next::unjudged(&scan, &assessed.assessment)));
+    }
     let told = Told {
         assessed: &assessed,
         artifact: &wish.says.artifact,

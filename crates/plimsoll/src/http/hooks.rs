@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use jiff::{SignedDuration, Timestamp};
@@ -23,6 +23,7 @@ use super::api_v1;
 use super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::{Api, Front, Refusal};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
 use kinds::{BODY_BYTES_MAX, Event, Happened, KINDS};
@@ -191,8 +192,13 @@ fn pushed(
     };
     let now = (server.now)();
     // First: whoever is killed in between submits it again, instead of never.
-    store.submit(&submission, now)?;
-    if let (Some(tag), Some(digest)) = (&reference.tag, &reference.digest) {
+    if !store.submit(&submission, now)?.is_place_noted {
+        let problem =
+            format!("`{text}` is scanned, and is in too many repositories to remember this one of it");
+        received.problems.push(problem);
+    }
+    // Who is held to some repositories is believed nothing that the registry does not show.
+    if let (Some(tag), Some(digest), false) = (&reference.tag, &reference.digest, principal.is_limited()) {
         store.note_tags(&[noted(reference, tag, digest, now)], now)?;
     }
     received.submitted.push(text);

@@ -19,7 +19,10 @@ use super::*;
 use crate::access::Principal;
 use crate::config::Config;
 
+mod following;
+mod reach;
 pub(super) mod samples;
+mod verdicts;
 
 #[test]
 fn names_are_unique_and_sorted() {
@@ -47,6 +50,30 @@ async fn every_endpoint_is_routed() {
         let own = endpoint.answers.iter().map(|answer| answer.status);
         let known: Vec<u16> = own.chain([400, 401, 403, 408, 413, 429, 500, 503]).collect();
         assert!(known.contains(&status), "{}: {status}", endpoint.id);
+    }
+}
+
+/// What is no text is refused as everything else is, and not by whatever the router is made of.
+#[tokio::test]
+async fn paths_that_are_no_text_are_refused_in_the_words_of_the_api() {
+    let (server, _folder) = server("");
+    let router = router(&server);
+    for endpoint in APIS.iter().flat_map(|api| api.endpoints).filter(|row| row.path.contains('{')) {
+        let start = endpoint.path.find('{').unwrap();
+        let end = endpoint.path.rfind('}').unwrap() + 1;
+        let path = format!("{}%ff{}", &endpoint.path[..start], &endpoint.path[end..]);
+        let method = match endpoint.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+        };
+        let request = Request::builder().method(method).uri(path).body(Body::empty()).unwrap();
+        let response = router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        // Quay cannot bear a 400 where it asks for vulnerabilities.
+        assert!([400, 404, 503].contains(&status), "{}: {status}", endpoint.id);
+        let media_type = response.headers()[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        assert!(media_type.contains("json"), "{}: {media_type}", endpoint.id);
     }
 }
 

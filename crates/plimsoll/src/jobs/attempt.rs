@@ -4,6 +4,7 @@
 //! ends the scan with the reason; a damaged layer ends it too, since a result without it would look better than the
 //! image is.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -46,6 +47,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
     let span = tracing::info_span!("scan", id = %scan.id, attempt = scan.attempt);
     let _entered = span.enter();
     let started = (server.now)();
+    let stamp = server.advised().stamp.clone();
     let pulse = Pulse::default();
     let beating = Beating {
         store,
@@ -58,7 +60,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
     server.metrics.worker_began();
     let outcome = while_beating(&beating, &pulse, || {
         let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse };
-        work.outcome(&source)
+        caught(|| work.outcome(&source))
     });
     server.metrics.worker_ended();
     let (known, read, bytes_read) = pulse.layers_read();
@@ -68,11 +70,25 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         return;
     };
     tell(server, store, &lease, &outcome);
+    if matches!(outcome, Outcome::Awaiting { .. }) && server.advised().stamp != stamp {
+        // What it waits for may have come while it was judged.
+        wake(server, store);
+    }
     let seconds = (server.now)().duration_since(started).as_secs_f64();
     let (state, reason, detail) = said(&outcome);
     server.metrics.scan_finished(state, reason, seconds);
     tracing::info!(state = state.name(), reason = reason.name(), seconds, "{detail}");
     server.bell.ring();
+}
+
+/// What came of some work, also where that is a panic: an image that finds a mistake of ours ends its own scan, and
+/// neither the worker nor, by coming back when its lease has run out, the next one.
+fn caught(work: impl FnOnce() -> Option<Outcome>) -> Option<Outcome> {
+    // Nothing of the work is looked at afterwards but the pulse, which is counters.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let detail = "a mistake in plimsoll; the log says more".to_owned();
+        Some(failed(Reason::Internal, detail))
+    })
 }
 
 /// What an outcome means for the log.
@@ -107,6 +123,16 @@ fn tell(server: &Server, store: &Store, lease: &Lease, outcome: &Outcome) {
                 return;
             }
         }
+    }
+}
+
+/// Where this does not work, the scan is woken like those that have waited long.
+fn wake(server: &Server, store: &Store) {
+    let now = (server.now)();
+    let soon = now.checked_add(SignedDuration::from_secs(1)).unwrap_or(Timestamp::MAX);
+    if let Err(error) = store.wake_awaiting(soon, now) {
+        server.metrics.store_failed(&error);
+        tracing::warn!(error = %error, "a scan that waits for feeds could not be woken");
     }
 }
 
@@ -257,8 +283,9 @@ impl Work<'_> {
             Broken::Store(error) => failed(Reason::Internal, error.to_string()),
             Broken::Open(error) => self.caused(&error.cause(), error.to_string()),
             Broken::Image(cause, detail) => self.caused(cause, detail.clone()),
+            // Whoever submits it again gives it again.
             Broken::NoSource => failed(
-                Reason::BadRequest,
+                Reason::NotFound,
                 "how to get the image is not known any more; submit it again".to_owned(),
             ),
             Broken::Stopped | Broken::Lost => Outcome::HandedBack,
@@ -399,24 +426,4 @@ pub(crate) fn digest_text(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What is known of a Windows image whose every layer is foreign stands in its config. Of any other nothing is.
-    #[test]
-    fn layers_that_nobody_has_leave_what_an_image_claims() {
-        let failure = |nth: u8, cause: Cause| (Digest::sha256(&[nth; 32]), LayerFailure::new(cause, "x"));
-        let foreign = |nth| failure(nth, Cause::ForeignLayer);
-        for (failures, layers, is_windows, cause) in [
-            (vec![foreign(1)], 1, true, None),
-            (vec![foreign(1), foreign(2)], 2, true, None),
-            (vec![foreign(1)], 1, false, Some(Cause::ForeignLayer)),
-            (vec![foreign(1)], 2, false, None),
-            (vec![failure(1, Cause::Limit)], 1, true, Some(Cause::Limit)),
-            (vec![foreign(1), failure(2, Cause::Corrupt)], 3, true, Some(Cause::Corrupt)),
-        ] {
-            let found = unusable(&failures, layers, is_windows).map(|(cause, _)| cause);
-            assert_eq!(found, cause, "{failures:?} of {layers}, {is_windows}");
-        }
-    }
-}
+mod tests;

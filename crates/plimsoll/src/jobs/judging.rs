@@ -30,15 +30,16 @@ pub(crate) fn outcome(
     let catalogued = (row.image.clone(), row.inventory.clone());
     let assessment = pipeline::assess(catalogued, database, &advised.standings, &Policy::default());
     let inventory = Box::new(row);
+    let built_at = assessment.database.as_ref().map_or("", |database| database.built_at.as_str());
     let awaited = awaited(&assessment, |feed| {
         config.server.updates_feeds
             && config.is_enabled(feed)
-            && attempts(data_dir, feed).attempted_at.is_none()
+            && attempts(data_dir, feed).is_to_come(built_at)
     });
-    if advised.database.is_err() {
+    if let Err(why) = database {
         let detail = match awaited.is_empty() {
-            true => "there is no advisory database yet; have feeds fetched or imported".to_owned(),
-            false => format!("there is no advisory database yet; it waits for {}", awaited.join(", ")),
+            true => format!("{why}; have feeds fetched or imported"),
+            false => format!("{why}; it waits for {}", awaited.join(", ")),
         };
         return Outcome::Awaiting { inventory, reason: Reason::NoDatabase, awaited, detail };
     }
@@ -65,24 +66,27 @@ fn awaited(assessment: &Assessment, is_to_come: impl Fn(&str) -> bool) -> Vec<St
     feeds.into_iter().map(str::to_owned).collect()
 }
 
-/// Whether an image that was held against the database counts as scanned. One of which nothing could be judged does
-/// not: it would look clean.
+/// Whether an image that was held against the database counts as scanned. Where nothing says what it is, it is not
+/// supported; where feeds are missing or off, it is scanned with gaps, since it is judged as soon as they are there. What
+/// is to be said of it until then is [`Assessment::is_judged`]'s to decide.
 fn verdict(assessment: &Assessment) -> (ScanState, Reason, String) {
     let Assessment { inventory, findings, .. } = assessment;
-    let is_judged = findings.coverage.iter().any(|need| need.packages > 0 && need.state.is_there());
-    let unknown = inventory.gaps.iter().chain(&findings.gaps).find(|gap| gap.kind == GapKind::UnknownDistro);
-    if let Some(gap) = unknown.filter(|_| !is_judged && inventory.distro.is_none()) {
-        let detail = match inventory.packages.len() {
-            0 => format!("{}; it has no package that is known", gap.detail),
-            count => format!("{}; none of its {count} packages can be judged", gap.detail),
-        };
-        return (ScanState::Unsupported, Reason::UnknownOs, detail);
+    let is_judged = assessment.is_judged();
+    let is_unknown = || {
+        let mut gaps = inventory.gaps.iter().chain(&findings.gaps);
+        inventory.distro.is_none() && gaps.any(|gap| gap.kind == GapKind::UnknownDistro)
+    };
+    if !is_judged && is_unknown() {
+        return (ScanState::Unsupported, Reason::UnknownOs, assessment.why_unjudged());
     }
     let gaps = assessment.gaps().len();
     let found = findings.findings.len();
     let plural = |count: usize| if count == 1 { "" } else { "s" };
-    let found = format!("{found} finding{}", plural(found));
-    if gaps == 0 {
+    let found = match is_judged {
+        true => format!("{found} finding{}", plural(found)),
+        false => assessment.why_unjudged(),
+    };
+    if gaps == 0 && is_judged {
         return (ScanState::Completed, Reason::Complete, found);
     }
     (ScanState::Completed, Reason::WithGaps, format!("{found}, {gaps} gap{}", plural(gaps)))

@@ -1,5 +1,6 @@
 //! Workers: threads that claim scans and do them, one at a time each.
 
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -40,14 +41,13 @@ impl Bell {
 }
 
 /// Starts so many workers. They end when the server does, and hand back what they have.
-pub(crate) fn start(server: &Arc<Server>, count: u32) -> Vec<JoinHandle<()>> {
+pub(crate) fn start(server: &Arc<Server>, count: u32) -> io::Result<Vec<JoinHandle<()>>> {
     let start = |number| {
         let server = Arc::clone(server);
         let name = format!("{}-{number}", server.replica);
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || run(&server, &name))
     };
-    // A machine that has no thread to give has none for the next one either; those that are there work.
-    (0..count).map_while(|number| start(number).ok()).collect()
+    (0..count).map(start).collect()
 }
 
 fn run(server: &Server, worker: &str) {

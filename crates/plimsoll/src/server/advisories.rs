@@ -4,18 +4,25 @@
 //! every few seconds notices another one.
 
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::advisory::{Advisories as _, FeedRecord};
 use plimsoll_core::digest::hex;
 use plimsoll_core::standings::Standings;
 use plimsoll_feeds::database::Database;
 use plimsoll_feeds::update::database_path;
+use plimsoll_store::{EventKind, NewEvent, StoreError};
+use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
+use super::Server;
 use crate::config::Config;
 use crate::standings::standings;
 use crate::watched::FileIdentity;
+
+/// After how long a scan that waits for feeds is tried again although nothing has changed here.
+const WAKE_AGAIN: SignedDuration = SignedDuration::from_mins(10);
 
 /// An advisory database and how its feeds stand.
 pub(crate) struct Advised {
@@ -59,6 +66,52 @@ impl Advised {
     /// The feeds in the database.
     pub(crate) fn feeds(&self) -> &[FeedRecord] {
         self.database.as_ref().map_or(&[], |database| database.feeds())
+    }
+}
+
+/// What was made of the advisories so far.
+pub(super) struct Followed {
+    /// The database that was told of last.
+    database: String,
+    /// [`Advised::stamp`] of when all scans that wait for feeds were woken last.
+    woken: String,
+}
+
+impl Followed {
+    /// At the start there is nothing to tell, and what waits is woken.
+    pub(super) fn from(advised: &Advised) -> Followed {
+        Followed { database: advised.database_id().to_owned(), woken: String::new() }
+    }
+}
+
+impl Server {
+    /// Reads the advisory database anew and how feeds stand. Where the database is another one, that is an event; where
+    /// an image may be judged otherwise, the scans that wait for feeds are woken, and else those that have waited long:
+    /// another replica may have other feeds. What does not work is tried again at the next call.
+    pub(crate) fn follow_advisories(&self) -> Result<(), StoreError> {
+        // One at a time, so that nothing is told twice.
+        let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = (self.now)();
+        let advised = Arc::new(Advised::read(&self.config, &self.data_dir, now));
+        *self.advised.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&advised);
+        let Some(store) = self.store.get().filter(|_| advised.database.is_ok()) else { return Ok(()) };
+        let id = advised.database_id();
+        if followed.database != id {
+            tracing::info!(database = %id, "another advisory database");
+            let body = json!({ "database": id, "replica": self.replica }).to_string();
+            let event = NewEvent { kind: EventKind::DatabaseChanged, subject: id.to_owned(), body };
+            store.note_events(&[event], now)?;
+            id.clone_into(&mut followed.database);
+        }
+        let stood_before = match followed.woken == advised.stamp {
+            true => now.checked_sub(WAKE_AGAIN).unwrap_or(Timestamp::MIN),
+            false => now,
+        };
+        if store.wake_awaiting(stood_before, now)? > 0 {
+            self.bell.ring();
+        }
+        followed.woken.clone_from(&advised.stamp);
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! Following what happens: one thread reads the store's events, everybody else in this process listens to it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use plimsoll_store::Event;
@@ -22,11 +23,15 @@ const WAIT: Duration = Duration::from_secs(5);
 const ERROR_WAIT: Duration = Duration::from_secs(2);
 
 /// Where events are told.
-pub(super) struct Told(broadcast::Sender<Arc<Event>>);
+pub(super) struct Told {
+    sender: broadcast::Sender<Arc<Event>>,
+    /// The last event before the server was ready: whatever somebody may have caused comes after it.
+    before: AtomicU64,
+}
 
 impl Default for Told {
     fn default() -> Told {
-        Told(broadcast::channel(BEHIND_MAX).0)
+        Told { sender: broadcast::channel(BEHIND_MAX).0, before: AtomicU64::new(0) }
     }
 }
 
@@ -69,27 +74,36 @@ impl Listener {
 impl Server {
     /// Listens to what happens from now on.
     pub(crate) fn listen(&self) -> Listener {
-        Listener(self.told.0.subscribe())
+        Listener(self.told.sender.subscribe())
+    }
+
+    /// Tells whatever happens after this event. Called before the server is ready.
+    pub(crate) fn tell_after(&self, number: u64) {
+        self.told.before.store(number, Ordering::Relaxed);
+    }
+
+    /// Tells one thing that happened.
+    pub(crate) fn tell(&self, event: Arc<Event>) {
+        // Nobody listening is no fault.
+        drop(self.told.sender.send(event));
     }
 
     /// Reads the store's events until the server ends, and tells them.
     pub(crate) fn tail(&self) {
-        let mut after = None;
+        let mut after = self.told.before.load(Ordering::Relaxed);
         while !self.lifecycle.is_ending() {
             let Ok(store) = self.store() else { return };
-            let read = match after {
-                None => store.last_event().map(|last| after = Some(last)),
-                Some(number) => store.events(number, ROWS_MAX, WAIT).map(|events| {
+            match store.events(after, ROWS_MAX, WAIT) {
+                Ok(events) => {
                     for event in events {
-                        after = Some(event.number);
-                        // Nobody listening is no fault.
-                        drop(self.told.0.send(Arc::new(event)));
+                        after = event.number;
+                        self.tell(Arc::new(event));
                     }
-                }),
-            };
-            if let Err(error) = read {
-                tracing::warn!(error = %error, "events could not be read");
-                std::thread::sleep(ERROR_WAIT);
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "events could not be read");
+                    std::thread::sleep(ERROR_WAIT);
+                }
             }
         }
     }

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::World;
+use crate::support::feeds::days_ago;
 
 /// Product numbers of this feed's documents.
 const PRODUCTS: [(&str, &str); 9] = [
@@ -19,7 +20,7 @@ const PRODUCTS: [(&str, &str); 9] = [
 
 /// Writes a feed of one document, a configuration that points to it and to nothing else, and the database.
 pub(crate) fn write(world: &World, document: &Value) {
-    let index = json!({"value": [{"ID": "2024-Jun", "CurrentReleaseDate": "2024-06-13T07:00:00Z"}]});
+    let index = json!({"value": [{"ID": "2024-Jun", "CurrentReleaseDate": days_ago(1)}]});
     world.write("msrc/updates", index.to_string());
     world.write("msrc/cvrf/2024-Jun", document.to_string());
     world.write(
@@ -42,7 +43,7 @@ pub(crate) fn june() -> Value {
         "DocumentTracking": {
             "Identification": {"ID": {"Value": "2024-Jun"}},
             "InitialReleaseDate": "2024-06-11T07:00:00",
-            "CurrentReleaseDate": "2024-06-13T07:00:00",
+            "CurrentReleaseDate": days_ago(1).trim_end_matches('Z'),
         },
         "ProductTree": {"FullProductName": products},
         "Vulnerability": [

@@ -12,10 +12,8 @@ pub(super) fn run(server: &Server) {
         is_quiet: true,
     };
     let after_round = || {
-        server.refresh_advised();
-        let woken = server.store().map(|store| store.wake_awaiting((server.now)()));
-        if matches!(woken, Ok(Ok(1..))) {
-            server.bell.ring();
+        if let Err(error) = server.follow_advisories() {
+            tracing::warn!(error = %error, "another advisory database could not be told of; it is tried again");
         }
     };
     feeds::keep_fresh(

@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_image::cache;
-use plimsoll_store::{EventKind, NewEvent, Store, StoreError};
-use serde_json::json;
+use plimsoll_store::{Store, StoreError};
 
 use crate::server::Server;
 
 /// How often it is looked whether there is another database.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// How often feeds' standings are read anew, and waiting scans are woken.
+/// How often feeds' standings are read anew at least, and waiting scans are woken where they have changed.
 const STAND: Duration = Duration::from_secs(30);
 
 /// How often what is old is forgotten, and rescans are queued.
@@ -32,13 +31,12 @@ pub(super) fn run(server: &Server) {
     while !server.lifecycle.is_ending() {
         sleep(LOOK);
         let Ok(store) = server.store() else { continue };
-        let is_other = server.advised().is_outdated(&server.data_dir) && server.refresh_advised();
-        let done = if is_other { database_changed(server, store) } else { Ok(()) };
-        note(done, "another advisory database could not be told of");
-        if stood.elapsed() >= STAND {
+        if stood.elapsed() >= STAND || server.advised().is_outdated(&server.data_dir) {
             stood = Instant::now();
-            server.refresh_advised();
-            note(wake(server, store), "scans that wait for feeds could not be woken");
+            note(
+                server.follow_advisories(),
+                "how the advisory database and its feeds stand could not be told",
+            );
         }
         if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
             tidied = Some(Instant::now());
@@ -51,26 +49,6 @@ fn note(done: Result<(), StoreError>, what: &str) {
     if let Err(error) = done {
         tracing::warn!(error = %error, "{what}; it is tried again");
     }
-}
-
-fn database_changed(server: &Server, store: &Store) -> Result<(), StoreError> {
-    let advised = server.advised();
-    let id = advised.database_id().to_owned();
-    tracing::info!(database = %id, "another advisory database");
-    let body = json!({ "database": id, "replica": server.replica }).to_string();
-    let event = NewEvent { kind: EventKind::DatabaseChanged, subject: id, body };
-    store.note_events(&[event], (server.now)())?;
-    wake(server, store)
-}
-
-fn wake(server: &Server, store: &Store) -> Result<(), StoreError> {
-    if server.advised().database.is_err() {
-        return Ok(());
-    }
-    if store.wake_awaiting((server.now)())? > 0 {
-        server.bell.ring();
-    }
-    Ok(())
 }
 
 fn tidy(server: &Server, store: &Store) -> Result<(), StoreError> {

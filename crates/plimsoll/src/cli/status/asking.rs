@@ -77,12 +77,15 @@ impl ScanServer {
         self.ask(&Request::get(format!("{}/api/v1/scans/{id}{wait}", self.url)))
     }
 
-    /// The verdict of a scan.
-    pub(super) fn verdict(&self, id: &str, query: &str) -> Result<VerdictAnswer, Unanswered> {
+    /// The verdict of a scan; `None` where there is none, since an image of the index is not known.
+    pub(super) fn verdict(&self, id: &str, query: &str) -> Result<Option<VerdictAnswer>, Unanswered> {
         let request = Request::get(format!("{}/api/v1/scans/{id}/verdict{query}", self.url));
         let response = self.client.send(&request).map_err(|error| of_net(&error))?;
         if response.is_success() {
-            return read(response);
+            return read(response).map(Some);
+        }
+        if response.status == 409 {
+            return Ok(None);
         }
         Err(problem(response).unwrap_or_else(|detail| Unanswered {
             detail,

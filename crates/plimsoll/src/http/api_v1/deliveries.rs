@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::http::StatusCode;
 use axum::routing::{get, post};
 use plimsoll_store::{Delivery, DeliveryFilter, DeliveryState};
@@ -17,6 +17,7 @@ use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::query::Query;
 use super::wire::Problem;
+use crate::http::path::Path;
 use crate::server::Server;
 
 /// Longest body that is shown whole, in bytes.

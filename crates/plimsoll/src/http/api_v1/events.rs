@@ -10,6 +10,7 @@ use axum::http::HeaderMap;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use plimsoll_core::scan::ScanState;
 use plimsoll_store::{Event, EventKind};
 use serde_json::{Value, json};
 use tokio_stream::Stream;
@@ -18,6 +19,7 @@ use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::query::Query;
 use crate::access::Principal;
+use crate::jobs::status::names_its_place;
 use crate::server::{Heard, Listener, Server};
 
 /// Events read at once.
@@ -151,8 +153,14 @@ impl Follower {
             while let Some(event) = self.ready.pop_front() {
                 if event.number > self.after {
                     self.after = event.number;
-                    if let Some(said) = self.said(&event).await {
-                        return Some(said);
+                    match self.said(&event).await {
+                        Ok(Some(said)) => return Some(said),
+                        Ok(None) => {}
+                        // Whether it may be told is not known, so it is neither told nor passed over.
+                        Err(refusal) => {
+                            broke_off(&refusal);
+                            return None;
+                        }
                     }
                 }
             }
@@ -174,6 +182,10 @@ impl Follower {
                 continue;
             }
             match self.listener.hear().await {
+                // Numbers have no holes: what was not heard is read.
+                Heard::Event(event) if event.number > self.after.saturating_add(1) => {
+                    self.read_up_to = event.number;
+                }
                 Heard::Event(event) => self.ready.push_back(event),
                 Heard::TooMuch => {
                     let last = self.server.blocking(|server| Ok(server.store()?.last_event()?)).await;
@@ -186,28 +198,29 @@ impl Follower {
     }
 
     /// Whether what happened to an image of others happened to one of ours too.
-    async fn is_of_ours(&self, subject: &str) -> bool {
+    async fn is_of_ours(&self, subject: &str) -> Result<bool, Refusal> {
         let (subject, principal) = (subject.to_owned(), self.principal.clone());
         let looked = self.server.blocking(move |server| {
             let scan = server.store()?.scan(&subject)?;
             scan.map_or(Ok(false), |scan| server.may_see(&principal, &scan))
         });
-        // Who could not be shown to may see it does not.
-        looked.await.inspect_err(broke_off).unwrap_or(false)
+        looked.await
     }
 
-    async fn said(&self, event: &Event) -> Option<sse::Event> {
+    async fn said(&self, event: &Event) -> Result<Option<sse::Event>, Refusal> {
         if self.only.as_ref().is_some_and(|only| *only != event.subject) {
-            return None;
+            return Ok(None);
         }
         let mut body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
         if !self.principal.may_see(&text("registry"), &text("repository")) {
-            if !self.is_of_ours(&event.subject).await {
-                return None;
+            if !self.is_of_ours(&event.subject).await? {
+                return Ok(None);
             }
             // Not what it is called in a repository of others.
-            for key in ["reference", "registry", "repository"] {
+            let state = ScanState::of_name(&text("state"));
+            let detail = state.is_none_or(names_its_place).then_some("detail");
+            for key in ["reference", "registry", "repository"].into_iter().chain(detail) {
                 body.as_object_mut().map(|fields| fields.remove(key));
             }
         }
@@ -216,7 +229,7 @@ impl Follower {
             data.extend(more);
         }
         let event = sse::Event::default().id(event.number.to_string()).event(kind_name(event.kind));
-        Some(event.data(data.to_string()))
+        Ok(Some(event.data(data.to_string())))
     }
 }
 
@@ -233,5 +246,62 @@ fn kind_name(kind: EventKind) -> &'static str {
         EventKind::FeedChanged => "feed",
         EventKind::DatabaseChanged => "database",
         EventKind::TagChanged => "tag",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_store::ScanKind;
+
+    use super::*;
+    use crate::access::Pattern;
+    use crate::config::{Config, Scope};
+    use crate::http::tests::samples::{TestServer, now};
+
+    fn follower(server: &Arc<Server>, principal: Principal) -> Follower {
+        Follower {
+            server: Arc::clone(server),
+            principal,
+            only: None,
+            listener: server.listen(),
+            after: 0,
+            read_up_to: 0,
+            ready: VecDeque::new(),
+            missed: None,
+        }
+    }
+
+    fn event(number: u64) -> Arc<Event> {
+        let body = r#"{"registry":"registry.example","repository":"bank/vault"}"#.to_owned();
+        Arc::new(Event { number, at: now(), kind: EventKind::ScanChanged, subject: "x".to_owned(), body })
+    }
+
+    /// Also where what is heard begins later than what is told: at the start, or after too much at once.
+    #[test]
+    fn what_was_not_heard_is_read() {
+        let server = TestServer::new("", false);
+        for byte in 1..=3 {
+            server.submit(byte, ScanKind::Image);
+        }
+        let mut follower = follower(&server.server, Principal::everywhere("anybody", Scope::Read));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        server.server.tell(event(3));
+        for number in 1..=3 {
+            assert!(runtime.block_on(follower.next()).is_some());
+            assert_eq!(follower.after, number);
+        }
+    }
+
+    /// The client comes again, and is told then.
+    #[tokio::test]
+    async fn a_store_that_does_not_answer_ends_the_stream() {
+        let folder = tempfile::tempdir().unwrap();
+        let server =
+            Server::new(Config::default(), folder.path().to_owned(), Vec::new(), "r".to_owned(), now);
+        let repositories = Pattern::parse("registry.example/team/*").map(|pattern| vec![pattern]);
+        let limited = Principal { repositories, ..Principal::everywhere("team", Scope::Read) };
+        let mut follower = follower(&Arc::new(server), limited);
+        follower.ready.push_back(event(1));
+        assert!(follower.next().await.is_none());
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -24,6 +24,7 @@ use super::query::Query;
 use super::scans::look_as;
 use super::wire::Problem;
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::status::Standing;
 use crate::server::Server;
 
@@ -141,26 +142,55 @@ pub(super) fn assessments(server: &Server, standing: &Standing) -> Result<Vec<As
     let mut assessments = Vec::new();
     let mut is_any_known = false;
     for (digest, missing) in images(standing) {
-        let assessed = server.assessed(&digest)?;
+        // What whoever asks may not see is not known to them.
+        let is_seen = missing.is_none_or(|(_, scan)| scan.is_some());
+        let assessed = if is_seen { server.assessed(&digest)? } else { None };
         is_any_known |= assessed.is_some();
         match assessed {
             Some(assessed) => assessments.push(named(&assessed.assessment, standing, &digest)),
             None => assessments.extend(missing.map(|child| unscanned(child, standing))),
         }
     }
-    if !is_any_known {
-        let scan = &standing.scan;
-        let hint = match scan.state {
-            ScanState::Unsupported | ScanState::Failed | ScanState::Cancelled => "and there will be none",
-            _ => "yet; wait for the scan",
-        };
-        let detail = format!(
-            "there is no report of `{}` {hint}: it is `{}` ({}): {}",
-            scan.id, scan.state, scan.reason, scan.detail
-        );
-        return Err(Refusal::new(409, "no_report", detail));
+    match is_any_known {
+        true => Ok(assessments),
+        false => Err(none("report", &standing.scan)),
     }
-    Ok(assessments)
+}
+
+/// The same for a verdict, which nothing takes back: there is none before all images have come to their end, and none
+/// where one of them is not known, for the others do not answer for it.
+pub(super) fn settled(server: &Server, standing: &Standing) -> Result<Vec<Assessment>, Refusal> {
+    if !standing.scan.state.is_final() {
+        return Err(none("verdict", &standing.scan));
+    }
+    for (digest, child) in images(standing) {
+        let scan = child.map_or(Some(&standing.scan), |(_, scan)| scan.as_ref());
+        let Some(scan) = scan else {
+            let detail = format!(
+                "there is no verdict of `{}`: its image `{digest}` is not known here",
+                standing.scan.id
+            );
+            return Err(Refusal::new(409, "no_verdict", detail));
+        };
+        if !scan.state.is_final() || server.assessed(&digest)?.is_none() {
+            return Err(none("verdict", scan));
+        }
+    }
+    assessments(server, standing)
+}
+
+/// That there is no report or no verdict of a scan, and whether there will be.
+fn none(what: &str, scan: &Scan) -> Refusal {
+    let hint = match scan.state.is_final() {
+        true => "and there will be none",
+        false => "yet; wait for the scan",
+    };
+    let code = if what == "report" { "no_report" } else { "no_verdict" };
+    let detail = format!(
+        "there is no {what} of `{}` {hint}: it is `{}` ({}): {}",
+        scan.id, scan.state, scan.reason, scan.detail
+    );
+    Refusal::new(409, code, detail)
 }
 
 /// A child of an index, with its scan where there is one.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -18,6 +18,7 @@ use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payloa
 use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::source::{ClairManifest, SourceLayer};
 use crate::jobs::status::{Standing, shown_to, standing};
 use crate::jobs::submission::{self, Asked};
@@ -146,6 +147,12 @@ pub(super) const CANCEL: Endpoint = Endpoint {
             headers: &[],
             payload: STATUS,
         },
+        Answer {
+            status: 403,
+            about: "It is of repositories too that the token does not reach.",
+            headers: &[],
+            payload: PROBLEM,
+        },
         UNKNOWN,
         Answer { status: 409, about: "It has ended already.", headers: &[], payload: PROBLEM },
     ],
@@ -191,12 +198,13 @@ async fn submit(
         _ => return Err(Refusal::bad_request("give either `reference` or `manifest`")),
     };
     let submission = submission::by(&principal, submission)?;
+    let asking = principal.clone();
     let standing = server
         .blocking(move |server| {
             let store = server.store()?;
             let submitted = store.submit(&submission, (server.now)())?;
             server.bell.ring();
-            look(server, &submitted.scan.id)
+            look(server, &asking, &submitted.scan.id)
         })
         .await?;
     let location = format!("/api/v1/scans/{}", standing.scan.id);
@@ -204,27 +212,20 @@ async fn submit(
     Ok((StatusCode::ACCEPTED, [(header::LOCATION, location)], Json(status)).into_response())
 }
 
-/// Where a scan stands; it is an error where there is none.
-pub(super) fn look(server: &Server, id: &str) -> Result<Standing, Refusal> {
-    let found = standing(server.store()?, id)?;
+/// Where a scan stands for somebody. Whoever may not see it is told what those are told who ask for nothing.
+fn look(server: &Server, principal: &Principal, id: &str) -> Result<Standing, Refusal> {
+    let found = standing(server.store()?, id, &|scan| server.shown(principal, scan))?;
     found.ok_or_else(|| unknown(id))
 }
 
-/// The same for somebody who may see it. Whoever may not is told what those are told who ask for nothing.
+/// The same, for a handler.
 pub(super) async fn look_as(
     server: &Arc<Server>,
     principal: &Principal,
     id: &str,
 ) -> Result<Standing, Refusal> {
-    let (asked, principal) = (id.to_owned(), principal.clone());
-    let seen = server
-        .blocking(move |server| {
-            let standing = look(server, &asked)?;
-            let is_seen = server.may_see(&principal, &standing.scan)?;
-            Ok(is_seen.then(|| standing.shown_to(&principal)))
-        })
-        .await?;
-    seen.ok_or_else(|| unknown(id))
+    let (id, principal) = (id.to_owned(), principal.clone());
+    server.blocking(move |server| look(server, &principal, &id)).await
 }
 
 fn unknown(id: &str) -> Refusal {
@@ -287,16 +288,16 @@ async fn list(
     let rows_max = filter.rows_max;
     let list = server
         .blocking(move |server| {
-            let scans = server.store()?.scans(&filter)?;
+            let store = server.store()?;
+            let is_within = |registry: &str, repository: &str| principal.may_see(registry, repository);
+            let scans = match principal.is_limited() {
+                true => store.scans_within(&filter, &is_within)?,
+                false => store.scans(&filter)?,
+            };
             let is_full = scans.len() >= usize::try_from(rows_max).unwrap_or(usize::MAX);
             let next = scans.last().filter(|_| is_full).map(|scan| scan.id.clone());
-            let mut seen = Vec::with_capacity(scans.len());
-            for scan in scans {
-                if server.may_see(&principal, &scan)? {
-                    seen.push(ScanStatus::of_scan(&shown_to(&principal, scan)));
-                }
-            }
-            Ok(ScanList { scans: seen, next })
+            let shown = scans.into_iter().map(|scan| ScanStatus::of_scan(&shown_to(&principal, scan)));
+            Ok(ScanList { scans: shown.collect(), next })
         })
         .await?;
     Ok(Json(list))
@@ -309,15 +310,22 @@ async fn cancel(
 ) -> Result<Response, Refusal> {
     let before = look_as(&server, &principal, &id).await?;
     let ids = before.ids.clone();
-    let is_done = server
+    let asking = principal.clone();
+    let (is_done, is_shared) = server
         .blocking(move |server| {
-            let mut any = false;
+            let (mut is_done, mut is_shared) = (false, false);
             for id in &ids {
-                any |= server.store()?.cancel(id, (server.now)())?;
+                match server.is_shared(&asking, id)? {
+                    true => is_shared = true,
+                    false => is_done |= server.store()?.cancel(id, (server.now)())?,
+                }
             }
-            Ok(any)
+            Ok((is_done, is_shared))
         })
         .await?;
+    if !is_done && is_shared && !before.scan.state.is_final() {
+        return Err(Refusal::held_to_some());
+    }
     if !is_done {
         let detail = format!("the scan `{id}` has ended already, as `{}`", before.scan.state);
         return Err(Refusal::new(409, "conflict", detail));
@@ -333,8 +341,7 @@ async fn forget(
 ) -> Result<StatusCode, Refusal> {
     look_as(&server, &principal, &id).await?;
     if principal.is_limited() {
-        let detail = "it may be of other repositories too; ask with a token that is not held to some";
-        return Err(Refusal::new(403, "forbidden", detail));
+        return Err(Refusal::held_to_some());
     }
     server.blocking(move |server| Ok(server.store()?.forget(&id, (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query as AxumQuery, State};
+use axum::extract::{Query as AxumQuery, State};
 use axum::routing::get;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::policy::{Policy, Verdict, judge};
@@ -12,10 +12,11 @@ use plimsoll_core::policy::{Policy, Verdict, judge};
 use super::super::Refusal;
 use super::super::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
 use super::query::Query;
-use super::reports::assessments;
+use super::reports::settled;
 use super::scans::look_as;
 use super::wire::{ImageVerdict, Problem, SeverityCounts, VerdictAnswer};
 use crate::access::Principal;
+use crate::http::path::Path;
 use crate::jobs::judging::{judged, severities};
 use crate::server::Server;
 use crate::threshold::threshold;
@@ -64,7 +65,7 @@ pub(super) const VERDICT: Endpoint = Endpoint {
         Answer { status: 404, about: "There is no such scan.", headers: &[], payload: PROBLEM },
         Answer {
             status: 409,
-            about: "There is no verdict: the scan has not come so far, or will not.",
+            about: "There is no verdict: the scan, or an image of the index, has not come to its end, or will not be known.",
             headers: &[],
             payload: PROBLEM,
         },
@@ -90,7 +91,7 @@ async fn verdict(
     let standing = look_as(&server, &principal, &id).await?;
     let images = server
         .blocking(move |server| {
-            let assessments = assessments(server, &standing)?;
+            let assessments = settled(server, &standing)?;
             Ok(assessments.iter().map(|one| of_image(one, &policy, server)).collect::<Vec<_>>())
         })
         .await?;

@@ -3,8 +3,7 @@
 //! A statement is taken as it is given, whether or not the database has it, and held against the packages of all
 //! images that are known. Statements of which it cannot be said whose packages they speak of are counted in a header.
 
-use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -12,9 +11,9 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
-use plimsoll_core::distros;
+use plimsoll_core::distros::{self, KeyedBy};
 use plimsoll_core::inventory::{OsRelease, Package};
-use plimsoll_core::schemes::Scheme;
+use plimsoll_core::schemes::{BadVersion, Scheme};
 use plimsoll_store::PackageRow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,7 +60,7 @@ pub(super) const AFFECTED: Endpoint = Endpoint {
             about: "Images by statement.",
             headers: &[(
                 "Plimsoll-Gaps",
-                "Statements of which it is not known whose packages they speak of.",
+                "Statements of which it is not known of all packages whether they speak of them.",
             )],
             payload: Some(Payload { media_types: MEDIA_TYPES, schema: schema_of::<AffectedManifests> }),
         },
@@ -93,11 +92,22 @@ struct Statement {
     namespace: String,
     name: String,
     is_of_source: bool,
-    /// The first version with a fix; empty where there is none.
-    fixed: String,
-    /// The first version that has the flaw; empty from the beginning.
-    introduced: String,
+    /// Whether the packages of the namespace are known by such names: by those of sources, or by those of binaries.
+    /// Otherwise packages are missed that have another name than their source.
+    is_looked_up_whole: bool,
+    range: Range,
     scheme: &'static Scheme,
+}
+
+/// The versions that have a flaw.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Range {
+    /// The first that has it; empty from the beginning.
+    introduced: String,
+    /// The first without it; empty where there is none.
+    fixed: String,
+    /// The last that has it, where no version with a fix is stated; else empty.
+    last: String,
 }
 
 async fn affected(
@@ -126,33 +136,86 @@ async fn affected(
     Ok(response)
 }
 
+/// What is asked about, as far as it is understood.
+#[derive(Default)]
+struct Asked {
+    /// By the namespace and the name that packages are looked up by, with the statement's place in what was asked.
+    statements: BTreeMap<(String, String), Vec<(usize, Statement)>>,
+    /// Statements of which it is not known whose packages they speak of, all of them or some.
+    gaps: BTreeSet<usize>,
+}
+
+impl Asked {
+    /// The answer names statements by their ids: what has none, or that of another one, cannot be answered.
+    fn read(values: &[Value]) -> Asked {
+        let mut asked = Asked::default();
+        let mut by_id: BTreeMap<&str, &Value> = BTreeMap::new();
+        for (index, value) in values.iter().enumerate() {
+            let id = text(value, "/id");
+            match by_id.insert(id, value) {
+                _ if id.is_empty() => {
+                    asked.gaps.insert(index);
+                    continue;
+                }
+                Some(other) if other == value => continue,
+                Some(other) => {
+                    by_id.insert(id, other);
+                    asked.gaps.insert(index);
+                    continue;
+                }
+                None => {}
+            }
+            let Some(statement) = Statement::read(value) else {
+                asked.gaps.insert(index);
+                continue;
+            };
+            if !statement.is_looked_up_whole {
+                asked.gaps.insert(index);
+            }
+            let key = (statement.namespace.clone(), statement.name.clone());
+            asked.statements.entry(key).or_default().push((index, statement));
+        }
+        asked
+    }
+
+    /// The statements that may be about a package.
+    fn of<'a>(&'a self, row: &PackageRow) -> impl Iterator<Item = &'a (usize, Statement)> {
+        let PackageRow { release, package, .. } = row;
+        let namespace = match (package.ecosystem.is_os, release) {
+            (true, Some(release)) => release.namespace(),
+            (true, None) => String::new(),
+            (false, _) => package.ecosystem.name.to_owned(),
+        };
+        let names = [Some(&package.name), package.source.as_ref().map(|source| &source.name)];
+        let names = names.into_iter().flatten();
+        // A source is mostly called as its package.
+        let names: BTreeSet<String> =
+            names.map(|name| (package.ecosystem.normalize)(name).into_owned()).collect();
+        names.into_iter().filter_map(move |name| self.statements.get(&(namespace.clone(), name))).flatten()
+    }
+}
+
 fn search(
     server: &Server,
     principal: &Principal,
     values: Vec<Value>,
 ) -> Result<(AffectedManifests, usize), Refusal> {
     let store = server.store()?;
-    let mut statements: BTreeMap<(String, String), Vec<(usize, Statement)>> = BTreeMap::new();
-    let mut gaps = 0;
-    for (index, value) in values.iter().enumerate() {
-        match Statement::read(value) {
-            Some(statement) => {
-                let key = (statement.namespace.clone(), statement.name.clone());
-                statements.entry(key).or_default().push((index, statement));
-            }
-            None => gaps += 1,
-        }
-    }
-    let names: Vec<(String, String)> = statements.keys().cloned().collect();
+    let mut asked = Asked::read(&values);
+    let names: Vec<(String, String)> = asked.statements.keys().cloned().collect();
     // Which statements each distinct package meets.
     let mut met: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    let mut incomparable: BTreeSet<usize> = BTreeSet::new();
     store.packages_named(&names, &mut |row| {
-        for (index, statement) in statements.values().flatten() {
-            if statement.is_about(&row) {
-                met.entry(row.number).or_default().push(*index);
+        for (index, statement) in asked.of(&row) {
+            match statement.is_about(&row) {
+                Ok(true) => met.entry(row.number).or_default().push(*index),
+                Ok(false) => {}
+                Err(_) => drop(incomparable.insert(*index)),
             }
         }
     })?;
+    asked.gaps.append(&mut incomparable);
     let numbers: Vec<u32> = met.keys().copied().collect();
     let mut images: Vec<(plimsoll_core::digest::Digest, Vec<usize>)> = Vec::new();
     store.images_with(&numbers, &mut |digest, have| {
@@ -164,10 +227,13 @@ fn search(
     })?;
     let mut found = AffectedManifests::default();
     for (digest, indexes) in images {
-        if principal.is_limited()
-            && let Some(scan) = store.scan(digest.as_str())?
-            && !server.may_see(principal, &scan)?
-        {
+        // Of what is not known as a scan it is not known whose it is.
+        let is_seen = !principal.is_limited()
+            || match store.scan(digest.as_str())? {
+                Some(scan) => server.may_see(principal, &scan)?,
+                None => false,
+            };
+        if !is_seen {
             continue;
         }
         let ids = indexes.into_iter().map(|index| {
@@ -178,7 +244,7 @@ fn search(
         let ids = ids.collect();
         found.vulnerable_manifests.insert(digest.as_str().to_owned(), ids);
     }
-    Ok((found, gaps))
+    Ok((found, asked.gaps.len()))
 }
 
 impl Statement {
@@ -188,46 +254,46 @@ impl Statement {
         if name.is_empty() {
             return None;
         }
-        let (namespace, ecosystem) = match ecosystem_of_repository(text(value, "/repository/name")) {
-            Some(ecosystem) => (ecosystem.name.to_owned(), ecosystem),
-            None => {
-                let stated = |path: &str| Some(text(value, path).to_owned()).filter(|text| !text.is_empty());
-                let os = OsRelease {
-                    id: text(value, "/distribution/did").to_owned(),
-                    version_id: stated("/distribution/version_id"),
-                    codename: stated("/distribution/version_code_name"),
-                    pretty_name: stated("/distribution/pretty_name"),
-                    ..OsRelease::default()
-                };
-                let release = distros::recognise(&os)?;
-                (release.namespace(), release.distro.ecosystem)
-            }
-        };
-        let (introduced, fixed) = range(text(value, "/fixed_in_version"));
+        let is_of_source = text(value, "/package/kind").eq_ignore_ascii_case("source");
+        let (namespace, ecosystem, is_looked_up_whole) =
+            match ecosystem_of_repository(text(value, "/repository/name")) {
+                Some(ecosystem) => (ecosystem.name.to_owned(), ecosystem, true),
+                None => {
+                    let stated =
+                        |path: &str| Some(text(value, path).to_owned()).filter(|text| !text.is_empty());
+                    let os = OsRelease {
+                        id: text(value, "/distribution/did").to_owned(),
+                        version_id: stated("/distribution/version_id"),
+                        codename: stated("/distribution/version_code_name"),
+                        pretty_name: stated("/distribution/pretty_name"),
+                        ..OsRelease::default()
+                    };
+                    let release = distros::recognise(&os)?;
+                    let is_whole = is_of_source == (release.distro.keyed_by == KeyedBy::Source);
+                    (release.namespace(), release.distro.ecosystem, is_whole)
+                }
+            };
         Some(Statement {
             namespace,
             name: (ecosystem.normalize)(name).into_owned(),
-            is_of_source: text(value, "/package/kind").eq_ignore_ascii_case("source"),
-            fixed,
-            introduced,
+            is_of_source,
+            is_looked_up_whole,
+            range: range(text(value, "/fixed_in_version")),
             scheme: ecosystem.scheme,
         })
     }
 
-    /// Whether it is about a package. A version that cannot be compared is not called affected.
-    fn is_about(&self, row: &PackageRow) -> bool {
-        let PackageRow { release, package, .. } = row;
-        let namespace = match (package.ecosystem.is_os, release) {
-            (true, Some(release)) => release.namespace(),
-            (true, None) => return false,
-            (false, _) => package.ecosystem.name.to_owned(),
+    /// Whether it is about a package of its namespace; an error where versions cannot be compared, so that it is not
+    /// known.
+    fn is_about(&self, row: &PackageRow) -> Result<bool, BadVersion> {
+        let Some(version) = self.version_of(&row.package).filter(|_| row.package.owned_by.is_none()) else {
+            return Ok(false);
         };
-        let Some(version) = self.version_of(package) else { return false };
-        let is_before = |end: &str| (self.scheme.compare)(version, end).is_ok_and(Ordering::is_lt);
-        namespace == self.namespace
-            && package.owned_by.is_none()
-            && (self.fixed.is_empty() || is_before(&self.fixed))
-            && (self.introduced.is_empty() || !is_before(&self.introduced))
+        let Range { introduced, fixed, last } = &self.range;
+        let compare = |end: &str| (self.scheme.compare)(version, end);
+        Ok((introduced.is_empty() || compare(introduced)?.is_ge())
+            && (fixed.is_empty() || compare(fixed)?.is_lt())
+            && (last.is_empty() || compare(last)?.is_le()))
     }
 
     /// The version of the package, or of its source, that has the statement's name.
@@ -244,17 +310,18 @@ impl Statement {
     }
 }
 
-/// First version with the flaw and first with the fix, of a plain version or of Clair's query. `0` is Clair's mark for
-/// what no version has.
-fn range(text: &str) -> (String, String) {
+/// The versions that a plain version or Clair's query speaks of. `0` is Clair's mark for what no version has.
+fn range(text: &str) -> Range {
     if !text.contains('=') {
-        return (String::new(), text.to_owned());
+        return Range { fixed: text.to_owned(), ..Range::default() };
     }
     let part = |name: &str| {
         let found = text.split('&').find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
         percent_decoded(found.unwrap_or_default())
     };
-    (part("introduced"), part("fixed"))
+    let fixed = part("fixed");
+    let last = if fixed.is_empty() { part("lastAffected") } else { String::new() };
+    Range { introduced: part("introduced"), fixed, last }
 }
 
 /// Escapes of a query undone; what is no escape stays.
@@ -292,14 +359,16 @@ mod tests {
 
     #[test]
     fn ranges_are_read_in_both_forms() {
-        for (text, introduced, fixed) in [
-            ("", "", ""),
-            ("1:2.0-1", "", "1:2.0-1"),
-            ("fixed=1.2.3&introduced=1.0&lastAffected=1.2", "1.0", "1.2.3"),
-            ("introduced=1.0%2Bb", "1.0+b", ""),
-            ("fixed=1.0%", "", "1.0%"),
+        for (text, introduced, fixed, last) in [
+            ("", "", "", ""),
+            ("1:2.0-1", "", "1:2.0-1", ""),
+            ("fixed=1.2.3&introduced=1.0&lastAffected=1.2", "1.0", "1.2.3", ""),
+            ("introduced=1.0&lastAffected=1.2", "1.0", "", "1.2"),
+            ("introduced=1.0%2Bb", "1.0+b", "", ""),
+            ("fixed=1.0%", "", "1.0%", ""),
         ] {
-            assert_eq!(range(text), (introduced.to_owned(), fixed.to_owned()), "{text}");
+            let [introduced, fixed, last] = [introduced, fixed, last].map(str::to_owned);
+            assert_eq!(range(text), Range { introduced, fixed, last }, "{text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -24,6 +24,7 @@ use super::{
 };
 use crate::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
+use crate::http::path::Path;
 use crate::jobs::submission::{self, of_layers};
 use crate::server::Server;
 
@@ -237,8 +238,8 @@ async fn report(
 fn stored_report(server: &Server, principal: &Principal, digest: &Digest) -> Result<IndexReport, Refusal> {
     let scan = server.store()?.scan(digest.as_str())?;
     let scan = match scan.filter(|scan| scan.kind != ScanKind::Index) {
-        Some(scan) if server.may_see(principal, &scan)? => Some(scan),
-        _ => None,
+        Some(scan) => server.shown(principal, scan)?,
+        None => None,
     };
     let Some(scan) = scan else { return Err(Refusal::not_found("index report not found")) };
     if let Some(assessed) = server.assessed(digest)? {
@@ -262,7 +263,12 @@ fn step(scan: &Scan) -> (&'static str, String) {
     (state, String::new())
 }
 
-async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result<Response, Refusal> {
+async fn delete_several(
+    State(server): State<Arc<Server>>,
+    principal: Principal,
+    body: Body,
+) -> Result<Response, Refusal> {
+    check_reaches_all(&principal)?;
     let body = read(body, DIGESTS_BYTES_MAX).await?;
     let unreadable =
         |what: &dyn std::fmt::Display| Refusal::bad_request(format!("failed to deserialize digests: {what}"));
@@ -287,11 +293,21 @@ async fn delete_several(State(server): State<Arc<Server>>, body: Body) -> Result
 
 async fn delete_one(
     State(server): State<Arc<Server>>,
+    principal: Principal,
     Path(path): Path<String>,
 ) -> Result<StatusCode, Refusal> {
+    check_reaches_all(&principal)?;
     let digest = digest_of(&path)?;
     server.blocking(move |server| Ok(server.store()?.forget(digest.as_str(), (server.now)())?)).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Whether somebody may forget manifests. What is forgotten is gone for all repositories that have it.
+fn check_reaches_all(principal: &Principal) -> Result<(), Refusal> {
+    match principal.is_limited() {
+        true => Err(Refusal::held_to_some()),
+        false => Ok(()),
+    }
 }
 
 async fn state(headers: HeaderMap) -> Result<Response, Refusal> {

@@ -92,15 +92,48 @@ fn is_settled(scan: &Scan) -> bool {
 pub(super) fn indexed(scan: &Scan, is_indexed: bool) -> Indexed {
     match scan.reason {
         _ if is_indexed && scan.state != ScanState::Failed => Indexed::Yes,
-        // The bytes are what they are.
+        // The bytes are what they are, and how many layers are read nobody can raise.
         Reason::ArtifactType
         | Reason::NoLayers
+        | Reason::TooManyLayers
         | Reason::EncryptedLayer
         | Reason::LayerType
         | Reason::ManifestFormat
         | Reason::Corrupt
         | Reason::BadRequest => Indexed::Never,
-        // Limits are the operator's, and what is not to be had today may be tomorrow.
+        // Other limits are the operator's, and what is not to be had today may be tomorrow.
         _ => Indexed::No,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::tests::samples::TestServer;
+    use plimsoll_store::ScanKind;
+
+    #[test]
+    fn clients_are_told_to_give_up_what_no_attempt_will_change() {
+        let server = TestServer::new("", false);
+        let waiting = server.claim(1, ScanKind::Image).scan;
+        let never: Vec<&str> = Reason::ALL
+            .into_iter()
+            .filter(|reason| {
+                let scan = Scan { state: ScanState::Failed, reason: *reason, ..waiting.clone() };
+                indexed(&scan, true) == Indexed::Never
+            })
+            .map(Reason::name)
+            .collect();
+        let expected = [
+            "artifact_type",
+            "no_layers",
+            "encrypted_layer",
+            "too_many_layers",
+            "layer_type",
+            "manifest_format",
+            "corrupt",
+            "bad_request",
+        ];
+        assert_eq!(never, expected);
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get};
@@ -23,6 +23,7 @@ use super::{
 use crate::access::Principal;
 use crate::config::NotReady;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
+use crate::http::path::Path;
 use crate::server::{Assessed, Server};
 
 /// What Clair says that a vulnerability report is: the type of the other report.
@@ -176,7 +177,7 @@ enum Matched {
 async fn report(
     State(server): State<Arc<Server>>,
     principal: Principal,
-    path: Result<Path<String>, axum::extract::rejection::PathRejection>,
+    path: Result<Path<String>, Refusal>,
 ) -> Result<Response, Refusal> {
     let path = path.map(|Path(path)| path).unwrap_or_default();
     let not_found = || {
@@ -221,7 +222,7 @@ fn matched(server: &Server, principal: &Principal, digest: &Digest) -> Result<Ma
     }
     Ok(match server.assessed(digest)? {
         None => Matched::NotIndexed,
-        Some(assessed) if scan.state == ScanState::Unsupported => Matched::Unjudged(assessed),
+        Some(assessed) if !assessed.assessment.is_judged() => Matched::Unjudged(assessed),
         Some(assessed) => Matched::Against(assessed),
     })
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{delete, get};
@@ -17,7 +17,9 @@ use serde_json::Value;
 
 use super::negotiation::{media_type, negotiated, negotiated_first};
 use super::{BAD_REQUEST, JSON, NOT_ACCEPTABLE, PROBLEM, Refusal, document, uuid};
+use crate::access::Principal;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
+use crate::http::path::Path;
 use crate::server::Server;
 
 const PAGE_TYPES: &[&str] = &["application/vnd.clair.notification_page.v1+json", JSON];
@@ -101,6 +103,7 @@ struct PageSize {
 
 async fn page(
     State(server): State<Arc<Server>>,
+    principal: Principal,
     Path(id): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
     headers: HeaderMap,
@@ -112,6 +115,7 @@ async fn page(
         "" => None,
         next => Some(uuid(next).map_err(|_| Refusal::bad_request("`next` is no UUID"))?),
     };
+    check_reaches_all(&principal)?;
     let items = server
         .blocking(move |server| {
             // One more, to know whether there is another page.
@@ -147,11 +151,22 @@ fn page_size(text: &str) -> Result<u32, Refusal> {
 
 async fn delete_one(
     State(server): State<Arc<Server>>,
+    principal: Principal,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Refusal> {
     let id = uuid(&id)?;
+    check_reaches_all(&principal)?;
     let is_forgotten = server.blocking(move |server| Ok(server.store()?.delete_notice(&id)?)).await?;
     if is_forgotten { Ok(StatusCode::OK) } else { Err(gone()) }
+}
+
+/// A notification is of images of all repositories, and its id can be worked out: for whoever is held to some there is
+/// none.
+fn check_reaches_all(principal: &Principal) -> Result<(), Refusal> {
+    match principal.is_limited() {
+        true => Err(gone()),
+        false => Ok(()),
+    }
 }
 
 fn gone() -> Refusal {

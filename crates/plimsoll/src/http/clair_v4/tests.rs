@@ -499,6 +499,23 @@ fn an_image_that_nobody_judges_has_no_packages_that_look_clean() {
     assert_eq!(indexed["packages"].as_object().unwrap().len(), 1);
 }
 
+/// Whatever the row of the scan says: feeds are switched off or were never fetched, or nobody judges what is aboard.
+#[test]
+fn what_was_not_judged_does_not_look_clean() {
+    for (config, assessment, packages) in [
+        ("", samples::system(), 2),
+        ("[feeds.alpine-secdb]\nenabled = false", samples::system(), 0),
+        ("", samples::unknown_distro(), 0),
+        ("", samples::bare(), 0),
+    ] {
+        let server = TestServer::new(config, true);
+        server.scanned(1, &assessment);
+        let report = asking(format!("GET {MATCH}/{}", digest(1)), 200, "{..").check(&server).json();
+        assert_accepted("VulnerabilityReport", &report);
+        assert_eq!(report["packages"].as_object().unwrap().len(), packages, "{config} {report}");
+    }
+}
+
 #[test]
 fn without_a_database_nothing_looks_clean() {
     let server = TestServer::new("", false);
@@ -572,14 +589,22 @@ fn statements_lead_to_the_images_that_they_are_about() {
         {"id": "6", "package": {"name": "@deck/knot"}, "repository": {"name": "npm"}, "fixed_in_version": "fixed=1.0.1&introduced=1.0.0"},
         {"id": "7", "package": {"name": "@deck/knot"}, "repository": {"name": "npm"}, "fixed_in_version": "fixed=1.2.0&introduced=1.0.1"},
         {"id": "8", "package": {"name": "openssl"}, "distribution": {"did": "borealis"}},
+        {"id": "9", "package": {"name": "@deck/knot"}, "repository": {"name": "npm"}, "fixed_in_version": "introduced=0.1.0&lastAffected=1.0.0"},
+        {"id": "10", "package": {"name": "@deck/knot"}, "repository": {"name": "npm"}, "fixed_in_version": "introduced=0.1.0&lastAffected=0.9.0"},
+        {"id": "11", "package": {"name": "@deck/knot"}, "repository": {"name": "npm"}, "fixed_in_version": "not a version"},
+        {"id": "", "package": {"name": "@deck/knot"}, "repository": {"name": "npm"}},
+        statement("1", "openssl", "source", "3.3.2-r0", "Low"),
+        statement("1", "openssl", "source", "3.3.0-r0", "Critical"),
     ]});
+    // Of the binary package, of what is no distribution, of what is no version, without an id, with the id of another.
+    let gaps = "plimsoll-gaps: 5";
     for path in [path.to_owned(), format!("{path}/")] {
-        let found =
-            asking(path, 200, "{..").sending(body.to_string()).has("plimsoll-gaps: 1").check(&server).json();
+        let found = asking(path, 200, "{..").sending(body.to_string()).has(gaps).check(&server).json();
         let of_image = &found["vulnerable_manifests"];
-        assert_eq!(of_image, &json!({digest(1).as_str(): ["3", "4", "1", "6"]}), "{found}");
+        assert_eq!(of_image, &json!({digest(1).as_str(): ["3", "4", "1", "6", "9"]}), "{found}");
         assert_eq!(found["vulnerabilities"]["3"], body["vulnerabilities"][2]);
-        assert_eq!(found["vulnerabilities"].as_object().unwrap().len(), 4);
+        assert_eq!(found["vulnerabilities"]["1"], body["vulnerabilities"][0]);
+        assert_eq!(found["vulnerabilities"].as_object().unwrap().len(), 5);
     }
     asking(path, 400, problem("bad-request", "failed to deserialize..")).sending("[]").check(&server);
     asking(path, 415, problem("internal-error", "..")).sending("{}").with("Accept: text/html").check(&server);

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use plimsoll_core::assessment::Assessment;
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_store::{Scan, ScanKind};
 
@@ -77,7 +78,10 @@ pub(super) fn next(scan: &Scan, question: &Question) -> Next {
         ScanState::FeedsNotLoaded if !question.needs_feeds => Next::Report,
         ScanState::FeedsNotLoaded if question.may_wait() => Next::Wait(FEEDS_SECONDS),
         ScanState::Completed => Next::Report,
-        ScanState::Unsupported if !question.needs_feeds => Next::ReportOr(why(scan)),
+        // Whether there is a report is seen by what is known of the image now.
+        ScanState::Unsupported if !question.needs_feeds || scan.reason == Reason::UnknownOs => {
+            Next::ReportOr(why(scan))
+        }
         ScanState::FeedsNotLoaded | ScanState::Unsupported | ScanState::Failed | ScanState::Cancelled => {
             Next::Failed(why(scan))
         }
@@ -107,9 +111,16 @@ fn why(scan: &Scan) -> String {
     text
 }
 
+/// Why there is no report of an image of which nothing could be judged.
+pub(super) fn unjudged(scan: &Scan, assessment: &Assessment) -> String {
+    let mut scan = scan.clone();
+    scan.detail = assessment.why_unjudged();
+    why(&scan)
+}
+
 fn what_to_do(reason: Reason) -> &'static str {
     match reason {
-        Reason::NoDatabase | Reason::FeedsAwaited => {
+        Reason::NoDatabase | Reason::FeedsAwaited | Reason::Complete | Reason::WithGaps => {
             "have feeds loaded, with `plimsoll feeds update` or an import, then scan again"
         }
         Reason::NotFound => "see whether the artifact is still there, and which registry URL Harbor sends",

@@ -93,7 +93,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Refusal> {
     if let Some(text) = &authorization {
         check_authorization(text)?;
     }
-    let artifact = request.artifact.unwrap_or_default();
+    let mut artifact = request.artifact.unwrap_or_default();
     for (name, value) in
         [("artifact.repository", &artifact.repository), ("artifact.digest", &artifact.digest)]
     {
@@ -104,7 +104,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Wanted, Refusal> {
     if let Err(error) = artifact.digest.parse::<Digest>() {
         return Err(invalid(format!("`artifact.digest` is not valid: {error}")));
     }
-    check_mime_type(&artifact.mime_type)?;
+    // Also when it is asked for a report: whatever else stands there goes into no id.
+    artifact.mime_type = mime_type(&artifact.mime_type)?;
     let tag = if artifact.tag.is_empty() { String::new() } else { format!(":{}", artifact.tag) };
     let reference = format!("{host}/{}{tag}@{}", artifact.repository, artifact.digest);
     Ok(Wanted { artifact, reference, authorization, plain_http, asked })
@@ -220,11 +221,11 @@ fn check_authorization(text: &str) -> Result<(), Refusal> {
     }
 }
 
-/// An index is not refused for being unknown but for being several images.
-fn check_mime_type(text: &str) -> Result<(), Refusal> {
+/// The type alone. An index is not refused for being unknown but for being several images.
+fn mime_type(text: &str) -> Result<String, Refusal> {
     let essence = MediaType::read(text).essence;
     if essence.is_empty() || CONSUMES.contains(&essence.as_str()) {
-        return Ok(());
+        return Ok(essence);
     }
     Err(invalid(format!(
         "`artifact.mime_type` is `{text}`, which is not scanned as it is; send images, each as one of: {}",
@@ -312,6 +313,13 @@ mod tests {
             assert_eq!(wanted.reference, format!("{reference}/library/mongo:7@{digest}"), "{value}");
             assert_eq!((wanted.plain_http, wanted.asked.as_str()), (plain_http, asked), "{value}");
         }
+        // What is sealed into an id is what was understood.
+        let type_of = |text: String| {
+            let wanted = read(&changed("/artifact/mime_type", json!(text)));
+            wanted.unwrap_or_else(|r| panic!("{r:?}")).artifact.mime_type
+        };
+        assert_eq!(type_of(format!("{}; a=b\nc\n{}", CONSUMES[0], "d".repeat(5_000))), CONSUMES[0]);
+        assert_eq!(type_of(CONSUMES[1].to_uppercase()), CONSUMES[1]);
         let wanted = read(&changed("/artifact/tag", json!(""))).unwrap_or_else(|r| panic!("{r:?}"));
         assert_eq!(wanted.reference, format!("core.harbor.example/library/mongo@{digest}"));
     }

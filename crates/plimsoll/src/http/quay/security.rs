@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::ScanKind;
+use plimsoll_store::{Scan, ScanKind};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -18,7 +18,8 @@ use super::{JSON, PROBLEM, Refusal, Routes, method_not_allowed};
 use crate::access::Principal;
 use crate::http::clair_v4::report::VulnerabilityReport;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, schema_of};
-use crate::jobs::status::standing;
+use crate::http::path::Path;
+use crate::jobs::status::{shown_to, standing};
 use crate::server::Server;
 
 pub(super) const SECURITY: Endpoint = Endpoint {
@@ -54,6 +55,9 @@ pub(super) const SECURITY: Endpoint = Endpoint {
     ],
     route: || -> Routes { get(security).fallback(method_not_allowed) },
 };
+
+/// Quay's word for an image of which nothing can be said.
+const UNSUPPORTED: &str = "unsupported";
 
 /// How secure an image is.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -110,22 +114,32 @@ fn not_found() -> Refusal {
 
 fn look(server: &Server, principal: &Principal, asked: &Asked) -> Result<Security, Refusal> {
     let store = server.store()?;
-    let Some(standing) = standing(store, asked.digest.as_str())? else { return Err(not_found()) };
-    let scan = &standing.scan;
     // Of those that came by Clair's API it is not known whose they are; who may see them may see them in any.
     let is_in_it = |registry: &str, repository: &str| {
         (repository.is_empty() || repository == asked.repository) && principal.may_see(registry, repository)
     };
-    if !server.is_anywhere(scan, is_in_it)? {
-        return Err(not_found());
-    }
+    let view = |scan: Scan| {
+        let is_seen = match scan.id == asked.digest.as_str() {
+            true => server.is_anywhere(&scan, is_in_it),
+            false => server.may_see(principal, &scan),
+        };
+        Ok(is_seen?.then(|| shown_to(principal, scan)))
+    };
+    let standing = standing(store, asked.digest.as_str(), &view)?.ok_or_else(not_found)?;
+    let scan = &standing.scan;
     let config = &server.config.server.quay;
     let detail = ScanDetail::of(&standing, config);
     let status = status(&standing, config);
-    if status != "scanned" || scan.kind == ScanKind::Index {
+    if scan.kind == ScanKind::Index {
+        let detail = without_unjudged(server, detail)?;
         return Ok(Security { status, data: None, scan: detail });
     }
-    scanned(server, &asked.digest, detail)
+    // Which distribution it is was not known when it was scanned; it may be judged by now all the same.
+    let may_be_judged = status == "scanned" || scan.reason == Reason::UnknownOs;
+    match may_be_judged {
+        true => scanned(server, &asked.digest, detail),
+        false => Ok(Security { status, data: None, scan: detail }),
+    }
 }
 
 /// What is known of an image that is scanned. Without a database it is not called scanned, whatever it was before.
@@ -138,8 +152,26 @@ fn scanned(server: &Server, digest: &Digest, mut detail: ScanDetail) -> Result<S
         return Ok(Security { status: "queued", data: None, scan: detail });
     };
     detail.judged_by(&assessed.assessment);
+    if !assessed.assessment.is_judged() {
+        detail.detail = assessed.assessment.why_unjudged();
+        return Ok(Security { status: UNSUPPORTED, data: None, scan: detail });
+    }
     let report = VulnerabilityReport::of(digest, &assessed.assessment);
     Ok(Security { status: "scanned", data: Some(Data::of(&report)), scan: detail })
+}
+
+/// Images of an index of which nothing could be judged are not called scanned.
+fn without_unjudged(server: &Server, mut detail: ScanDetail) -> Result<ScanDetail, Refusal> {
+    let has_database = server.advised().database.is_ok();
+    for child in detail.children.iter_mut().filter(|child| child.status == Some("scanned")) {
+        let Ok(digest) = child.digest.parse::<Digest>() else { continue };
+        match server.assessed(&digest)?.filter(|_| has_database) {
+            Some(assessed) if assessed.assessment.is_judged() => {}
+            Some(_) => child.status = Some(UNSUPPORTED),
+            None => child.status = Some("queued"),
+        }
+    }
+    Ok(detail)
 }
 
 impl Security {

@@ -100,7 +100,7 @@ pub(super) struct GapDetail {
 /// One entry of an index.
 #[derive(Clone, Debug, Serialize, JsonSchema)]
 pub(super) struct ChildDetail {
-    digest: String,
+    pub(super) digest: String,
     /// `os/architecture[/variant]`; empty where the index does not say.
     platform: String,
     media_type: String,
@@ -108,7 +108,7 @@ pub(super) struct ChildDetail {
     /// Whether it is something about an image instead of an image, and so is not scanned.
     is_attestation: bool,
     /// Quay's word; nothing where it is not scanned.
-    status: Option<&'static str>,
+    pub(super) status: Option<&'static str>,
     state: Option<&'static str>,
     reason: Option<&'static str>,
     detail: Option<String>,

@@ -218,6 +218,31 @@ fn without_a_database_nothing_is_called_scanned() {
     assert_eq!((&body["status"], &body["scan"]["state"]), (&json!("queued"), &json!("feeds_not_loaded")));
 }
 
+/// Whatever the row of the scan says: feeds are switched off, or nobody judges what is aboard.
+#[test]
+fn what_was_not_judged_is_unsupported() {
+    for (config, assessment, status) in [
+        ("", samples::system(), "scanned"),
+        ("[feeds.alpine-secdb]\nenabled = false", samples::system(), "unsupported"),
+        ("", samples::unknown_distro(), "unsupported"),
+        ("", samples::bare(), "unsupported"),
+    ] {
+        let server = TestServer::new(config, true);
+        server.scanned(1, &assessment);
+        let told = body(&server, 1);
+        assert_eq!(told["status"], status, "{config} {told}");
+        let child = Child {
+            digest: digest(1),
+            platform: "linux/amd64".to_owned(),
+            media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+            size: 500,
+            is_attestation: false,
+        };
+        server.finish(2, ScanKind::Index, &Outcome::Index { children: vec![child], submissions: Vec::new() });
+        assert_eq!(body(&server, 2)["scan"]["children"][0]["status"], status, "{config}");
+    }
+}
+
 #[test]
 fn an_index_is_told_with_its_children() {
     let server = TestServer::new("", true);

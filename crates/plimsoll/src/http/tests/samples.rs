@@ -46,8 +46,8 @@ pub(in crate::http) struct TestServer {
     pub(in crate::http) server: Arc<Server>,
     pub(in crate::http) store: Arc<Store>,
     router: Router,
-    /// Removed with the server.
-    _folder: TempDir,
+    /// Where its advisories are; removed with the server.
+    pub(in crate::http) folder: TempDir,
 }
 
 /// What was answered.
@@ -92,7 +92,7 @@ impl TestServer {
         server.set_store(Arc::clone(&store));
         server.lifecycle.ready();
         let router = router(&server);
-        TestServer { server, store, router, _folder: folder }
+        TestServer { server, store, router, folder }
     }
 
     /// Asks: `METHOD PATH`, headers `NAME: VALUE`, a body.
@@ -190,7 +190,7 @@ pub(in crate::http) fn judged(row: InventoryRow) -> Outcome {
 }
 
 /// Advisories of Alpine, as in [`rich`], and of npm.
-fn build_database(folder: &std::path::Path) {
+pub(in crate::http) fn build_database(folder: &std::path::Path) {
     let mut builder = Builder::new();
     let feed = |name: &str, day: u8| FeedRecord {
         name: name.to_owned(),
@@ -321,6 +321,14 @@ fn rich_findings() -> Vec<Finding> {
     open.description = String::new();
     open.references = Vec::new();
     vec![worst, same, ten, scored, twin, only_four, open]
+}
+
+/// An Alpine image with packages of Alpine alone.
+pub(in crate::http) fn system() -> Assessment {
+    let mut assessment = rich();
+    assessment.inventory.packages.truncate(2);
+    assessment.inventory.gaps.clear();
+    assessment
 }
 
 /// No distribution, no packages, nothing known.

@@ -1,5 +1,6 @@
 //! From a source to an open image, or to what the reference is instead.
 
+use std::collections::BTreeSet;
 use std::str::FromStr as _;
 use std::sync::Arc;
 
@@ -7,12 +8,13 @@ use plimsoll_core::digest::Digest;
 use plimsoll_image::cache;
 use plimsoll_image::open::describe::{self, Content, describe};
 use plimsoll_image::open::registry::RegistryOptions;
-use plimsoll_image::open::registry::reference::RegistryReference;
+use plimsoll_image::open::registry::reference::{RegistryReference, RepositoryName};
 use plimsoll_image::open::{Opened, PlatformChoice, blobs, remote};
+use plimsoll_net::Client;
 use plimsoll_store::{Child, ScanKind, Submission};
 
 use super::super::source::{Source, SourceLayer};
-use super::{Broken, Cause, Work, limits};
+use super::{Broken, Cause, Fate, Work, fate, limits};
 use crate::jobs::submission;
 
 /// What a source leads to.
@@ -58,7 +60,10 @@ fn in_registry(
             return Ok(Found::Elsewhere(Box::new(to)));
         }
         match found.content {
-            Content::Index(named) => return Ok(children(work, source, &named)),
+            Content::Index(named) => {
+                let place = Place { name: &reference.name, client, options };
+                return children(work, source, text, &place, &named);
+            }
             Content::Manifest(facts) => {
                 if let Some((cause, detail)) = facts.obstacle {
                     return Err(Broken::Image(cause, detail));
@@ -70,8 +75,23 @@ fn in_registry(
     Ok(Found::Image(opened))
 }
 
-/// What an index names. Attestations are told and not scanned; an index in it is a scan that leads to others.
-fn children(work: &Work<'_>, source: &Source, named: &[describe::Child]) -> Found {
+/// Where an index was found.
+struct Place<'a> {
+    name: &'a RepositoryName,
+    client: Arc<Client>,
+    options: &'a RegistryOptions,
+}
+
+/// What an index names. Attestations are told and not scanned; an index in it is a scan that leads to others. Anybody
+/// who may push can have an index name an image of others: so an image is of the index's repository only where that
+/// repository has it.
+fn children(
+    work: &Work<'_>,
+    source: &Source,
+    text: &str,
+    place: &Place<'_>,
+    named: &[describe::Child],
+) -> Result<Found, Broken> {
     let children: Vec<Child> = named
         .iter()
         .map(|child| Child {
@@ -82,13 +102,39 @@ fn children(work: &Work<'_>, source: &Source, named: &[describe::Child]) -> Foun
             is_attestation: child.is_attestation,
         })
         .collect();
-    let parent = resubmitted(work);
-    let submissions = children
-        .iter()
-        .filter(|child| !child.is_attestation)
-        .map(|child| submission::of_digest(&parent, &child.digest, source, ScanKind::Digest))
-        .collect();
-    Found::Index { children, submissions }
+    let parent = Submission {
+        reference: text.to_owned(),
+        registry: place.name.host().to_owned(),
+        repository: place.name.path().to_owned(),
+        ..resubmitted(work)
+    };
+    let mut submissions = Vec::with_capacity(children.len());
+    for child in children.iter().filter(|child| !child.is_attestation) {
+        if work.pulse.stop().is_some() {
+            return Err(Broken::Stopped);
+        }
+        let submission = submission::of_digest(&parent, &child.digest, source, ScanKind::Digest);
+        submissions.push(match is_held(work, place, &child.digest)? {
+            true => submission,
+            false => Submission { repository: String::new(), ..submission },
+        });
+    }
+    Ok(Found::Index { children, submissions })
+}
+
+/// Whether a repository has a manifest, as it has shown before or shows now.
+fn is_held(work: &Work<'_>, place: &Place<'_>, digest: &Digest) -> Result<bool, Broken> {
+    let known = (place.name.host().to_owned(), place.name.path().to_owned());
+    if work.store.places(digest.as_str())?.contains(&known) {
+        return Ok(true);
+    }
+    let location = format!("{}@{digest}", place.name);
+    match describe::has_manifest(&location, Arc::clone(&place.client), place.options) {
+        Ok(is_held) => Ok(is_held),
+        Err(error) if matches!(fate(&error.cause()), Fate::Retry(_)) => Err(error.into()),
+        // Its own scan says what is wrong with it.
+        Err(_) => Ok(false),
+    }
 }
 
 /// The submission that the scan came from, as far as its successors share it.
@@ -111,6 +157,7 @@ fn resubmitted(work: &Work<'_>) -> Submission {
 
 fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> {
     let manifest = work.scan.digest.clone().ok_or(Broken::NoSource)?;
+    check_shown(work, &manifest, layers)?;
     let urls = layers.iter().map(|layer| {
         Ok(blobs::LayerUrl {
             digest: Digest::from_str(&layer.digest)
@@ -129,4 +176,21 @@ fn by_layers(work: &Work<'_>, layers: &[SourceLayer]) -> Result<Opened, Broken> 
     let is_known = |digest: &Digest| matches!(work.store.layer(digest, &fingerprint), Ok(Some(_)));
     let ahead = blobs::Ahead { layers_max: blobs::OPEN_AHEAD_MAX, is_known: &is_known };
     Ok(blobs::open(&work.scan.id, manifest, urls, client, &work.server.foreign_options(), ahead, &limits)?)
+}
+
+/// Where a registry has shown an image before, nobody says that it has other layers.
+fn check_shown(work: &Work<'_>, manifest: &Digest, layers: &[SourceLayer]) -> Result<(), Broken> {
+    if work.scan.reference.is_empty() {
+        return Ok(());
+    }
+    let Some(row) = work.store.inventory(manifest)? else { return Ok(()) };
+    let shown: BTreeSet<&str> = row.image.layers.iter().map(|layer| layer.digest.as_str()).collect();
+    let said: BTreeSet<&str> = layers.iter().map(|layer| layer.digest.as_str()).collect();
+    match shown == said {
+        true => Ok(()),
+        false => {
+            let detail = format!("the layers that were handed in are not those of `{manifest}`");
+            Err(Broken::Image(Cause::Mismatch, detail))
+        }
+    }
 }

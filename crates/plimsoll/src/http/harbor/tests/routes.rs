@@ -221,6 +221,29 @@ async fn a_replica_without_advisories_does_not_call_an_image_clean() {
     assert!(body.contains("there is no advisory database yet"), "{body}");
 }
 
+/// Whatever the row of the scan says: feeds are switched off, or nobody judges what is aboard.
+#[test]
+fn what_was_not_judged_has_no_report_that_looks_clean() {
+    use crate::http::tests::samples::{self, TestServer, digest};
+    use plimsoll_store::ScanKind;
+    for (config, assessment, expected) in [
+        ("", samples::system(), (200, r#""vulnerabilities":[{"#)),
+        ("[feeds.alpine-secdb]\nenabled = false", samples::system(), (500, "`alpine-secdb` is switched off")),
+        ("", samples::unknown_distro(), (500, "none of its 1 package can be judged")),
+        ("", samples::bare(), (500, "it has no package that is known")),
+    ] {
+        let server = TestServer::new(config, true);
+        let mut body = request("vulnerability", VULNERABILITY);
+        body["artifact"]["digest"] = json!(digest(1).as_str());
+        let id = server.ask("POST /harbor/api/v1/scan", &[], &body.to_string()).json();
+        server.finish(1, ScanKind::Image, &samples::judged(samples::row(1, &assessment)));
+        let path = format!("GET /harbor/api/v1/scan/{}/report", id["id"].as_str().unwrap());
+        let told = server.ask(&path, &[&format!("Accept: {VULNERABILITY}")], "");
+        assert_eq!(told.status.as_u16(), expected.0, "{config} {}", told.text());
+        assert!(told.text().contains(expected.1), "{config} {}", told.text());
+    }
+}
+
 #[tokio::test]
 async fn errors_are_of_harbors_form_and_help() {
     let world = World::new("[server]\nregistries_allowed = ['*.harbor.example']", true);
