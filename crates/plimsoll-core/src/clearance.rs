@@ -127,8 +127,6 @@ pub struct ConfigSeen {
     pub platform: Platform,
     /// How many layers it lists.
     pub diff_ids: usize,
-    /// The user that the image runs as; empty for root.
-    pub user: String,
 }
 
 /// One layer.

@@ -279,7 +279,7 @@ mod tests {
             let changes = changes(base, head);
             changes.iter().map(|change| change.kind.name()).collect::<Vec<_>>().join(" ")
         };
-        assert_eq!(names(&[one.clone()], &[other]), "registries-touched");
+        assert_eq!(names(std::slice::from_ref(&one), &[other]), "registries-touched");
         assert_eq!(names(std::slice::from_ref(&one), &[]), "registries-touched digest-removed");
         assert_eq!(names(&[], &[one]), "registries-touched digest-added");
     }

@@ -77,6 +77,12 @@ pub trait Store: Send + Sync {
         false
     }
 
+    /// What a layer must unpack to, where that is to be held against its bytes too. A scan does without: it costs a
+    /// second hash, and the stored digest says which bytes were meant.
+    fn stated_diff_id(&self, _layer: &Descriptor) -> Option<Digest> {
+        None
+    }
+
     /// How many bytes a layer must have; `None` where no manifest says it.
     fn stated_size(&self, layer: &Descriptor) -> Option<u64> {
         Some(layer.size)

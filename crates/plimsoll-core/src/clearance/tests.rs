@@ -26,7 +26,7 @@ fn image(of: char, platform: &str) -> ImageSeen {
     ImageSeen {
         digest: digest(of),
         claimed: Some(platform.clone()),
-        config: Ok(ConfigSeen { platform, diff_ids: 1, user: String::new() }),
+        config: Ok(ConfigSeen { platform, diff_ids: 1 }),
         layers: vec![layer],
     }
 }

@@ -1,9 +1,10 @@
 //! `index.platforms`: does it have every platform that is demanded, and each once?
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Rule, top};
-use crate::clearance::{Answer, Case, Outcome, Weight};
+use crate::clearance::{Answer, Case, ImageSeen, Outcome, Weight};
+use crate::digest::Digest;
 use crate::image::Platform;
 
 /// The row.
@@ -23,7 +24,7 @@ fn judge(case: &Case<'_>) -> Answer {
         return Answer::new(Outcome::NotApplicable, "it is no image");
     }
     // What the config says counts: the index may call it anything.
-    let said = |image: &crate::clearance::ImageSeen| match &image.config {
+    let said = |image: &ImageSeen| match &image.config {
         Ok(config) => Some(config.platform.clone()),
         Err(_) => image.claimed.clone(),
     };
@@ -41,9 +42,15 @@ fn judge(case: &Case<'_>) -> Answer {
     if !lost.is_empty() {
         return Answer::new(Outcome::Fail, format!("{} is demanded; there is {shown}", lost.join(", ")));
     }
-    let mut known = BTreeSet::new();
-    if let Some(twice) = there.iter().map(full_name).find(|name| !known.insert(name.clone())) {
-        return Answer::new(Outcome::Fail, format!("two images are for `{twice}`, and clients take either"));
+    let mut known: BTreeMap<String, &Digest> = BTreeMap::new();
+    for (image, platform) in images.iter().filter_map(|image| Some((image, said(image)?))) {
+        let name = full_name(&platform);
+        let first = *known.entry(name.clone()).or_insert(&image.digest);
+        if *first != image.digest {
+            let detail =
+                format!("{first} and {} are both for `{name}`, and clients take either", image.digest);
+            return Answer::new(Outcome::Fail, detail);
+        }
     }
     match case.demands.platforms.len() {
         0 => Answer::new(Outcome::Pass, format!("none is demanded; there is {shown}")),

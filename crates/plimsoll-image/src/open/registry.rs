@@ -7,6 +7,7 @@
 
 pub mod auth;
 pub mod credentials;
+mod heads;
 pub mod listing;
 pub mod push;
 pub mod reference;
@@ -90,6 +91,8 @@ pub enum RegistryError {
         registry: String,
         /// What was asked for.
         what: String,
+        /// Whether its error document says so, rather than the bare status, which proxies answer too.
+        is_said: bool,
     },
     /// The registry does not let us.
     #[error(
@@ -223,7 +226,7 @@ fn from_status(error: StatusError, registry: &str, what: &str) -> RegistryError 
     let registry = registry.to_owned();
     match error.status {
         404 if !error.is_foreign && first.as_ref().is_none_or(ErrorEntry::means_absent) => {
-            RegistryError::NotFound { registry, what: what.to_owned() }
+            RegistryError::NotFound { registry, what: what.to_owned(), is_said: first.is_some() }
         }
         status @ (401 | 403) => RegistryError::Unauthorized {
             registry,
