@@ -387,6 +387,24 @@ impl Clearance {
         entries.chain(self.checks.iter().map(Check::verdict)).max().unwrap_or(Verdict::Cleared)
     }
 
+    /// What a reader might take for checked, and was not. Never empty: no check sees who may write a tag tomorrow.
+    pub fn unchecked(&self) -> Vec<String> {
+        let mut unchecked = Vec::new();
+        if self.inputs.level == Level::Exists {
+            unchecked.push("the layers' bytes: at level `exists` only their presence and their sizes".to_owned());
+        }
+        if self.entries.iter().any(|entry| entry.observed.top.as_ref().is_ok_and(|top| top.artifact.is_some())) {
+            unchecked.push("what artifacts that are no images contain".to_owned());
+        }
+        if self.changes.is_empty() && self.inputs.base.is_none() && !self.checks.is_empty() {
+            unchecked.push("what the manifests change: no base was named".to_owned());
+        }
+        unchecked.push("who signed the images, and from what they were built".to_owned());
+        unchecked.push("whether what is known to be wrong with the images lets them ship".to_owned());
+        unchecked.push("who may move the tags after this was looked at".to_owned());
+        unchecked
+    }
+
     /// How many entries came to each verdict: cleared, undecided, refused.
     pub fn counts(&self) -> [usize; 3] {
         let count = |verdict| self.entries.iter().filter(|entry| entry.verdict() == verdict).count();

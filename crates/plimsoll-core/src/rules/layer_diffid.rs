@@ -36,5 +36,5 @@ fn judge(case: &Case<'_>) -> Answer {
             ))),
         }
     });
-    Answer::all(answers, || format!("{} unpacked, hashed, as the config says", count(read, "layer")))
+    Answer::all(answers, || format!("{} unpacked and hashed, now or by an earlier run, as the config says", count(read, "layer")))
 }

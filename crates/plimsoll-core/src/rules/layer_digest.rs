@@ -30,5 +30,5 @@ fn judge(case: &Case<'_>) -> Answer {
         Some(Err(trouble)) => Answer::of(trouble),
         None => Answer::new(Outcome::Error, format!("layer {} was not read", layer.digest)),
     });
-    Answer::all(answers, || format!("{} read to the end, hashed, as named", count(read, "layer")))
+    Answer::all(answers, || format!("{} hashed to the end, now or by an earlier run, as named", count(read, "layer")))
 }

@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use super::images::{Layout, digest};
 
+/// What registries say of what they do not have.
+pub(crate) const UNKNOWN: &str = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+
 /// What is done with requests whose path holds a text.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {
@@ -183,7 +186,8 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         }
         let found = find(&shared.state.lock().unwrap(), &path);
         let Some((media_type, mut bytes)) = found else {
-            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            let said = if method == "HEAD" { "" } else { UNKNOWN };
+            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n{said}", said.len())?;
             continue;
         };
         let digest = digest(&bytes);

@@ -1,0 +1,287 @@
+//! Clearing digests: what is well, and each way in which a registry or a manifest can be wrong.
+
+// Clippy takes only functions marked as tests for tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::images::{INDEX, Layout, MANIFEST, digest, fleet, ship};
+use support::scripted::{Deed, Scripted, UNKNOWN};
+use support::{Ran, World};
+
+mod support;
+
+/// A registry with the fleet at the source, named `1.0`, and a list that asks for it.
+struct Port {
+    world: World,
+    registry: Scripted,
+    layout: Layout,
+    /// The index.
+    digest: String,
+}
+
+impl Port {
+    fn new() -> Port {
+        let (layout, index) = fleet();
+        Port::with(layout, &index)
+    }
+
+    fn with(layout: Layout, top: &Value) -> Port {
+        let (world, registry) = (World::new(), Scripted::start());
+        registry.push("from/fleet", &layout, top, "1.0");
+        let port = Port { world, registry, layout, digest: top["digest"].as_str().unwrap().to_owned() };
+        port.list(&port.digest, "1.0");
+        port
+    }
+
+    fn list(&self, digest: &str, tags: &str) {
+        let host = &self.registry.host;
+        let list = format!("from {host}/from\nto {host}/to\nfleet {digest} {tags}\n");
+        self.world.write("ships", list);
+    }
+
+    fn clear(&self, arguments: &[&str]) -> Ran {
+        self.world.plimsoll(&[&["clear", "--quiet", "--list", "ships"], arguments].concat())
+    }
+
+    /// The outcome of each check of the only entry that is not well.
+    fn bad(&self, arguments: &[&str]) -> (i32, Vec<String>) {
+        let ran = self.clear(&[&["--format", "json"], arguments].concat());
+        let report = ran.json();
+        let entries = report["entries"].as_array().unwrap();
+        let checks = entries.iter().flat_map(|entry| entry["checks"].as_array().unwrap());
+        let all = checks.chain(report["checks"].as_array().unwrap());
+        let bad =
+            all.filter(|check| ["FAIL", "MISSING", "ERROR"].contains(&check["outcome"].as_str().unwrap()));
+        let name = |check: &Value| {
+            format!("{} {}", check["outcome"].as_str().unwrap(), check["id"].as_str().unwrap())
+        };
+        (ran.code, bad.map(name).collect())
+    }
+
+    /// What stands in an index or a manifest, put in place of it under another digest: the new top.
+    fn replaced(&mut self, media_type: &str, change: impl FnOnce(&mut Value)) -> String {
+        let mut document: Value = serde_json::from_slice(&self.layout.blobs[&self.digest]).unwrap();
+        change(&mut document);
+        let bytes = document.to_string().into_bytes();
+        let digest = digest(&bytes);
+        for name in [digest.as_str(), "1.0"] {
+            self.registry.manifest(&format!("from/fleet/{name}"), media_type, &bytes);
+        }
+        self.list(&digest, "1.0");
+        digest
+    }
+}
+
+#[test]
+fn what_is_well_is_cleared_in_every_format() {
+    let port = Port::new();
+    let mut settings = port.world.settings();
+    settings.add_filter(r"localhost:\d+", "[HOST]");
+    // Of the list, which names the host.
+    settings.add_filter(r"`ships` sha256:[0-9a-f]{64}", "`ships` [DIGEST]");
+    settings.add_filter(r#"("path": "ships",\s+"digest": ")sha256:[0-9a-f]{64}"#, "$1[DIGEST]");
+    for format in ["markdown", "json", "sarif"] {
+        let ran = port.clear(&["--format", format, "--require-platform", "linux/arm64"]).expect(0);
+        settings.bind(|| insta::assert_snapshot!(format!("cleared-{format}"), ran.stdout));
+        let again =
+            port.clear(&["--format", format, "--require-platform", "linux/arm64", "--no-cache"]).expect(0);
+        assert_eq!(ran.stdout, again.stdout, "the same inputs give the same bytes");
+    }
+}
+
+#[test]
+fn a_layer_that_was_read_is_not_read_again() {
+    let port = Port::new();
+    port.clear(&[]).expect(0);
+    let blobs = |port: &Port| port.registry.asked().iter().filter(|path| path.contains("/blobs/")).count();
+    let first = blobs(&port);
+    port.clear(&[]).expect(0);
+    let second = blobs(&port) - first;
+    // Two configs, and of four distinct layers whether they are there.
+    assert!(second < first, "{first} then {second}");
+}
+
+#[test]
+fn each_thing_that_a_registry_accepts_and_is_wrong_is_refused() {
+    // Media type of the top, what is changed in it, the checks that say so.
+    type Case = (fn(&mut Value), &'static [&'static str]);
+    let in_index: &[Case] = &[
+        (|index| index["manifests"][1]["size"] = json!(1), &["FAIL index.children"]),
+        (
+            |index| index["manifests"][1]["platform"]["architecture"] = json!("s390x"),
+            &["FAIL config.platform"],
+        ),
+        (
+            |index| index["manifests"][1]["digest"] = json!(format!("sha256:{}", "0".repeat(64))),
+            &["MISSING index.children"],
+        ),
+        (|index| drop(index["manifests"].as_array_mut().unwrap().drain(2..)), &["FAIL index.platforms"]),
+    ];
+    for (change, expected) in in_index {
+        let mut port = Port::new();
+        port.replaced(INDEX, change);
+        let told = port.bad(&["--require-platform", "linux/arm64"]);
+        assert_eq!(told, (1, expected.iter().map(|&text| text.to_owned()).collect()));
+    }
+    let in_manifest: &[Case] = &[
+        (|manifest| manifest["layers"][0]["size"] = json!(7), &["FAIL layer.digest", "FAIL layer.exists"]),
+        (|manifest| drop(manifest["layers"].as_array_mut().unwrap().pop()), &["FAIL config.platform"]),
+        (
+            |manifest| {
+                let layers = manifest["layers"].as_array_mut().unwrap();
+                layers.swap(0, 1);
+            },
+            &["FAIL layer.diffid"],
+        ),
+        (|manifest| manifest["config"]["size"] = json!(7), &["FAIL config.platform"]),
+    ];
+    for (change, expected) in in_manifest {
+        let mut layout = Layout::default();
+        let top = layout.image(&ship("amd64"));
+        let mut port = Port::with(layout, &top);
+        port.replaced(MANIFEST, change);
+        let told = port.bad(&[]);
+        assert_eq!(told, (1, expected.iter().map(|&text| text.to_owned()).collect()));
+    }
+}
+
+#[test]
+fn only_the_registrys_own_word_makes_a_thing_absent() {
+    for (said, code, expected) in [
+        (Deed::Say(404, "", UNKNOWN), 1, "MISSING ref.exists"),
+        (Deed::Say(404, "", "<html>not found</html>"), 2, "ERROR ref.exists"),
+        (Deed::Say(404, "", ""), 2, "ERROR ref.exists"),
+        (Deed::Say(401, "", ""), 2, "ERROR ref.exists"),
+        (Deed::Say(403, "", ""), 2, "ERROR ref.exists"),
+        (Deed::Say(400, "", ""), 2, "ERROR ref.exists"),
+        (Deed::Spoil, 1, "FAIL ref.digest"),
+    ] {
+        let port = Port::new();
+        port.registry.script(&format!("from/fleet/manifests/{}", port.digest), said.clone());
+        assert_eq!(port.bad(&[]), (code, vec![expected.to_owned()]), "{said:?}");
+    }
+}
+
+#[test]
+fn what_happens_to_a_layer_never_clears() {
+    for (said, code, expected) in [
+        (Deed::Spoil, 1, &["FAIL layer.digest"][..]),
+        (Deed::Say(404, "", UNKNOWN), 1, &["ERROR layer.digest", "MISSING layer.exists"]),
+        (Deed::Say(403, "", ""), 2, &["ERROR layer.digest", "ERROR layer.exists"]),
+    ] {
+        let mut layout = Layout::default();
+        let top = layout.image(&ship("amd64"));
+        let manifest: Value = serde_json::from_slice(&layout.blobs[top["digest"].as_str().unwrap()]).unwrap();
+        let layer = manifest["layers"][1]["digest"].as_str().unwrap().to_owned();
+        let port = Port::with(layout, &top);
+        port.registry.script(&format!("blobs/{layer}"), said.clone());
+        let expected = expected.iter().map(|&text| text.to_owned()).collect();
+        assert_eq!(port.bad(&[]), (code, expected), "{said:?}");
+    }
+}
+
+#[test]
+fn tags_are_held_against_the_digest_on_both_sides() {
+    let port = Port::new();
+    let (mut layout, _) = fleet();
+    let other = layout.image(&ship("amd64"));
+    port.list(&port.digest, "1.0 1.1");
+    assert_eq!(port.bad(&[]), (1, vec!["MISSING tag.source".to_owned()]));
+    port.registry.push("from/fleet", &layout, &other, "1.1");
+    assert_eq!(port.bad(&[]), (1, vec!["FAIL tag.source".to_owned()]));
+    port.list(&port.digest, "1.0");
+    port.registry.push("to/fleet", &layout, &other, "1.0");
+    assert_eq!(port.bad(&[]), (1, vec!["FAIL tag.destination".to_owned()]));
+    port.registry.script("to/fleet", Deed::Say(403, "", ""));
+    assert_eq!(port.bad(&[]), (2, vec!["ERROR tag.destination".to_owned()]));
+}
+
+#[test]
+fn a_list_that_is_wrong_is_never_nothing_to_do() {
+    let port = Port::new();
+    port.list("sha256:12", "1.0");
+    assert_eq!(port.bad(&[]), (1, vec!["FAIL manifest.syntax".to_owned()]));
+    port.world.write("ships", "from h.example/a\n");
+    port.clear(&[]).expect(3);
+    port.world.plimsoll(&["clear"]).expect(3);
+    port.world.plimsoll(&["clear", "--list", "none"]).expect(2);
+    port.world.plimsoll(&["clear", "a b"]).expect(3);
+    port.world.plimsoll(&["clear", "--base", "HEAD", "h.example/x"]).expect(3);
+}
+
+#[test]
+fn references_are_cleared_by_digest_and_by_tag() {
+    let port = Port::new();
+    for reference in [
+        format!("{}/from/fleet@{}", port.registry.host, port.digest),
+        format!("{}/from/fleet:1.0", port.registry.host),
+        format!("{}/from/fleet:1.0@{}", port.registry.host, port.digest),
+    ] {
+        let ran =
+            port.world.plimsoll(&["clear", "--quiet", "--format", "json", "--level", "exists", &reference]);
+        let report = ran.expect(0).json();
+        assert_eq!(report["entries"][0]["seen"], json!(port.digest));
+    }
+    let other = format!("{}/from/fleet:none", port.registry.host);
+    port.world.plimsoll(&["clear", "--quiet", &other]).expect(1);
+}
+
+/// Runs git in a world, without anybody's configuration.
+fn git(world: &World, arguments: &[&str]) {
+    let output = Command::new("git")
+        .args(["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "init.defaultBranch=main"])
+        .args(arguments)
+        .current_dir(world.path("."))
+        .env("HOME", world.path("."))
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn what_a_change_touches_is_judged_and_nothing_else() {
+    let port = Port::new();
+    let host = port.registry.host.clone();
+    let world = &port.world;
+    let registries = format!("registries:\n- {{name: '{host}/from', src: true}}\n- {{name: '{host}/to'}}\n");
+    let images = |text: &str| world.write("k8s/images/p/images.yaml", text.replace("DIGEST", &port.digest));
+    world.write("k8s/manifests/p/promoter-manifest.yaml", &registries);
+    let old = format!("- name: old\n  dmap:\n    'sha256:{}': ['0.9']\n", "0".repeat(64));
+    images(&old);
+    git(world, &["init", "-q"]);
+    git(world, &["add", "k8s"]);
+    git(world, &["commit", "-qm", "x"]);
+    let clear = |base: &str| {
+        let ran =
+            world.plimsoll(&["clear", "--quiet", "--thin-dir", "k8s", "--base", base, "--format", "json"]);
+        (ran.code, ran)
+    };
+    let kinds = |ran: &Ran| {
+        let report = ran.json();
+        let changes = report["changes"].as_array().unwrap();
+        let kinds: Vec<&str> = changes.iter().map(|change| change["kind"].as_str().unwrap()).collect();
+        (kinds.join(" "), report["entries"].as_array().unwrap().len())
+    };
+    // Nothing changed: what is listed and not there does not matter to this change.
+    let (code, ran) = clear("HEAD");
+    assert_eq!((code, kinds(&ran)), (0, (String::new(), 0)), "{ran}");
+    images(&format!("{old}- name: fleet\n  dmap:\n    DIGEST: ['1.0']\n"));
+    let (code, ran) = clear("HEAD");
+    assert_eq!((code, kinds(&ran)), (0, ("digest-added".to_owned(), 1)), "{ran}");
+    images("- name: fleet\n  dmap:\n    DIGEST: ['1.0']\n");
+    let (code, ran) = clear("HEAD");
+    assert_eq!((code, kinds(&ran)), (1, ("digest-added digest-removed".to_owned(), 1)), "{ran}");
+    images(&format!("{old}- name: fleet\n  dmap:\n    DIGESTx: ['1.0']\n"));
+    let (code, ran) = clear("HEAD");
+    assert_eq!((code, kinds(&ran)), (1, (String::new(), 0)), "{ran}");
+    images(&old);
+    world.write("k8s/manifests/p/promoter-manifest.yaml", registries.replace("/to", "/elsewhere"));
+    let (code, ran) = clear("HEAD");
+    assert_eq!((code, kinds(&ran)), (1, ("registries-touched".to_owned(), 1)), "{ran}");
+    let (code, ran) = clear("no-such-commit");
+    assert_eq!(code, 2);
+    assert!(ran.stderr.contains("there is no commit `no-such-commit`"), "{ran}");
+}
