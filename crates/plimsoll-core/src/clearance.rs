@@ -7,7 +7,7 @@
 //! What surprises: a thing that is not there refuses, and a thing that could not be looked at leaves undecided.
 //! Neither clears.
 
-use crate::advisory::DatabaseIdentity;
+use crate::advisory::{DatabaseIdentity, Severity};
 use crate::digest::Digest;
 use crate::image::Platform;
 use crate::promotion::{Change, Fault};
@@ -79,6 +79,101 @@ pub struct Observed {
     pub source_tags: Vec<(String, Seen<Digest>)>,
     /// What each destination has.
     pub destinations: Vec<DestinationSeen>,
+    /// Tags that do not follow the pattern that is demanded.
+    pub odd_tags: Vec<String>,
+    /// What is known to be wrong with the images; `None` where no policy asks.
+    pub flaws: Option<Flaws>,
+    /// What the policy requires of the candidate as a whole: each demand, and whether it holds.
+    pub required: Vec<(String, Seen<bool>)>,
+}
+
+impl Observed {
+    /// Nothing was looked at yet.
+    pub fn nothing(level: Level) -> Observed {
+        Observed {
+            level,
+            top: Err(Trouble::Unknown("it was not asked for".to_owned())),
+            children: Vec::new(),
+            images: Vec::new(),
+            source_tags: Vec::new(),
+            destinations: Vec::new(),
+            odd_tags: Vec::new(),
+            flaws: None,
+            required: Vec::new(),
+        }
+    }
+}
+
+/// What is known to be wrong with the images of one candidate, and what the policy says of each flaw.
+#[derive(Clone, Debug)]
+pub struct Flaws {
+    /// Images that were matched, and the database that they were held against; or why some were not.
+    pub matched: Seen<usize>,
+    /// What could hide a flaw, for people.
+    pub gaps: Vec<String>,
+    /// The flaws, worst first.
+    pub flaws: Vec<FlawSeen>,
+    /// What they were compared with: the reference of what the destination holds today, if it holds anything.
+    pub predecessor: Seen<Option<String>>,
+    /// Age of the database in hours, and how old it may be.
+    pub database_age: Option<(u64, u64)>,
+}
+
+/// One flaw of one package, on any of the platforms.
+#[derive(Clone, Debug)]
+pub struct FlawSeen {
+    /// The flaw.
+    pub id: String,
+    /// The package.
+    pub package: String,
+    /// Its version.
+    pub version: String,
+    /// How bad it is, if anybody says.
+    pub severity: Option<Severity>,
+    /// The version with the fix.
+    pub fixed_in: Option<String>,
+    /// Whether the predecessor has it not; `None` where that could not be told.
+    pub is_new: Option<bool>,
+    /// What the policy says.
+    pub held: Held,
+}
+
+/// What a policy says of a flaw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing.
+    ByNone,
+    /// This rule warns of it.
+    Warned(String),
+    /// This rule refuses it.
+    Refused(String),
+    /// It would be refused or not by what is not known.
+    Untold(String),
+    /// Somebody answers for it.
+    Waived {
+        /// Who.
+        owner: String,
+        /// Why.
+        reason: String,
+        /// Until when, `2027-01-31`.
+        expires: String,
+    },
+    /// A waiver of it has run out.
+    Expired(String),
+}
+
+impl Held {
+    /// Name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Held::ByNone => "by-none",
+            Held::Warned(_) => "warned",
+            Held::Refused(_) => "refused",
+            Held::Untold(_) => "untold",
+            Held::Waived { .. } => "waived",
+            Held::Expired(_) => "expired",
+        }
+    }
 }
 
 /// A manifest or an index, whose bytes were hashed.
@@ -164,6 +259,21 @@ pub struct Demands {
     pub platforms: Vec<Platform>,
     /// Whether a destination's tag may be moved.
     pub allows_tag_moves: bool,
+    /// The pattern that tags must follow.
+    pub tag_pattern: Option<String>,
+    /// What is made of checks that are not firm, by id.
+    pub modes: Vec<(String, Mode)>,
+}
+
+/// What is made of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It is not asked.
+    Off,
+    /// It is told.
+    Warn,
+    /// It decides.
+    Require,
 }
 
 /// What a rule is given.
@@ -292,8 +402,19 @@ pub struct Check {
 }
 
 impl Check {
-    fn of(rule: &Rule, answer: Answer) -> Check {
-        Check { id: rule.id, outcome: answer.outcome, weight: rule.weight, detail: answer.detail }
+    fn of(rule: &Rule, case: &Case<'_>) -> Check {
+        let mode = case.demands.modes.iter().find(|(id, _)| !rule.is_firm && id == rule.id);
+        let weight = match mode {
+            Some((_, Mode::Off)) => {
+                let detail = "the policy does not ask it".to_owned();
+                return Check { id: rule.id, outcome: Outcome::NotApplicable, weight: rule.weight, detail };
+            }
+            Some((_, Mode::Warn)) => Weight::Warn,
+            Some((_, Mode::Require)) => Weight::Refuse,
+            None => rule.weight,
+        };
+        let answer = (rule.judge)(case);
+        Check { id: rule.id, outcome: answer.outcome, weight, detail: answer.detail }
     }
 
     /// What it does to the verdict.
@@ -344,7 +465,7 @@ impl Entry {
     /// Judges what was seen.
     pub fn judge(candidate: Candidate, observed: Observed, demands: &Demands) -> Entry {
         let case = Case { candidate: &candidate, observed: &observed, demands };
-        let checks = RULES.iter().map(|rule| Check::of(rule, (rule.judge)(&case))).collect();
+        let checks = RULES.iter().map(|rule| Check::of(rule, &case)).collect();
         Entry { candidate, observed, checks }
     }
 
@@ -361,6 +482,8 @@ pub struct Inputs {
     pub base: Option<String>,
     /// Files that were read, with the digest of their bytes.
     pub files: Vec<(String, Digest)>,
+    /// The policies: name, file and digest of each.
+    pub policies: Vec<(String, String, Digest)>,
     /// The advisory database.
     pub database: Option<DatabaseIdentity>,
     /// How closely was looked.
@@ -391,16 +514,25 @@ impl Clearance {
     pub fn unchecked(&self) -> Vec<String> {
         let mut unchecked = Vec::new();
         if self.inputs.level == Level::Exists {
-            unchecked.push("the layers' bytes: at level `exists` only their presence and their sizes".to_owned());
+            unchecked
+                .push("the layers' bytes: at level `exists` only their presence and their sizes".to_owned());
         }
-        if self.entries.iter().any(|entry| entry.observed.top.as_ref().is_ok_and(|top| top.artifact.is_some())) {
+        if self
+            .entries
+            .iter()
+            .any(|entry| entry.observed.top.as_ref().is_ok_and(|top| top.artifact.is_some()))
+        {
             unchecked.push("what artifacts that are no images contain".to_owned());
         }
         if self.changes.is_empty() && self.inputs.base.is_none() && !self.checks.is_empty() {
             unchecked.push("what the manifests change: no base was named".to_owned());
         }
         unchecked.push("who signed the images, and from what they were built".to_owned());
-        unchecked.push("whether what is known to be wrong with the images lets them ship".to_owned());
+        if self.entries.iter().any(|entry| entry.observed.flaws.is_none()) {
+            unchecked.push(
+                "whether what is known to be wrong with the images lets them ship: no policy asks".to_owned(),
+            );
+        }
         unchecked.push("who may move the tags after this was looked at".to_owned());
         unchecked
     }

@@ -3,7 +3,7 @@
 //! A rule judges what was seen and says what it compared. A thing that was not seen is never a pass: it is a trouble
 //! of the rule whose question it is, and not applicable to the others, which say so.
 
-use crate::clearance::{Answer, Case, Document, Outcome, Weight};
+use crate::clearance::{Answer, Case, Document, FlawSeen, Flaws, Outcome, Weight};
 
 mod config_platform;
 mod index_children;
@@ -12,12 +12,19 @@ mod layer_diffid;
 mod layer_digest;
 mod layer_exists;
 mod layer_foreign;
+mod policy_require;
 mod ref_digest;
 mod ref_exists;
 mod ref_media_type;
 mod tag_destination;
 mod tag_pattern;
 mod tag_source;
+mod vuln_db_age;
+mod vuln_new;
+mod vuln_refuse;
+mod vuln_scanned;
+mod vuln_warn;
+mod waiver_valid;
 
 /// One question.
 #[derive(Debug)]
@@ -28,6 +35,8 @@ pub struct Rule {
     pub asks: &'static str,
     /// What it means where it does not hold.
     pub weight: Weight,
+    /// Whether no policy may soften it: without it nothing else that is said would hold.
+    pub is_firm: bool,
     /// Judges.
     pub judge: fn(&Case<'_>) -> Answer,
 }
@@ -41,12 +50,19 @@ pub static RULES: &[&Rule] = &[
     &layer_digest::RULE,
     &layer_exists::RULE,
     &layer_foreign::RULE,
+    &policy_require::RULE,
     &ref_digest::RULE,
     &ref_exists::RULE,
     &ref_media_type::RULE,
     &tag_destination::RULE,
     &tag_pattern::RULE,
     &tag_source::RULE,
+    &vuln_db_age::RULE,
+    &vuln_new::RULE,
+    &vuln_refuse::RULE,
+    &vuln_scanned::RULE,
+    &vuln_warn::RULE,
+    &waiver_valid::RULE,
 ];
 
 impl std::fmt::Debug for Case<'_> {
@@ -60,6 +76,27 @@ fn top<'a>(case: &Case<'a>) -> Result<&'a Document, Answer> {
     let not_seen =
         |_| Answer::new(Outcome::NotApplicable, "not looked at: the reference itself was not seen");
     case.observed.top.as_ref().map_err(not_seen)
+}
+
+/// The flaws, or that no policy asks for them.
+fn flaws<'a>(case: &Case<'a>) -> Result<&'a Flaws, Answer> {
+    if top(case)?.artifact.is_some() {
+        return Err(Answer::new(Outcome::NotApplicable, "it is no image"));
+    }
+    let none = || Answer::new(Outcome::NotApplicable, "no policy asks what is known to be wrong");
+    case.observed.flaws.as_ref().ok_or_else(none)
+}
+
+/// A flaw for people: `CVE-2026-1 high in libx 1.0, fixed in 1.1, new`.
+fn shown(flaw: &FlawSeen) -> String {
+    let severity = flaw.severity.map_or("of unknown severity", |severity| severity.name());
+    let fixed = flaw.fixed_in.as_ref().map_or(String::new(), |version| format!(", fixed in {version}"));
+    let since = match flaw.is_new {
+        Some(true) => ", new",
+        Some(false) => ", inherited",
+        None => "",
+    };
+    format!("{} {severity} in {} {}{fixed}{since}", flaw.id, flaw.package, flaw.version)
 }
 
 /// `1 layer`, `2 layers`.

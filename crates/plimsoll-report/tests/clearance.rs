@@ -29,14 +29,8 @@ fn sample() -> Clearance {
         tags: vec!["1".to_owned()],
         destinations: vec!["h.example/to/app".to_owned()],
     };
-    let observed = Observed {
-        level: Level::Content,
-        top: Err(Trouble::Unknown("a registry says\n# CLEARED | <b>all well</b>\u{1b}[31m".to_owned())),
-        children: Vec::new(),
-        images: Vec::new(),
-        source_tags: Vec::new(),
-        destinations: Vec::new(),
-    };
+    let says = "a registry says\n# CLEARED | <b>all well</b>\u{1b}[31m".to_owned();
+    let observed = Observed { top: Err(Trouble::Unknown(says)), ..Observed::nothing(Level::Content) };
     Clearance {
         inputs: Inputs { base: Some("81ab77d".to_owned()), ..Inputs::default() },
         checks: manifest_checks(&[], Some(&changes), 1),

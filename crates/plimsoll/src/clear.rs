@@ -4,5 +4,8 @@
 
 pub(crate) mod candidates;
 pub(crate) mod files;
+pub(crate) mod judging;
 pub(crate) mod manifests;
 pub(crate) mod observe;
+pub(crate) mod policy;
+mod predecessor;

@@ -17,6 +17,7 @@ mod clear;
 mod config;
 mod feeds;
 mod manual;
+mod policy;
 mod scan;
 mod serve;
 mod status;
@@ -70,6 +71,7 @@ struct Global {
 enum Command {
     Scan(Box<scan::ScanArgs>),
     Clear(Box<clear::ClearArgs>),
+    Policy(policy::PolicyArgs),
     Serve(serve::ServeArgs),
     Status(Box<status::StatusArgs>),
     Feeds(feeds::FeedsArgs),
@@ -153,6 +155,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Clear(args) => clear::run(&Session::new(global)?, &args),
+        Command::Policy(args) => policy::run(&args),
         Command::Serve(args) => serve::run(Session::new(global)?, &args),
         Command::Status(args) => status::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),

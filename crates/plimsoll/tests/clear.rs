@@ -285,3 +285,105 @@ fn what_a_change_touches_is_judged_and_nothing_else() {
     assert_eq!(code, 2);
     assert!(ran.stderr.contains("there is no commit `no-such-commit`"), "{ran}");
 }
+
+/// What the guide's policy refuses: flaws that have a fix and are new.
+const POLICY: &str = "apiVersion: plimsoll/policy/1
+name: fleet
+when: entry.name == 'fleet'
+platforms: {require: [linux/amd64]}
+tags: {pattern: '^[0-9]+\\\\.[0-9]+(\\\\.[0-9]+)?$'}
+vulnerabilities:
+  refuse: [v.fixed && v.new]
+require: [entry.bytes <= 1000000]
+waivers: waivers.yaml
+";
+
+/// A port whose world has feeds, a database and a policy.
+fn port_with_policy() -> Port {
+    let port = Port { world: World::with_database(), ..Port::new() };
+    port.list(&port.digest, "1.0");
+    port.world.write("policy.yaml", POLICY.replace("\\\\", "\\"));
+    port.world.write("waivers.yaml", "[]\n");
+    port
+}
+
+#[test]
+fn a_policy_refuses_flaws_that_are_new_and_not_those_that_are_inherited() {
+    let port = port_with_policy();
+    let policy = ["--policy", "policy.yaml"];
+    let (code, bad) = port.bad(&policy);
+    assert_eq!(code, 1, "{bad:?}");
+    assert!(bad.contains(&"FAIL vuln.refuse".to_owned()), "{bad:?}");
+    // Once the destination has the same under an earlier version, nothing is new.
+    let (layout, index) = fleet();
+    port.registry.push("to/fleet", &layout, &index, "0.9.0");
+    port.registry.tags("to/fleet", &["0.9.0"]);
+    port.registry.push("from/fleet", &layout, &index, "1.0.0");
+    port.list(&port.digest, "1.0.0");
+    let (_, bad) = port.bad(&policy);
+    assert!(!bad.contains(&"FAIL vuln.refuse".to_owned()), "{bad:?}");
+    // Where the destination cannot be asked what it holds, whether they are new is not known.
+    port.registry.script("to/fleet/tags", Deed::Say(403, "", ""));
+    let (_, bad) = port.bad(&policy);
+    assert!(bad.contains(&"ERROR vuln.refuse".to_owned()), "{bad:?}");
+}
+
+#[test]
+fn a_policy_that_cannot_be_read_clears_nothing() {
+    let port = port_with_policy();
+    port.world.write("policy.yaml", POLICY.replace("\\\\", "\\").replace("v.fixed", "v.fixxed"));
+    let ran = port.clear(&["--policy", "policy.yaml"]).expect(3);
+    assert!(ran.stderr.contains("`v` has no `fixxed`"), "{ran}");
+    port.world.plimsoll(&["policy", "check", "policy.yaml"]).expect(3);
+    // One that is for another image clears none that it does not know.
+    port.world.write("policy.yaml", POLICY.replace("\\\\", "\\").replace("'fleet'", "'other'"));
+    assert_eq!(port.bad(&["--policy", "policy.yaml"]), (2, vec!["ERROR policy.require".to_owned()]));
+    port.world.plimsoll(&["policy", "check", "policy.yaml"]).expect(0);
+}
+
+#[test]
+fn cases_hold_a_policy_to_what_it_should_say() {
+    let port = port_with_policy();
+    port.world.write(
+        "cases.yaml",
+        "- {name: fixed and new, flaw: {}, expect: refuse}\n\
+         - {name: inherited, flaw: {new: false}, expect: pass}\n\
+         - {name: not known to be new, flaw: {new: null}, expect: undecided}\n\
+         - {name: large, entry: {bytes: 2000000}, expect: refuse}\n\
+         - {name: small, entry: {}, expect: pass}\n",
+    );
+    let test = ["policy", "test", "policy.yaml", "cases.yaml"];
+    let ran = port.world.plimsoll(&test).expect(0);
+    assert!(ran.stdout.ends_with("5 cases, 0 failed\n"), "{ran}");
+    port.world.write("cases.yaml", "- {name: x, flaw: {new: false}, expect: refuse}\n");
+    port.world.plimsoll(&test).expect(1);
+    port.world.write("cases.yaml", "- {name: x, flaw: {nev: false}, expect: refuse}\n");
+    port.world.plimsoll(&test).expect(3);
+}
+
+#[test]
+fn a_change_does_not_benefit_from_its_own_waivers() {
+    let port = port_with_policy();
+    let world = &port.world;
+    // What is compared is the list; the policy and the waivers stand in the same commit.
+    let list = std::fs::read_to_string(world.path("ships")).unwrap();
+    world.write("ships", list.lines().take(2).map(|line| format!("{line}\n")).collect::<String>());
+    git(world, &["init", "-q"]);
+    git(world, &["add", "ships", "policy.yaml", "waivers.yaml"]);
+    git(world, &["commit", "-qm", "x"]);
+    world.write("ships", list);
+    let soon = jiff::Timestamp::now() + jiff::SignedDuration::from_hours(24 * 30);
+    let waiver = |id: &str| {
+        let day = soon.strftime("%Y-%m-%d");
+        format!("- {{id: {id}, images: ['*'], reason: r, owner: o, expires: {day}}}\n")
+    };
+    let report = port.clear(&["--policy", "policy.yaml", "--format", "json"]).json();
+    let flaws = report["entries"][0]["flaws"].as_array().unwrap();
+    let waivers: String = flaws.iter().map(|flaw| waiver(flaw["id"].as_str().unwrap())).collect();
+    world.write("waivers.yaml", waivers);
+    let as_it_is = port.bad(&["--policy", "policy.yaml"]).1;
+    assert!(!as_it_is.contains(&"FAIL vuln.refuse".to_owned()), "{as_it_is:?}");
+    let (code, of_base) = port.bad(&["--policy", "policy.yaml", "--base", "HEAD"]);
+    assert_eq!(code, 1);
+    assert!(of_base.contains(&"FAIL vuln.refuse".to_owned()), "{of_base:?}");
+}

@@ -10,6 +10,7 @@ pub(super) static RULE: Rule = Rule {
     id: "config.platform",
     asks: "does each config say what its index says",
     weight: Weight::Refuse,
+    is_firm: true,
     judge,
 };
 

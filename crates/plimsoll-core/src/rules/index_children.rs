@@ -11,6 +11,7 @@ pub(super) static RULE: Rule = Rule {
     id: "index.children",
     asks: "is all there that the index names, as it states it",
     weight: Weight::Refuse,
+    is_firm: true,
     judge,
 };
 

@@ -12,6 +12,7 @@ pub(super) static RULE: Rule = Rule {
     id: "index.platforms",
     asks: "does it have the platforms that are demanded",
     weight: Weight::Refuse,
+    is_firm: false,
     judge,
 };
 

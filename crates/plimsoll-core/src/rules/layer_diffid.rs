@@ -11,6 +11,7 @@ pub(super) static RULE: Rule = Rule {
     id: "layer.diffid",
     asks: "do the layers unpack to what the config says",
     weight: Weight::Refuse,
+    is_firm: true,
     judge,
 };
 
@@ -36,5 +37,7 @@ fn judge(case: &Case<'_>) -> Answer {
             ))),
         }
     });
-    Answer::all(answers, || format!("{} unpacked and hashed, now or by an earlier run, as the config says", count(read, "layer")))
+    Answer::all(answers, || {
+        format!("{} unpacked and hashed, now or by an earlier run, as the config says", count(read, "layer"))
+    })
 }

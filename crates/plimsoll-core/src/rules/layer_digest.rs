@@ -9,6 +9,7 @@ pub(super) static RULE: Rule = Rule {
     id: "layer.digest",
     asks: "are the layers' bytes what their digests say",
     weight: Weight::Refuse,
+    is_firm: true,
     judge,
 };
 
@@ -30,5 +31,7 @@ fn judge(case: &Case<'_>) -> Answer {
         Some(Err(trouble)) => Answer::of(trouble),
         None => Answer::new(Outcome::Error, format!("layer {} was not read", layer.digest)),
     });
-    Answer::all(answers, || format!("{} hashed to the end, now or by an earlier run, as named", count(read, "layer")))
+    Answer::all(answers, || {
+        format!("{} hashed to the end, now or by an earlier run, as named", count(read, "layer"))
+    })
 }

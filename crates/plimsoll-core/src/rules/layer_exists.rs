@@ -13,6 +13,7 @@ pub(super) static RULE: Rule = Rule {
     id: "layer.exists",
     asks: "is every layer there, as large as stated",
     weight: Weight::Refuse,
+    is_firm: true,
     judge,
 };
 

@@ -11,6 +11,7 @@ pub(super) static RULE: Rule = Rule {
     id: "layer.foreign",
     asks: "does the registry have every layer itself",
     weight: Weight::Refuse,
+    is_firm: false,
     judge,
 };
 

@@ -4,8 +4,13 @@ use super::{Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
-pub(super) static RULE: Rule =
-    Rule { id: "ref.digest", asks: "are the bytes what the digest says", weight: Weight::Refuse, judge };
+pub(super) static RULE: Rule = Rule {
+    id: "ref.digest",
+    asks: "are the bytes what the digest says",
+    weight: Weight::Refuse,
+    is_firm: true,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     if let Err(trouble @ Trouble::Wrong(_)) = &case.observed.top {

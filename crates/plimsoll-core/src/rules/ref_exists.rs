@@ -6,8 +6,13 @@ use super::Rule;
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
-pub(super) static RULE: Rule =
-    Rule { id: "ref.exists", asks: "does the registry have it", weight: Weight::Refuse, judge };
+pub(super) static RULE: Rule = Rule {
+    id: "ref.exists",
+    asks: "does the registry have it",
+    weight: Weight::Refuse,
+    is_firm: true,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     match &case.observed.top {

@@ -6,8 +6,13 @@ use super::{Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
-pub(super) static RULE: Rule =
-    Rule { id: "ref.media-type", asks: "is it of one known kind", weight: Weight::Refuse, judge };
+pub(super) static RULE: Rule = Rule {
+    id: "ref.media-type",
+    asks: "is it of one known kind",
+    weight: Weight::Refuse,
+    is_firm: true,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let top = match top(case) {

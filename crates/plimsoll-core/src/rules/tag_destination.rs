@@ -8,6 +8,7 @@ pub(super) static RULE: Rule = Rule {
     id: "tag.destination",
     asks: "is each tag free, or the digest's already, where it is to be written",
     weight: Weight::Refuse,
+    is_firm: false,
     judge,
 };
 

@@ -6,8 +6,13 @@ use super::{Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
-pub(super) static RULE: Rule =
-    Rule { id: "tag.source", asks: "is each claimed tag the digest's", weight: Weight::Refuse, judge };
+pub(super) static RULE: Rule = Rule {
+    id: "tag.source",
+    asks: "is each claimed tag the digest's",
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let top = match top(case) {

@@ -92,8 +92,17 @@ struct Inputs<'a> {
     files: Vec<File<'a>>,
     /// How closely was looked: `exists` or `content`.
     level: &'a str,
+    /// Policies, as they were read from the commit that is trusted.
+    policies: Vec<WirePolicy<'a>>,
     /// The advisory database.
     database: Option<Database<'a>>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct WirePolicy<'a> {
+    name: &'a str,
+    path: &'a str,
+    digest: &'a str,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -154,6 +163,23 @@ struct WireEntry<'a> {
     children: Vec<WireChild<'a>>,
     images: Vec<WireImage<'a>>,
     destinations: Vec<WireDestination<'a>>,
+    /// What is known to be wrong, worst first; none where no policy asks.
+    flaws: Option<Vec<WireFlaw<'a>>>,
+}
+
+/// One flaw of one package.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct WireFlaw<'a> {
+    id: &'a str,
+    package: &'a str,
+    version: &'a str,
+    severity: Option<&'a str>,
+    fixed_in: Option<&'a str>,
+    /// Whether what the destination holds has it not; none where that is not known.
+    is_new: Option<bool>,
+    /// `by-none`, `warned`, `refused`, `untold`, `waived` or `expired`.
+    held: &'a str,
 }
 
 /// What an index names.
@@ -217,6 +243,11 @@ impl<'a> Document<'a> {
                     .map(|(path, digest)| File { path, digest: digest.as_str() })
                     .collect(),
                 level: inputs.level.name(),
+                policies: inputs
+                    .policies
+                    .iter()
+                    .map(|(name, path, digest)| WirePolicy { name, path, digest: digest.as_str() })
+                    .collect(),
                 database: inputs.database.as_ref().map(|database| Database { id: &database.id }),
             },
             changes: clearance.changes.iter().map(change).collect(),
@@ -278,6 +309,19 @@ fn entry(entry: &Entry) -> WireEntry<'_> {
                 tags: one.tags.iter().map(|(tag, seen)| destination_tag(tag, seen)).collect(),
             })
             .collect(),
+        flaws: seen.flaws.as_ref().map(|flaws| flaws.flaws.iter().map(flaw).collect()),
+    }
+}
+
+fn flaw(flaw: &clearance::FlawSeen) -> WireFlaw<'_> {
+    WireFlaw {
+        id: &flaw.id,
+        package: &flaw.package,
+        version: &flaw.version,
+        severity: flaw.severity.map(|severity| severity.name()),
+        fixed_in: flaw.fixed_in.as_deref(),
+        is_new: flaw.is_new,
+        held: flaw.held.name(),
     }
 }
 

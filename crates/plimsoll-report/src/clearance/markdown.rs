@@ -49,6 +49,9 @@ fn inputs(clearance: &Clearance, version: &str) -> String {
     if let Some(base) = &inputs.base {
         parts.push(format!("base `{base}`"));
     }
+    for (name, path, digest) in &inputs.policies {
+        parts.push(format!("policy {} (`{}` {digest})", text(name), one_line(path)));
+    }
     if let Some(database) = &inputs.database {
         parts.push(format!("database `{}`", database.id));
     }

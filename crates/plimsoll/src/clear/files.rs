@@ -44,6 +44,12 @@ impl Files {
         self.commit.as_deref()
     }
 
+    /// The digest of a file that was read.
+    pub(crate) fn digest_of(&self, path: &Path) -> Option<Digest> {
+        let path = path.display().to_string();
+        self.read.borrow().iter().find(|(known, _)| *known == path).map(|(_, digest)| digest.clone())
+    }
+
     /// The files that were read so far, in that order, with the digests of their bytes.
     pub(crate) fn into_read(self) -> Vec<(String, Digest)> {
         self.read.into_inner()
@@ -59,7 +65,7 @@ impl Files {
                     file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes).with_context(unread)?;
                     bytes
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+                Err(error) if is_absent(&error) => return Ok(None),
                 Err(error) => return Err(error).with_context(unread),
             },
             Some(commit) => {
@@ -94,7 +100,7 @@ impl Files {
                     }
                     names
                 }
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                Err(error) if is_absent(&error) => Vec::new(),
                 Err(error) => {
                     return Err(error)
                         .with_context(|| format!("cannot read the folder `{}`", folder.display()));
@@ -112,6 +118,11 @@ impl Files {
         names.dedup();
         Ok(names)
     }
+}
+
+/// Whether there is no such file. Below a file there is none either.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
 /// A name in a folder that stands for any.

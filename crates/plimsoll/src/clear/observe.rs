@@ -32,7 +32,7 @@ impl Asking {
         Asking { client, options: RegistryOptions { mirrors: BTreeMap::new(), ..options } }
     }
 
-    fn repository(&self, name: &str) -> Seen<Repository> {
+    pub(super) fn repository(&self, name: &str) -> Seen<Repository> {
         let name: RepositoryName = name.parse().map_err(|error| Trouble::Wrong(format!("{error}")))?;
         Repository::new(Arc::clone(&self.client), &name, &self.options).map_err(|error| trouble(&error))
     }
@@ -93,14 +93,7 @@ fn documents(
     level: Level,
     options: &Options<'_>,
 ) -> (Look, Option<Inspection>) {
-    let mut observed = Observed {
-        level,
-        top: Err(Trouble::Unknown("it was not asked for".to_owned())),
-        children: Vec::new(),
-        images: Vec::new(),
-        source_tags: Vec::new(),
-        destinations: Vec::new(),
-    };
+    let mut observed = Observed::nothing(level);
     let look = |observed| Look { observed, aboard: Vec::new() };
     let repository = match asking.repository(&candidate.source) {
         Ok(repository) => repository,

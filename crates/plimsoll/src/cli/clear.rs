@@ -1,5 +1,6 @@
 //! `plimsoll clear`: may these digests ship.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -7,12 +8,16 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use plimsoll_core::advisory::Advisories as _;
 use plimsoll_core::clearance::{
     Candidate, Clearance, Demands, Entry, Inputs, Level, Verdict, manifest_checks,
 };
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Platform;
 use plimsoll_core::promotion::{Change, Fault, Manifest, changes};
+use plimsoll_feeds::update::database_path;
 use plimsoll_image::cache::{LayerCache, LayerStore};
 use plimsoll_image::catalog::Options;
 use plimsoll_image::limits::Limits;
@@ -20,13 +25,16 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use plimsoll_net::Client;
 use plimsoll_report::clearance::{FORMATS, Format};
 
-use super::scan::write_aside;
+use super::scan::{open_database, write_aside};
 use super::{Outcome, Session, misused};
 use crate::clear::candidates::{of_manifests, of_reference};
 use crate::clear::files::Files;
+use crate::clear::judging::Judge;
 use crate::clear::manifests::{self, Kind};
 use crate::clear::observe::{Asking, observe};
+use crate::clear::policy::{Policy, day};
 use crate::progress::Bar;
+use crate::standings::standings;
 
 /// Say whether digests may ship: that each is there and whole, and that its tags are its own
 ///
@@ -49,9 +57,20 @@ pub(super) struct ClearArgs {
     /// Compare the manifests with a commit of their git repository, and judge what is different.
     #[arg(long, value_name = "GITREF")]
     base: Option<String>,
-    /// How closely to look: `exists` reads every manifest and config, `content` every byte.
-    #[arg(long, value_enum, default_value = "content")]
-    level: LevelArg,
+    /// What is demanded (YAML); repeat for several, of which the first whose `when` holds is meant. With `--base` it is
+    /// read from that commit.
+    #[arg(long, value_name = "FILE")]
+    policy: Vec<PathBuf>,
+    /// Commit from which policies and their waivers are read, or `disk` for as they are.
+    #[arg(long, value_name = "GITREF")]
+    policy_at: Option<String>,
+    /// Advisory database to match against, in place of the data directory's.
+    #[arg(long, value_name = "FILE")]
+    database: Option<PathBuf>,
+    /// How closely to look: `exists` reads every manifest and config, `content` every byte, which is the default. A
+    /// policy's `integrity` may demand more.
+    #[arg(long, value_enum)]
+    level: Option<LevelArg>,
     /// Platform that each index must have: OS/ARCHITECTURE[/VARIANT].
     #[arg(long, value_name = "PLATFORM")]
     require_platform: Vec<Platform>,
@@ -80,10 +99,9 @@ enum LevelArg {
 pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome> {
     let outputs = outputs(&args.format).map_err(misused)?;
     let asked = Asked::read(args)?;
-    let level = match args.level {
-        LevelArg::Exists => Level::Exists,
-        LevelArg::Content => Level::Content,
-    };
+    let now = Timestamp::now();
+    let policies = policies(args, day(now))?;
+    let level = level(args, &policies);
     let limits = Limits::default();
     let cache = (!args.no_cache).then(|| LayerCache::new(&session.data_dir.join("verified-layers"), &limits));
     let bar = Bar::new("reading what is asked for", session.is_quiet);
@@ -102,14 +120,41 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
     let client = Arc::new(Client::new(session.net_settings(&args.insecure_registry))?);
     let asking = Asking::new(client, session.registry_options(credentials, &args.insecure_registry));
     let looks = observe(&asked.candidates, &asking, level, &options)?;
+    let path = args.database.clone().unwrap_or_else(|| database_path(&session.data_dir));
+    let database = match policies.iter().any(|policy| policy.vulnerabilities.is_some()) {
+        true => open_database(&path, args.database.is_some())?,
+        false => Err("no policy asks for advisories".to_owned()),
+    };
+    let data_dir = args.database.is_none().then_some(session.data_dir.as_path());
+    let mut judge = Judge {
+        policies: &policies,
+        database: database.as_ref().map_err(String::as_str),
+        standings: &standings(&session.config, data_dir, now),
+        now,
+        asking: &asking,
+        options: &options,
+        demands: Demands { platforms: args.require_platform.clone(), ..Demands::default() },
+        used: BTreeMap::new(),
+    };
+    let mut entries: Vec<Entry> = Vec::new();
+    for (candidate, look) in asked.candidates.into_iter().zip(looks) {
+        entries.push(judge.judge(candidate, look)?);
+    }
+    let mut checks = asked.checks;
+    checks.extend(judge.unused_waivers());
     drop(bar);
-    let demands = Demands { platforms: args.require_platform.clone(), allows_tag_moves: false };
-    let entries = asked.candidates.into_iter().zip(looks);
+    let of_policy = |policy: &Policy| (policy.name.clone(), policy.file.clone(), policy.digest.clone());
     let clearance = Clearance {
-        inputs: Inputs { base: asked.base, files: asked.files, database: None, level },
+        inputs: Inputs {
+            base: asked.base,
+            files: asked.files,
+            policies: policies.iter().map(of_policy).collect(),
+            database: database.ok().map(|database| database.identity().clone()),
+            level,
+        },
         changes: asked.changes.unwrap_or_default(),
-        checks: asked.checks,
-        entries: entries.map(|(asked, look)| Entry::judge(asked, look.observed, &demands)).collect(),
+        checks,
+        entries,
     };
     for output in &outputs {
         output.write(&clearance)?;
@@ -119,6 +164,34 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
         Verdict::Refused => Outcome::ThresholdMet,
         Verdict::Undecided => Outcome::CouldNot,
     })
+}
+
+/// The policies, from the commit that is to be trusted: a change does not judge itself.
+fn policies(args: &ClearArgs, today: Date) -> anyhow::Result<Vec<Policy>> {
+    let mut policies = Vec::new();
+    for path in &args.policy {
+        let files = match args.policy_at.as_deref().or(args.base.as_deref()) {
+            None | Some("disk") => Files::default(),
+            Some(reference) => Files::at(reference, folder_of(path))?,
+        };
+        policies.push(Policy::read(path, &files, today).map_err(misused)?);
+    }
+    Ok(policies)
+}
+
+/// The closest look that anybody demands.
+fn level(args: &ClearArgs, policies: &[Policy]) -> Level {
+    let typed = args.level.map(|level| match level {
+        LevelArg::Exists => Level::Exists,
+        LevelArg::Content => Level::Content,
+    });
+    let demanded = policies.iter().filter_map(|policy| policy.level).max();
+    typed.max(demanded).unwrap_or_default()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+    if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
 /// What is asked for.
@@ -147,9 +220,7 @@ impl Asked {
         for (kind, path) in &named {
             head.extend(manifests::read(*kind, path, &files)?);
             if let Some(reference) = &args.base {
-                let folder = if path.is_dir() { path.as_path() } else { path.parent().unwrap_or(path) };
-                let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-                let of_base = Files::at(reference, folder)?;
+                let of_base = Files::at(reference, folder_of(path))?;
                 before.extend(manifests::read(*kind, path, &of_base)?);
                 base = of_base.commit().map(str::to_owned);
             }

@@ -62,6 +62,8 @@ struct State {
     /// By `REPO/TAG` or `REPO/DIGEST`: media type and bytes.
     manifests: BTreeMap<String, (String, Vec<u8>)>,
     blobs: BTreeMap<String, Vec<u8>>,
+    /// By repository.
+    tags: BTreeMap<String, Vec<String>>,
     deeds: Vec<(String, Deed)>,
     is_released: bool,
     asked: Vec<Asked>,
@@ -103,6 +105,12 @@ impl Scripted {
     pub(crate) fn manifest(&self, name: &str, media_type: &str, bytes: &[u8]) {
         let manifest = (media_type.to_owned(), bytes.to_vec());
         self.shared.state.lock().unwrap().manifests.insert(name.to_owned(), manifest);
+    }
+
+    /// Lists these tags of a repository.
+    pub(crate) fn tags(&self, repository: &str, tags: &[&str]) {
+        let tags = tags.iter().map(|&tag| tag.to_owned()).collect();
+        self.shared.state.lock().unwrap().tags.insert(repository.to_owned(), tags);
     }
 
     /// The bytes of a manifest, by `REPO/TAG`.
@@ -217,6 +225,10 @@ fn find(state: &State, path: &str) -> Option<(String, Vec<u8>)> {
     }
     if let Some((repository, reference)) = rest.split_once("/manifests/") {
         return state.manifests.get(&format!("{repository}/{reference}")).cloned();
+    }
+    if let Some((repository, _)) = rest.split_once("/tags/list") {
+        let list = serde_json::json!({"name": repository, "tags": state.tags.get(repository)?});
+        return Some(("application/json".to_owned(), list.to_string().into_bytes()));
     }
     let (_, digest) = rest.split_once("/blobs/")?;
     Some(("application/octet-stream".to_owned(), state.blobs.get(digest)?.clone()))
