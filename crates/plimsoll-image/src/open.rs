@@ -26,6 +26,9 @@ pub mod registry;
 pub mod remote;
 pub mod rootfs;
 mod tar_file;
+mod verified;
+
+pub use verified::verified;
 
 /// Where an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]

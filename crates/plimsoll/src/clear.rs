@@ -9,3 +9,4 @@ pub(crate) mod manifests;
 pub(crate) mod observe;
 pub(crate) mod policy;
 mod predecessor;
+pub(crate) mod promote;

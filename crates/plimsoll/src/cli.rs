@@ -18,6 +18,7 @@ mod config;
 mod feeds;
 mod manual;
 mod policy;
+mod promote;
 mod scan;
 mod serve;
 mod status;
@@ -71,6 +72,7 @@ struct Global {
 enum Command {
     Scan(Box<scan::ScanArgs>),
     Clear(Box<clear::ClearArgs>),
+    Promote(promote::PromoteArgs),
     Policy(policy::PolicyArgs),
     Serve(serve::ServeArgs),
     Status(Box<status::StatusArgs>),
@@ -155,6 +157,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Clear(args) => clear::run(&Session::new(global)?, &args),
+        Command::Promote(args) => promote::run(&Session::new(global)?, &args),
         Command::Policy(args) => policy::run(&args),
         Command::Serve(args) => serve::run(Session::new(global)?, &args),
         Command::Status(args) => status::run(&Session::new(global)?, &args),

@@ -13,6 +13,7 @@ use plimsoll_core::image::Image;
 use plimsoll_core::inventory::Inventory;
 use plimsoll_image::catalog::Options;
 use plimsoll_image::inspect::{Inspection, digest_of_tag, inspect, trouble};
+use plimsoll_image::open::registry::push::Push;
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{RegistryOptions, Repository};
 use plimsoll_net::Client;
@@ -30,6 +31,11 @@ impl Asking {
     /// Through this client; mirrors are left out.
     pub(crate) fn new(client: Arc<Client>, options: RegistryOptions) -> Asking {
         Asking { client, options: RegistryOptions { mirrors: BTreeMap::new(), ..options } }
+    }
+
+    /// A repository to write to.
+    pub(super) fn push(&self, name: &RepositoryName) -> Push {
+        Push::new(Arc::clone(&self.client), name, &self.options)
     }
 
     pub(super) fn repository(&self, name: &str) -> Seen<Repository> {
