@@ -1,5 +1,8 @@
 //! The schema of our own clearance is the committed one, and clearances follow it.
 
+// Clippy takes only functions marked as tests for tests, not their helpers.
+#![allow(clippy::unwrap_used)]
+
 use std::io::Write;
 
 use plimsoll_core::clearance::{

@@ -2,6 +2,7 @@
 //!
 //! The command line is in `cli/clear.rs`; what it writes is in `plimsoll-report`.
 
+pub(crate) mod audit;
 pub(crate) mod candidates;
 pub(crate) mod files;
 pub(crate) mod judging;

@@ -13,6 +13,7 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use crate::config::{Config, default_data_dir};
 use crate::upstreams::Upstreams;
 
+mod audit;
 mod clear;
 mod config;
 mod feeds;
@@ -73,6 +74,7 @@ enum Command {
     Scan(Box<scan::ScanArgs>),
     Clear(Box<clear::ClearArgs>),
     Promote(promote::PromoteArgs),
+    Audit(audit::AuditArgs),
     Policy(policy::PolicyArgs),
     Serve(serve::ServeArgs),
     Status(Box<status::StatusArgs>),
@@ -158,6 +160,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
         Command::Clear(args) => clear::run(&Session::new(global)?, &args),
         Command::Promote(args) => promote::run(&Session::new(global)?, &args),
+        Command::Audit(args) => audit::run(&Session::new(global)?, &args),
         Command::Policy(args) => policy::run(&args),
         Command::Serve(args) => serve::run(Session::new(global)?, &args),
         Command::Status(args) => status::run(&Session::new(global)?, &args),

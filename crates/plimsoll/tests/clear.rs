@@ -387,3 +387,77 @@ fn a_change_does_not_benefit_from_its_own_waivers() {
     assert_eq!(code, 1);
     assert!(of_base.contains(&"FAIL vuln.refuse".to_owned()), "{of_base:?}");
 }
+
+#[test]
+fn whatever_a_registry_does_to_one_answer_never_clears() {
+    let not_us = Scripted::start();
+    let elsewhere = format!("http://{}/v2/elsewhere", not_us.host);
+    let wrong_digest = "Content-Type: application/vnd.oci.image.index.v1+json\r\n\
+                        Docker-Content-Digest: sha256:0000000000000000000000000000000000000000000000000000000000000000\r\n";
+    let deeds = [
+        Deed::Spoil,
+        Deed::Break,
+        Deed::Say(200, wrong_digest, "{\"schemaVersion\": 2, \"manifests\": []}"),
+        Deed::Say(200, "", ""),
+        Deed::Say(200, "", "<html>sign in</html>"),
+        Deed::Say(204, "", ""),
+        Deed::Say(401, "WWW-Authenticate: Basic realm=\"x\"\r\n", ""),
+        Deed::Say(401, "", ""),
+        Deed::Say(403, "", UNKNOWN),
+        Deed::Say(404, "", UNKNOWN),
+        Deed::Say(404, "", ""),
+        Deed::Redirect(elsewhere),
+    ];
+    let (layout, index) = fleet();
+    let parsed: Value = serde_json::from_slice(&layout.blobs[index["digest"].as_str().unwrap()]).unwrap();
+    let child = parsed["manifests"][1]["digest"].as_str().unwrap();
+    let image: Value = serde_json::from_slice(&layout.blobs[child]).unwrap();
+    let name = |value: &Value| value.as_str().unwrap().to_owned();
+    let places = [
+        format!("from/fleet/manifests/{}", name(&index["digest"])),
+        format!("manifests/{child}"),
+        format!("manifests/{}", name(&parsed["manifests"][0]["digest"])),
+        format!("blobs/{}", name(&image["config"]["digest"])),
+        format!("blobs/{}", name(&image["layers"][1]["digest"])),
+        "from/fleet/manifests/1.0".to_owned(),
+        "to/fleet/manifests/1.0".to_owned(),
+    ];
+    let port = Port::new();
+    for place in &places {
+        for deed in &deeds {
+            // That the destination's tag is free is what its registry says.
+            if place.starts_with("to/")
+                && matches!(deed, Deed::Say(404, "", UNKNOWN) | Deed::Spoil | Deed::Break)
+            {
+                continue;
+            }
+            port.registry.script(place, deed.clone());
+            let ran = port.clear(&["--no-cache"]);
+            assert!([1, 2].contains(&ran.code), "{place} {deed:?}: {ran}");
+            port.registry.behave();
+        }
+    }
+    port.clear(&[]).expect(0);
+    assert!(not_us.requests().iter().all(|request| request.header("authorization").is_none()));
+}
+
+#[test]
+fn an_audit_tells_what_is_missing_moved_and_nobodys() {
+    let port = Port::new();
+    let audit = |code: i32| port.world.plimsoll(&["audit", "--list", "ships"]).expect(code).stdout;
+    assert!(audit(1).starts_with("MISSING  "));
+    let (mut layout, index) = fleet();
+    port.registry.push("to/fleet", &layout, &index, "1.0");
+    port.registry.tags("to/fleet", &["1.0", &format!("sha256-{}.sig", "a".repeat(64))]);
+    assert_eq!(audit(0), "1 repositories, 0 differences\n");
+    port.registry.tags("to/fleet", &["1.0", "rogue"]);
+    assert!(audit(1).starts_with("UNLISTED "));
+    let other = layout.image(&ship("amd64"));
+    port.registry.tags("to/fleet", &["1.0"]);
+    port.registry.push("to/fleet", &layout, &other, "1.0");
+    assert!(audit(1).starts_with("MOVED "));
+    port.registry.script("to/fleet", Deed::Say(403, "", ""));
+    assert!(audit(2).starts_with("ERROR "));
+    port.list("sha256:12", "1.0");
+    audit(3);
+}

@@ -228,7 +228,7 @@ fn evidence_is_carried() {
     });
     let artifact = layout.blob(MANIFEST, artifact.to_string().into_bytes());
     let fallback = port.digest.replace(':', "-");
-    let listing = layout.index(&[artifact.clone()]);
+    let listing = layout.index(std::slice::from_ref(&artifact));
     port.registry.push("from/fleet", &layout, &listing, &fallback);
     port.registry.push("from/fleet", &layout, &artifact, &format!("{fallback}.sig"));
     port.clear().expect(0);

@@ -98,66 +98,64 @@ fn what_is_well_is_cleared_by_checks_that_all_say_what_they_compared() {
     }
 }
 
+/// Check, outcome, and what leads to it.
+static TROUBLES: &[(&str, Outcome, Spoil)] = &[
+    ("ref.exists", Outcome::Missing, |_, seen| seen.top = Err(Trouble::Missing("x".into()))),
+    ("ref.exists", Outcome::Error, |_, seen| seen.top = Err(Trouble::Unknown("x".into()))),
+    ("ref.digest", Outcome::Fail, |_, seen| seen.top = Err(Trouble::Wrong("x".into()))),
+    ("ref.digest", Outcome::Fail, |asked, _| asked.digest = Some(digest('e'))),
+    ("index.children", Outcome::Missing, |_, seen| {
+        seen.children[1].seen = Err(Trouble::Missing("x".into()));
+    }),
+    ("index.children", Outcome::Error, |_, seen| seen.children[1].seen = Err(Trouble::Unknown("x".into()))),
+    ("index.children", Outcome::Fail, |_, seen| seen.children[1].seen = Err(Trouble::Wrong("x".into()))),
+    ("index.platforms", Outcome::Fail, |_, seen| drop(seen.images.remove(0))),
+    ("config.platform", Outcome::Fail, |_, seen| {
+        seen.images[1].claimed = Some("linux/s390x".parse().unwrap());
+    }),
+    ("config.platform", Outcome::Error, |_, seen| seen.images[1].config = Err(Trouble::Unknown("x".into()))),
+    ("config.platform", Outcome::Fail, |_, seen| drop(seen.images[1].layers.pop())),
+    ("layer.exists", Outcome::Fail, |_, seen| seen.images[1].layers[0].there = Ok(8)),
+    ("layer.exists", Outcome::Missing, |_, seen| {
+        seen.images[0].layers[0].there = Err(Trouble::Missing("x".into()));
+    }),
+    ("layer.digest", Outcome::Fail, |_, seen| {
+        seen.images[0].layers[0].stored = Some(Err(Trouble::Wrong("x".into())));
+    }),
+    ("layer.digest", Outcome::Error, |_, seen| {
+        seen.images[0].layers[0].stored = Some(Err(Trouble::Unknown("x".into())));
+    }),
+    ("layer.diffid", Outcome::Fail, |_, seen| {
+        seen.images[1].layers[0].unpacked = Some(Err(Trouble::Wrong("x".into())));
+    }),
+    ("layer.foreign", Outcome::Error, |_, seen| seen.images[0].layers[0].is_foreign = true),
+    ("tag.source", Outcome::Fail, |_, seen| seen.source_tags[0].1 = Ok(digest('e'))),
+    ("tag.source", Outcome::Missing, |_, seen| {
+        seen.source_tags[0].1 = Err(Trouble::Missing("x".into()));
+    }),
+    ("tag.destination", Outcome::Fail, |_, seen| seen.destinations[0].tags[0].1 = Ok(digest('e'))),
+    ("tag.destination", Outcome::Error, |_, seen| {
+        seen.destinations[0].tags[0].1 = Err(Trouble::Unknown("x".into()));
+    }),
+    ("tag.pattern", Outcome::Fail, |_, seen| {
+        seen.odd_tags.push("1.0".to_owned());
+    }),
+    ("policy.require", Outcome::Fail, |_, seen| seen.required[0].1 = Ok(false)),
+    ("policy.require", Outcome::Error, |_, seen| {
+        seen.required[0].1 = Err(Trouble::Unknown("x".into()));
+    }),
+    ("vuln.scanned", Outcome::Error, |_, seen| flaws(seen).gaps.push("no feed".into())),
+    ("vuln.scanned", Outcome::Error, |_, seen| flaws(seen).matched = Err(Trouble::Unknown("x".into()))),
+    ("vuln.db-age", Outcome::Error, |_, seen| flaws(seen).database_age = Some((49, 48))),
+    ("vuln.refuse", Outcome::Fail, |_, seen| flaws(seen).flaws[0].held = Held::Refused("r".into())),
+    ("vuln.refuse", Outcome::Error, |_, seen| flaws(seen).flaws[0].held = Held::Untold("r".into())),
+    ("waiver.valid", Outcome::Fail, |_, seen| flaws(seen).flaws[0].held = Held::Expired("x".into())),
+    ("tag.pattern", Outcome::Fail, |asked, _| asked.tags.push("latest".to_owned())),
+];
+
 #[test]
 fn each_trouble_is_told_by_its_check() {
-    let cases: &[(&str, Outcome, Spoil)] = &[
-        ("ref.exists", Outcome::Missing, |_, seen| seen.top = Err(Trouble::Missing("x".into()))),
-        ("ref.exists", Outcome::Error, |_, seen| seen.top = Err(Trouble::Unknown("x".into()))),
-        ("ref.digest", Outcome::Fail, |_, seen| seen.top = Err(Trouble::Wrong("x".into()))),
-        ("ref.digest", Outcome::Fail, |asked, _| asked.digest = Some(digest('e'))),
-        ("index.children", Outcome::Missing, |_, seen| {
-            seen.children[1].seen = Err(Trouble::Missing("x".into()));
-        }),
-        ("index.children", Outcome::Error, |_, seen| {
-            seen.children[1].seen = Err(Trouble::Unknown("x".into()))
-        }),
-        ("index.children", Outcome::Fail, |_, seen| seen.children[1].seen = Err(Trouble::Wrong("x".into()))),
-        ("index.platforms", Outcome::Fail, |_, seen| drop(seen.images.remove(0))),
-        ("config.platform", Outcome::Fail, |_, seen| {
-            seen.images[1].claimed = Some("linux/s390x".parse().unwrap());
-        }),
-        ("config.platform", Outcome::Error, |_, seen| {
-            seen.images[1].config = Err(Trouble::Unknown("x".into()))
-        }),
-        ("config.platform", Outcome::Fail, |_, seen| drop(seen.images[1].layers.pop())),
-        ("layer.exists", Outcome::Fail, |_, seen| seen.images[1].layers[0].there = Ok(8)),
-        ("layer.exists", Outcome::Missing, |_, seen| {
-            seen.images[0].layers[0].there = Err(Trouble::Missing("x".into()));
-        }),
-        ("layer.digest", Outcome::Fail, |_, seen| {
-            seen.images[0].layers[0].stored = Some(Err(Trouble::Wrong("x".into())));
-        }),
-        ("layer.digest", Outcome::Error, |_, seen| {
-            seen.images[0].layers[0].stored = Some(Err(Trouble::Unknown("x".into())));
-        }),
-        ("layer.diffid", Outcome::Fail, |_, seen| {
-            seen.images[1].layers[0].unpacked = Some(Err(Trouble::Wrong("x".into())));
-        }),
-        ("layer.foreign", Outcome::Error, |_, seen| seen.images[0].layers[0].is_foreign = true),
-        ("tag.source", Outcome::Fail, |_, seen| seen.source_tags[0].1 = Ok(digest('e'))),
-        ("tag.source", Outcome::Missing, |_, seen| {
-            seen.source_tags[0].1 = Err(Trouble::Missing("x".into()));
-        }),
-        ("tag.destination", Outcome::Fail, |_, seen| seen.destinations[0].tags[0].1 = Ok(digest('e'))),
-        ("tag.destination", Outcome::Error, |_, seen| {
-            seen.destinations[0].tags[0].1 = Err(Trouble::Unknown("x".into()));
-        }),
-        ("tag.pattern", Outcome::Fail, |_, seen| {
-            seen.odd_tags.push("1.0".to_owned());
-        }),
-        ("policy.require", Outcome::Fail, |_, seen| seen.required[0].1 = Ok(false)),
-        ("policy.require", Outcome::Error, |_, seen| {
-            seen.required[0].1 = Err(Trouble::Unknown("x".into()));
-        }),
-        ("vuln.scanned", Outcome::Error, |_, seen| flaws(seen).gaps.push("no feed".into())),
-        ("vuln.scanned", Outcome::Error, |_, seen| flaws(seen).matched = Err(Trouble::Unknown("x".into()))),
-        ("vuln.db-age", Outcome::Error, |_, seen| flaws(seen).database_age = Some((49, 48))),
-        ("vuln.refuse", Outcome::Fail, |_, seen| flaws(seen).flaws[0].held = Held::Refused("r".into())),
-        ("vuln.refuse", Outcome::Error, |_, seen| flaws(seen).flaws[0].held = Held::Untold("r".into())),
-        ("waiver.valid", Outcome::Fail, |_, seen| flaws(seen).flaws[0].held = Held::Expired("x".into())),
-        ("tag.pattern", Outcome::Fail, |asked, _| asked.tags.push("latest".to_owned())),
-    ];
-    for (id, outcome, spoil) in cases {
+    for (id, outcome, spoil) in TROUBLES {
         let (mut asked, mut seen) = (candidate(), observed());
         spoil(&mut asked, &mut seen);
         let entry = Entry::judge(asked, seen, &demands());
@@ -166,7 +164,7 @@ fn each_trouble_is_told_by_its_check() {
         let expected = if *outcome == Outcome::Error { Verdict::Undecided } else { Verdict::Refused };
         assert_eq!(entry.verdict(), expected, "{id}: {:#?}", entry.checks);
     }
-    let tried: std::collections::BTreeSet<&str> = cases.iter().map(|case| case.0).collect();
+    let tried: std::collections::BTreeSet<&str> = TROUBLES.iter().map(|case| case.0).collect();
     let untried: Vec<&str> = RULES.iter().map(|rule| rule.id).filter(|id| !tried.contains(id)).collect();
     // Only reached with a manifest of one kind: whatever is of two is refused where it is read.
     // The other two refuse nothing.

@@ -45,15 +45,8 @@ use crate::standings::standings;
 pub(super) struct ClearArgs {
     /// References: HOST/REPO[:TAG][@DIGEST].
     references: Vec<String>,
-    /// Thick manifest of kpromo: registries and images in one file.
-    #[arg(long, value_name = "FILE")]
-    manifest: Vec<PathBuf>,
-    /// Folder of kpromo's thin manifests: `manifests/PROJECT/promoter-manifest.yaml`, `images/PROJECT/images.yaml`.
-    #[arg(long, value_name = "DIR")]
-    thin_dir: Vec<PathBuf>,
-    /// List of ours: lines `from PREFIX`, `to PREFIX`, `IMAGE DIGEST [TAG ..]`.
-    #[arg(long, value_name = "FILE")]
-    list: Vec<PathBuf>,
+    #[command(flatten)]
+    manifests: ManifestArgs,
     /// Compare the manifests with a commit of their git repository, and judge what is different.
     #[arg(long, value_name = "GITREF")]
     base: Option<String>,
@@ -88,6 +81,27 @@ pub(super) struct ClearArgs {
     /// How many layers to read at once.
     #[arg(long, value_name = "COUNT")]
     threads: Option<NonZero<usize>>,
+}
+
+/// Which manifests are meant.
+#[derive(Args, Debug)]
+pub(super) struct ManifestArgs {
+    /// Thick manifest of kpromo: registries and images in one file.
+    #[arg(long, value_name = "FILE")]
+    manifest: Vec<PathBuf>,
+    /// Folder of kpromo's thin manifests: `manifests/PROJECT/promoter-manifest.yaml`, `images/PROJECT/images.yaml`.
+    #[arg(long, value_name = "DIR")]
+    thin_dir: Vec<PathBuf>,
+    /// List of ours: lines `from PREFIX`, `to PREFIX`, `IMAGE DIGEST [TAG ..]`.
+    #[arg(long, value_name = "FILE")]
+    list: Vec<PathBuf>,
+}
+
+impl ManifestArgs {
+    pub(super) fn named(&self) -> Vec<(Kind, PathBuf)> {
+        let of = |kind, paths: &[PathBuf]| paths.iter().map(|path| (kind, path.clone())).collect::<Vec<_>>();
+        [of(Kind::Thick, &self.manifest), of(Kind::Thin, &self.thin_dir), of(Kind::List, &self.list)].concat()
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -206,7 +220,7 @@ struct Asked {
 
 impl Asked {
     fn read(args: &ClearArgs) -> anyhow::Result<Asked> {
-        let named = named(args);
+        let named = args.manifests.named();
         if named.is_empty() && args.references.is_empty() {
             return Err(misused(anyhow!(
                 "nothing is asked for; name references, or manifests with `--manifest`"
@@ -242,11 +256,6 @@ impl Asked {
         };
         Ok(Asked { base, files: files.into_read(), changes, checks, candidates })
     }
-}
-
-fn named(args: &ClearArgs) -> Vec<(Kind, PathBuf)> {
-    let of = |kind, paths: &[PathBuf]| paths.iter().map(|path| (kind, path.clone())).collect::<Vec<_>>();
-    [of(Kind::Thick, &args.manifest), of(Kind::Thin, &args.thin_dir), of(Kind::List, &args.list)].concat()
 }
 
 /// One report to write.

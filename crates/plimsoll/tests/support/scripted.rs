@@ -194,8 +194,7 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         }
         let found = find(&shared.state.lock().unwrap(), &path);
         let Some((media_type, mut bytes)) = found else {
-            let said = if method == "HEAD" { "" } else { UNKNOWN };
-            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n{said}", said.len())?;
+            say_unknown(&mut stream, &method)?;
             continue;
         };
         let digest = digest(&bytes);
@@ -216,6 +215,12 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         }
         stream.write_all(&bytes)?;
     }
+}
+
+/// As registries do: in words, except to `HEAD`.
+fn say_unknown(stream: &mut TcpStream, method: &str) -> std::io::Result<()> {
+    let said = if method == "HEAD" { "" } else { UNKNOWN };
+    write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n{said}", said.len())
 }
 
 fn find(state: &State, path: &str) -> Option<(String, Vec<u8>)> {

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use anyhow::{anyhow, bail};
-use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::common::ast::{ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, Program};
 use serde_json::Value;
 
@@ -126,21 +126,7 @@ impl<'a> Names<'a> {
                 None
             }
             Expr::Comprehension(comprehension) => {
-                let range = self.follow(&comprehension.iter_range);
-                let element = range.and_then(|(path, value)| Some((path, value.as_array()?.first()?)));
-                let mut scope = BTreeMap::from([
-                    (comprehension.iter_var.clone(), element),
-                    (comprehension.accu_var.clone(), None),
-                ]);
-                if let Some(second) = &comprehension.iter_var2 {
-                    scope.insert(second.clone(), None);
-                }
-                self.follow(&comprehension.accu_init);
-                self.scopes.push(scope);
-                for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
-                    self.follow(part);
-                }
-                self.scopes.pop();
+                self.bound(comprehension);
                 None
             }
             Expr::List(list) => {
@@ -164,6 +150,25 @@ impl<'a> Names<'a> {
             }
             Expr::Literal(_) | Expr::Unspecified => None,
         }
+    }
+
+    /// Follows what `exists` and its like do with each element of a list.
+    fn bound(&mut self, comprehension: &ComprehensionExpr) {
+        let range = self.follow(&comprehension.iter_range);
+        let element = range.and_then(|(path, value)| Some((path, value.as_array()?.first()?)));
+        let mut scope = BTreeMap::from([
+            (comprehension.iter_var.clone(), element),
+            (comprehension.accu_var.clone(), None),
+        ]);
+        if let Some(second) = &comprehension.iter_var2 {
+            scope.insert(second.clone(), None);
+        }
+        self.follow(&comprehension.accu_init);
+        self.scopes.push(scope);
+        for part in [&comprehension.loop_cond, &comprehension.loop_step, &comprehension.result] {
+            self.follow(part);
+        }
+        self.scopes.pop();
     }
 
     /// Where one side is a field of a few words, the other may hold no other word: it would never be equal.
