@@ -79,6 +79,8 @@ pub struct Observed {
     pub source_tags: Vec<(String, Seen<Digest>)>,
     /// What each destination has.
     pub destinations: Vec<DestinationSeen>,
+    /// What speaks of the manifest or of what its index names; `None` where it was not looked for.
+    pub evidence: Option<Seen<Vec<EvidenceSeen>>>,
     /// Tags that do not follow the pattern that is demanded.
     pub odd_tags: Vec<String>,
     /// What is known to be wrong with the images; `None` where no policy asks.
@@ -97,6 +99,7 @@ impl Observed {
             images: Vec::new(),
             source_tags: Vec::new(),
             destinations: Vec::new(),
+            evidence: None,
             odd_tags: Vec::new(),
             flaws: None,
             required: Vec::new(),
@@ -241,6 +244,17 @@ pub struct LayerSeen {
     pub stored: Option<Seen<()>>,
     /// Whether they unpack to what the config says; `None` where they were not read or no config says it.
     pub unpacked: Option<Seen<()>>,
+}
+
+/// A signature, an attestation or whatever else speaks of a manifest: that it is there. Nobody has verified it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct EvidenceSeen {
+    /// What it speaks of.
+    pub subject: Digest,
+    /// Its manifest.
+    pub digest: Digest,
+    /// Where it was found: `referrers`, or a tag.
+    pub place: String,
 }
 
 /// What a destination has.

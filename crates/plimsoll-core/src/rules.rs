@@ -6,6 +6,7 @@
 use crate::clearance::{Answer, Case, Document, FlawSeen, Flaws, Outcome, Weight};
 
 mod config_platform;
+mod evidence_discovery;
 mod index_children;
 mod index_platforms;
 mod layer_diffid;
@@ -44,6 +45,7 @@ pub struct Rule {
 /// All rules, sorted by id.
 pub static RULES: &[&Rule] = &[
     &config_platform::RULE,
+    &evidence_discovery::RULE,
     &index_children::RULE,
     &index_platforms::RULE,
     &layer_diffid::RULE,

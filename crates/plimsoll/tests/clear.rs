@@ -431,6 +431,10 @@ fn whatever_a_registry_does_to_one_answer_never_clears() {
             {
                 continue;
             }
+            // A download that breaks off is taken up again some times, which takes a while.
+            if matches!(deed, Deed::Break) && !place.contains("blobs/") {
+                continue;
+            }
             port.registry.script(place, deed.clone());
             let ran = port.clear(&["--no-cache"]);
             assert!([1, 2].contains(&ran.code), "{place} {deed:?}: {ran}");
@@ -460,4 +464,50 @@ fn an_audit_tells_what_is_missing_moved_and_nobodys() {
     assert!(audit(2).starts_with("ERROR "));
     port.list("sha256:12", "1.0");
     audit(3);
+}
+
+#[test]
+fn evidence_that_is_there_is_told_and_what_cannot_be_asked_for_does_not_clear() {
+    let port = Port::new();
+    let evidence = |code: i32| {
+        let ran = port.clear(&["--format", "json"]).expect(code);
+        let entry = ran.json()["entries"][0].clone();
+        let checks = entry["checks"].as_array().unwrap();
+        let check = checks.iter().find(|check| check["id"] == "evidence.discovery").unwrap();
+        (check["outcome"].as_str().unwrap().to_owned(), entry["evidence"].clone())
+    };
+    assert_eq!(evidence(0), ("PASS".to_owned(), json!([])));
+    let tag = port.digest.replace(':', "-");
+    port.registry.manifest(
+        &format!("from/fleet/{tag}.sig"),
+        MANIFEST,
+        b"{\"schemaVersion\":2,\"layers\":[]}",
+    );
+    let (outcome, found) = evidence(0);
+    assert_eq!((outcome.as_str(), &found[0]["place"]), ("PASS", &json!(format!("{tag}.sig"))));
+    // Pages of the API: all of them, or none.
+    let index = |digest: char| {
+        let digest = format!("sha256:{}", digest.to_string().repeat(64));
+        format!(
+            "{{\"schemaVersion\":2,\"manifests\":[{{\"mediaType\":\"x\",\"digest\":\"{digest}\",\"size\":1}}]}}"
+        )
+    };
+    let (first, second): (&'static str, &'static str) = (index('a').leak(), index('b').leak());
+    let path = format!("referrers/{}", port.digest);
+    port.registry.script(&format!("{path}?page=2"), Deed::Say(200, "", second));
+    port.registry.script(&path, Deed::Say(200, "Link: </v2/x?page=2>; rel=\"next\"\r\n", first));
+    let (outcome, found) = evidence(0);
+    assert_eq!((outcome.as_str(), found.as_array().unwrap().len()), ("PASS", 3), "{found}");
+    port.registry.behave();
+    port.registry.script(&format!("{path}?page=2"), Deed::Say(404, "", UNKNOWN));
+    port.registry.script(&path, Deed::Say(200, "Link: </v2/x?page=2>; rel=\"next\"\r\n", first));
+    assert_eq!(evidence(2).0, "ERROR");
+    port.registry.behave();
+    for said in [Deed::Say(403, "", ""), Deed::Say(200, "", "[]")] {
+        port.registry.script(&path, said);
+        assert_eq!(evidence(2).0, "ERROR");
+        port.registry.behave();
+    }
+    port.registry.script(&format!("manifests/{tag}.att"), Deed::Say(403, "", ""));
+    assert_eq!(evidence(2).0, "ERROR");
 }

@@ -73,6 +73,7 @@ fn observed() -> Observed {
             predecessor: Ok(Some("h.example/to/app:0.9".to_owned())),
             database_age: Some((3, 48)),
         }),
+        evidence: Some(Ok(Vec::new())),
         required: vec![("true".to_owned(), Ok(true))],
         ..Observed::nothing(Level::Content)
     }
@@ -100,6 +101,9 @@ fn what_is_well_is_cleared_by_checks_that_all_say_what_they_compared() {
 
 /// Check, outcome, and what leads to it.
 static TROUBLES: &[(&str, Outcome, Spoil)] = &[
+    ("evidence.discovery", Outcome::Error, |_, seen| {
+        seen.evidence = Some(Err(Trouble::Unknown("x".into())));
+    }),
     ("ref.exists", Outcome::Missing, |_, seen| seen.top = Err(Trouble::Missing("x".into()))),
     ("ref.exists", Outcome::Error, |_, seen| seen.top = Err(Trouble::Unknown("x".into()))),
     ("ref.digest", Outcome::Fail, |_, seen| seen.top = Err(Trouble::Wrong("x".into()))),

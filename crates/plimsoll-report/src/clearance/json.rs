@@ -163,8 +163,20 @@ struct WireEntry<'a> {
     children: Vec<WireChild<'a>>,
     images: Vec<WireImage<'a>>,
     destinations: Vec<WireDestination<'a>>,
+    /// Signatures and attestations that are there, and that nobody has verified; none where they were not looked for, or
+    /// could not be.
+    evidence: Option<Vec<WireEvidence<'a>>>,
     /// What is known to be wrong, worst first; none where no policy asks.
     flaws: Option<Vec<WireFlaw<'a>>>,
+}
+
+/// Something that speaks of a manifest.
+#[derive(Serialize, JsonSchema)]
+struct WireEvidence<'a> {
+    subject: &'a str,
+    digest: &'a str,
+    /// `referrers`, or the tag.
+    place: &'a str,
 }
 
 /// One flaw of one package.
@@ -309,8 +321,19 @@ fn entry(entry: &Entry) -> WireEntry<'_> {
                 tags: one.tags.iter().map(|(tag, seen)| destination_tag(tag, seen)).collect(),
             })
             .collect(),
+        evidence: seen.evidence.as_ref().and_then(|found| found.as_ref().ok()).map(|all| evidence(all)),
         flaws: seen.flaws.as_ref().map(|flaws| flaws.flaws.iter().map(flaw).collect()),
     }
+}
+
+fn evidence(all: &[clearance::EvidenceSeen]) -> Vec<WireEvidence<'_>> {
+    all.iter()
+        .map(|one| WireEvidence {
+            subject: one.subject.as_str(),
+            digest: one.digest.as_str(),
+            place: &one.place,
+        })
+        .collect()
 }
 
 fn flaw(flaw: &clearance::FlawSeen) -> WireFlaw<'_> {

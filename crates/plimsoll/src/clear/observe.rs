@@ -3,16 +3,17 @@
 //! Documents of several candidates are read at once; layers of one candidate after the other, each on all cores. What
 //! surprises: mirrors are not asked. What is promoted is what the registry itself has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
 use plimsoll_core::clearance::{Candidate, DestinationSeen, Level, Observed, Seen, Trouble};
+use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::Inventory;
 use plimsoll_image::catalog::Options;
-use plimsoll_image::inspect::{Inspection, digest_of_tag, inspect, trouble};
+use plimsoll_image::inspect::{Inspection, digest_of_tag, evidence, inspect, trouble};
 use plimsoll_image::open::registry::push::Push;
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{RegistryOptions, Repository};
@@ -116,6 +117,13 @@ fn documents(
     observed.top = inspection.top.clone();
     observed.children = std::mem::take(&mut inspection.children);
     observed.images = inspection.images.clone();
+    if let (Level::Content, Ok(top)) = (level, &observed.top) {
+        // Statements in the index are children themselves; what would speak of them is of no interest.
+        let children = observed.children.iter().filter(|child| !child.is_attestation);
+        let subjects: BTreeSet<Digest> =
+            children.map(|child| child.digest.clone()).chain([top.digest.clone()]).collect();
+        observed.evidence = Some(evidence(&repository, &subjects.into_iter().collect::<Vec<_>>()));
+    }
     // Asked after the documents: a tag that moves meanwhile is seen to differ.
     let tag_of = |repository: &Repository, tag: &String| (tag.clone(), digest_of_tag(repository, tag));
     observed.source_tags = candidate.tags.iter().map(|tag| tag_of(&repository, tag)).collect();

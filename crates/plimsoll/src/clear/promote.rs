@@ -22,9 +22,6 @@ use serde_json::{Value, json};
 
 use super::observe::Asking;
 
-/// What cosign before bundles kept beside an image, by tags like `sha256-HEX.sig`.
-const COSIGN_TAGS: [&str; 3] = [".att", ".sbom", ".sig"];
-
 /// Deepest index in an index, as where images are opened.
 const DEPTH_MAX: usize = 4;
 
@@ -211,16 +208,11 @@ impl Mover {
         if !referrers.is_empty() {
             self.list_referrers(subject, &referrers)?;
         }
-        let fallback = fallback_tag(subject);
-        for suffix in COSIGN_TAGS {
-            let tag = format!("{fallback}{suffix}");
-            let Some(found) = seen(self.from.manifest(&TagOrDigest::Tag(tag.clone())))? else { continue };
+        for (tag, found) in self.from.cosign_tags(subject)? {
             self.tree(&found.digest, 0)?;
-            match seen(self.to.manifest(&TagOrDigest::Tag(tag.clone())))? {
-                Some(there) if there.digest == found.digest => {}
-                // Somebody has signed there too; what is carried is still there by its digest.
-                Some(_) => {}
-                None => self.tag(&tag, &found)?,
+            // Where somebody has signed there too, what is carried is there by its digest all the same.
+            if seen(self.to.manifest(&TagOrDigest::Tag(tag.clone())))?.is_none() {
+                self.tag(&tag, &found)?;
             }
         }
         Ok(())

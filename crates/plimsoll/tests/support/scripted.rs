@@ -78,6 +78,8 @@ impl Scripted {
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                // An answer is written in two parts; the second would wait for the client's word on the first.
+                stream.set_nodelay(true).unwrap();
                 let shared = Arc::clone(&of_thread);
                 thread::spawn(move || drop(serve(&shared, stream)));
             }

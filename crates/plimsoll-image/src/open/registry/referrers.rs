@@ -8,12 +8,19 @@ use std::collections::BTreeSet;
 use plimsoll_core::digest::Digest;
 use plimsoll_net::Request;
 
+use super::listing::{Cursor, next_link};
 use super::reference::TagOrDigest;
-use super::{MANIFEST_BYTES_MAX, OCI_INDEX, RegistryError, Repository, succeeded};
+use super::{MANIFEST_BYTES_MAX, ManifestBytes, OCI_INDEX, RegistryError, Repository, succeeded};
 use crate::open::documents::{Descriptor, Document};
 
 /// Most manifests that may refer to one. More is an error, never a part of them.
 pub const REFERRERS_MAX: usize = 200;
+
+/// Most pages of a list.
+const PAGES_MAX: usize = 20;
+
+/// Signatures, attestations and SBOMs of cosign before version 3.
+const COSIGN_SUFFIXES: [&str; 3] = [".att", ".sbom", ".sig"];
 
 /// The tag under which clients keep what refers to a digest.
 pub fn fallback_tag(digest: &Digest) -> String {
@@ -28,7 +35,7 @@ impl Repository {
             found => found?,
         };
         match self.manifest(&TagOrDigest::Tag(fallback_tag(digest))) {
-            Err(RegistryError::NotFound { .. }) => {}
+            Err(RegistryError::NotFound { is_said: true, .. }) => {}
             found => {
                 let found = found?;
                 all.extend(
@@ -47,20 +54,56 @@ impl Repository {
         Ok(all)
     }
 
+    /// All pages of the API's list. Only the first may say that there is no such API.
     fn referrers_of_api(&self, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
         let endpoint = self.registry();
         let what = format!("what refers to `{}@{digest}`", endpoint.path);
-        let request = Request::get(endpoint.url("referrers", digest.as_str())).header("Accept", OCI_INDEX);
-        let response =
-            endpoint.authorized(&what, &request, |request| succeeded(endpoint.client.send(request)?))?;
-        if response.header("link").is_some() {
-            // A part of them would look like all of them.
-            return Err(self.bad(digest, "it comes in several pages, which are not read".to_owned()));
+        let url = endpoint.url("referrers", digest.as_str());
+        let mut all = Vec::new();
+        let mut query = None;
+        for nth in 0..PAGES_MAX {
+            let page = match &query {
+                None => url.clone(),
+                Some(query) => format!("{url}?{query}"),
+            };
+            let request = Request::get(page).header("Accept", OCI_INDEX);
+            let response = endpoint
+                .authorized(&what, &request, |request| succeeded(endpoint.client.send(request)?))
+                .map_err(|error| match error {
+                    RegistryError::NotFound { .. } if nth > 0 => {
+                        self.bad(digest, "a page that it names is not there".to_owned())
+                    }
+                    error => error,
+                })?;
+            let next = response.headers().all("link").find_map(next_link).map(str::to_owned);
+            let bytes = response
+                .bytes(MANIFEST_BYTES_MAX)
+                .map_err(|error| RegistryError::from_net(error, &endpoint.registry, &what))?;
+            all.extend(descriptors(&bytes, "").map_err(|reason| self.bad(digest, reason))?);
+            let Some(next) = next else { return Ok(all) };
+            // Of the link only the query is followed: credentials go nowhere else.
+            let cursor = next.split('#').next().and_then(|link| link.split_once('?'));
+            let cursor = cursor.and_then(|(_, query)| Cursor::new(query));
+            let cursor = cursor.filter(|cursor| query.as_deref() != Some(cursor.as_str()));
+            let cursor = cursor.ok_or_else(|| {
+                self.bad(digest, format!("the next page is at `{}`", next.escape_default()))
+            })?;
+            query = Some(cursor.as_str().to_owned());
         }
-        let bytes = response
-            .bytes(MANIFEST_BYTES_MAX)
-            .map_err(|error| RegistryError::from_net(error, &endpoint.registry, &what))?;
-        descriptors(&bytes, "").map_err(|reason| self.bad(digest, reason))
+        Err(self.bad(digest, format!("there are more than {PAGES_MAX} pages (PAGES_MAX)")))
+    }
+
+    /// What cosign before bundles keeps beside a manifest, by tags: each tag that is there, and its manifest.
+    pub fn cosign_tags(&self, digest: &Digest) -> Result<Vec<(String, ManifestBytes)>, RegistryError> {
+        let mut found = Vec::new();
+        for suffix in COSIGN_SUFFIXES {
+            let tag = format!("{}{suffix}", fallback_tag(digest));
+            match self.manifest(&TagOrDigest::Tag(tag.clone())) {
+                Err(RegistryError::NotFound { is_said: true, .. }) => {}
+                manifest => found.push((tag, manifest?)),
+            }
+        }
+        Ok(found)
     }
 
     fn bad(&self, digest: &Digest, reason: String) -> RegistryError {
