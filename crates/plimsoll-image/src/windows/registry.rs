@@ -30,7 +30,7 @@ impl Wanted {
     pub fn takes(&self, name: &str) -> bool {
         let begins =
             |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| begins(&prefix))
+        self.prefixes.is_empty() || self.prefixes.iter().any(begins)
     }
 }
 
