@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 
 use plimsoll_core::ecosystems;
+use plimsoll_core::image::{Image, Platform};
 use plimsoll_image::catalogers::{Found, FoundOsRelease, FoundPackage, OwnedFiles, Problem};
 use plimsoll_image::facts::{FileFacts, LayerFacts, PathSetBuilder};
 use plimsoll_image::windows::registry::{CURRENT_VERSION, FoundHive, FoundKey, FoundValue, Mark};
 
-const PARTS: [&str; 8] = ["a", "b", "lib", "usr", "etc/os-release", "var/lib/dpkg/status", "..", "é"];
+const PARTS: [&str; 8] =
+    ["a", "b", "lib", "Hives/Software_Delta", "etc/os-release", "var/lib/dpkg/status", "..", "é"];
 const LAYERS_MAX: usize = 6;
 const OPERATIONS_MAX: usize = 200;
 
@@ -18,15 +20,21 @@ struct Laid {
     entries: Vec<(String, bool)>,
 }
 
-/// Joins hostile layers.
+/// Joins hostile layers: as an image for Linux, which is held against the model, and as one of Windows.
 pub fn merge(data: &[u8]) {
     let layers: Vec<Laid> = data.split(|&byte| byte == 0xff).take(LAYERS_MAX).map(laid).collect();
     let inputs: Vec<_> = layers.iter().map(|layer| (None, &layer.facts)).collect();
-    let inventory = plimsoll_image::merge::merge(&inputs, None);
+    assert!(plimsoll_image::merge::merge(&inputs, Some(&image("windows"))).gaps.is_sorted());
+    let inventory = plimsoll_image::merge::merge(&inputs, Some(&image("linux")));
     let seen: BTreeSet<String> =
         inventory.packages.iter().map(|package| package.evidence_path[1..].to_owned()).collect();
     assert_eq!(seen, visible(&layers));
     assert!(inventory.gaps.is_sorted());
+}
+
+fn image(os: &str) -> Image {
+    let platform = Platform { os: os.to_owned(), ..Platform::default() };
+    Image { reference: String::new(), digest: None, config_digest: None, platform, layers: Vec::new() }
 }
 
 /// Paths of files with packages that are visible at the top.
