@@ -217,8 +217,7 @@ fn run(
         waiting: Vec::new(),
         anew: Vec::new(),
     };
-    telling.tell_all()?;
-    let is_mine = telling.end()?;
+    let is_mine = telling.tell_all()? && telling.end()?;
     let Telling { mut compared, anew, .. } = telling;
     files.keep(Kept::Compared, &to).context("cannot keep the database to compare with")?;
     compared.seconds[2] = started.elapsed().as_secs_f64();
@@ -298,7 +297,8 @@ enum Ended {
 }
 
 impl Telling<'_> {
-    fn tell_all(&mut self) -> anyhow::Result<()> {
+    /// Tells the images but for the last few. Whether it was this replica that did; another one tells the rest then.
+    fn tell_all(&mut self) -> anyhow::Result<bool> {
         let numbers = self.deltas.numbers();
         let store = self.store;
         let mut ended = None;
@@ -313,7 +313,8 @@ impl Telling<'_> {
             }
         })?;
         match ended {
-            None | Some(Ended::Elsewhere) => Ok(()),
+            None => Ok(true),
+            Some(Ended::Elsewhere) => Ok(false),
             Some(Ended::Failed(error)) => Err(error),
         }
     }
