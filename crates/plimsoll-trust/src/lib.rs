@@ -11,10 +11,12 @@
 pub mod bundle;
 pub mod claim;
 pub mod cosign;
+pub mod gcb;
 mod json;
 pub mod keys;
 pub mod limits;
 mod predicates;
 pub mod root;
+pub mod sign;
 mod sigstore;
 pub mod statement;
