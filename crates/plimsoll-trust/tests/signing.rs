@@ -1,5 +1,7 @@
 //! What is signed here verifies here, with the key alone, and nothing else does.
 
+#![allow(clippy::unwrap_used)]
+
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

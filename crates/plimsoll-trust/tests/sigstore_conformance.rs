@@ -3,6 +3,8 @@
 //! `PLIMSOLL_SIGSTORE_CASES` names a folder of cases (`test/assets/bundle-verify` of
 //! `https://github.com/sigstore/sigstore-conformance`). Those of `testdata/sigstore` always run.
 
+#![allow(clippy::unwrap_used)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
