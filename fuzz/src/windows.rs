@@ -24,7 +24,7 @@ pub fn hive(data: &[u8]) {
 }
 
 fn walk(key: &Key<'_>, depth: usize, left: &mut usize) {
-    for value in key.values().unwrap_or_default() {
+    for value in key.values().into_iter().flatten().flatten() {
         let _ = (value.name(), value.text(), value.number());
     }
     if depth == DEPTH_MAX {

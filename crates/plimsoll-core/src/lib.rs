@@ -5,11 +5,15 @@
 //! [`finding`]s with their [`coverage`]; [`policy::judge`] turns those into a verdict. What could not be
 //! known on the way is a [`gap`], a value in the result. [`evidence`] is what signatures and attestations prove. [`scan`] has the words for where a scan of a server stands.
 //!
-//! Three registries of rows live here: [`schemes`] (version orderings), [`ecosystems`] (kinds of packages)
-//! and [`distros`] (distributions).
+//! Whether a digest may ship is another question: [`promotion`] is what is asked, [`clearance`] what was seen and the
+//! answer, [`rules`] one question each.
+//!
+//! Four registries of rows live here: [`schemes`] (version orderings), [`ecosystems`] (kinds of packages),
+//! [`distros`] (distributions) and [`rules`].
 
 pub mod advisory;
 pub mod assessment;
+pub mod clearance;
 pub mod coverage;
 pub mod digest;
 pub mod distros;
@@ -21,7 +25,9 @@ pub mod image;
 pub mod inventory;
 pub mod matching;
 pub mod policy;
+pub mod promotion;
 pub mod purl;
+pub mod rules;
 pub mod scan;
 pub mod schemes;
 pub mod standings;

@@ -103,7 +103,7 @@ fn said(database: &Database, namespace: &str, name: &str, version: &str, flaw: &
 }
 
 #[test]
-fn windows_is_held_against_its_product() {
+fn w22_what_documents_state_leads_to_findings_and_gaps() {
     let cases = [("msrc", "months"), ("msrc", "made-up-builds")];
     let [months, builds] = cases.map(|case| database(&[case]));
     let (months, builds) = (&months.1, &builds.1);

@@ -198,9 +198,10 @@ fn read_one(
         return (LayerPass { facts, failure: None }, true);
     }
     let by_diff_id = store.layers_are_by_diff_id();
+    let stated_diff_id = store.stated_diff_id(layer);
     let expected = Expected {
         digest: Some(&layer.digest).filter(|_| !by_diff_id),
-        diff_id: Some(&layer.digest).filter(|_| by_diff_id),
+        diff_id: if by_diff_id { Some(&layer.digest) } else { stated_diff_id.as_ref() },
         size: store.stated_size(layer),
     };
     let pass = match layer.obstacle(options.limits) {

@@ -50,12 +50,14 @@ pub struct LayerFailure {
     pub cause: Cause,
     /// What happened, for people. No full stop.
     pub detail: String,
+    /// Whether the stored bytes are the right ones, and only what they unpack to is not.
+    pub is_of_unpacked: bool,
 }
 
 impl LayerFailure {
     /// A failure of this cause.
     pub fn new(cause: Cause, detail: impl Into<String>) -> LayerFailure {
-        LayerFailure { cause, detail: detail.into() }
+        LayerFailure { cause, detail: detail.into(), is_of_unpacked: false }
     }
 
     /// The stored bytes could not be had.
@@ -223,13 +225,15 @@ fn mismatch<R>(
     if let Some(size) = expected.size.filter(|size| *size != count) {
         return Some(LayerFailure::mismatch(format!("the manifest states {size} bytes, there are {count}")));
     }
-    for (what, expected, hasher) in
-        [("", expected.digest, hasher), ("unpacked ", expected.diff_id, unpacked_hasher)]
+    let has_digest = expected.digest.is_some();
+    for (what, expected, hasher, is_of_unpacked) in
+        [("", expected.digest, hasher, false), ("unpacked ", expected.diff_id, unpacked_hasher, has_digest)]
     {
         if let (Some(expected), Some(hasher)) = (expected, hasher) {
             let actual = hasher.digest();
             if actual != *expected {
-                return Some(LayerFailure::mismatch(format!("the {what}bytes are {actual}, not {expected}")));
+                let failure = LayerFailure::mismatch(format!("the {what}bytes are {actual}, not {expected}"));
+                return Some(LayerFailure { is_of_unpacked, ..failure });
             }
         }
     }

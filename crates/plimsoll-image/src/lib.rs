@@ -2,13 +2,14 @@
 //!
 //! [`open`] finds an image's manifest, config and layers wherever they are and verifies them; [`catalog`] has
 //! each layer read once by [`layers`], which hands evidence to the [`catalogers`], and has [`merge`] join what
-//! the layers state.
+//! the layers state. [`inspect`] looks at an image in a registry more closely, for those who promote it.
 
 pub mod cache;
 pub mod catalog;
 pub mod catalogers;
 pub mod cause;
 pub mod facts;
+pub mod inspect;
 pub mod layers;
 pub mod limits;
 pub mod merge;

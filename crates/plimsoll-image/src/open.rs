@@ -28,6 +28,9 @@ pub mod registry;
 pub mod remote;
 pub mod rootfs;
 mod tar_file;
+mod verified;
+
+pub use verified::verified;
 
 /// Where an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +86,12 @@ pub trait Store: Send + Sync {
     /// there is another place, or else it now knows what to say.
     fn reject(&self, _layer: &Descriptor, _why: &str) -> bool {
         false
+    }
+
+    /// What a layer must unpack to, where that is to be held against its bytes too. A scan does without: it costs a
+    /// second hash, and the stored digest says which bytes were meant.
+    fn stated_diff_id(&self, _layer: &Descriptor) -> Option<Digest> {
+        None
     }
 
     /// How many bytes a layer must have; `None` where no manifest says it.

@@ -141,6 +141,9 @@ impl Harbour {
         let causes: Vec<_> = found.failures.iter().map(|(_, failure)| failure.cause.clone()).collect();
         assert_eq!(causes, [Cause::ForeignLayer], "{found:?}");
         assert_eq!(names(&found), ["buoy"], "the rest is indexed");
+        let windows = found.inventory.windows.expect("its config says which it is");
+        assert!(windows.source.is_claim() && !windows.is_whole, "{windows:?}");
+        assert!(windows.version.starts_with("10.0.20348."), "{windows:?}");
         let mut gaps = found.inventory.gaps.into_iter().filter(|gap| gap.kind == GapKind::ForeignUnavailable);
         let gap = gaps.next().unwrap();
         assert_eq!((gap.subject.as_str(), gaps.next()), (digest(&self.base).as_str(), None));
@@ -155,8 +158,8 @@ fn read(opened: &Opened) -> CataloguedImage {
     catalog(opened, &options).unwrap().remove(0)
 }
 
+/// The packages beside the operating system.
 fn names(found: &CataloguedImage) -> Vec<&str> {
-    // Windows itself is one more.
     let packages = found.inventory.packages.iter().filter(|package| !package.ecosystem.is_os);
     packages.map(|package| package.name.as_str()).collect()
 }

@@ -3,6 +3,8 @@
 // Clippy takes only functions marked as tests for tests, not their helpers.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::LazyLock;
+
 use plimsoll_image::windows::extract::extract;
 use plimsoll_image::windows::hive::{Hive, Semantics};
 use plimsoll_image::windows::registry::{FoundValue, Registry};
@@ -16,7 +18,8 @@ fn sample() -> kit::Hive {
     let mut hive = kit::Hive::base()
         .value(CURRENT, "UBR", 2402_u32)
         .value(CURRENT, "CurrentBuild", "20348")
-        .value(CURRENT, "Blob", vec![7; 40_000]);
+        .value(CURRENT, "Blob", vec![7; 40_000])
+        .value(CURRENT, "BuildLabEx", "x".repeat(20_000).as_str());
     for number in 0..40 {
         let name = format!(r"{PACKAGES}\Package_for_KB50{number:05}~31bf3856ad364e35~amd64~~10.0.1.1");
         hive = hive.value(&name, "CurrentState", 0x70_u32);
@@ -62,8 +65,83 @@ fn w21_a_hive_that_was_not_written_to_its_end_is_read_and_told() {
 fn w21_large_values_are_joined() {
     let bytes = sample().build();
     let key = Hive::open(&bytes).unwrap().key(CURRENT).unwrap().unwrap();
-    let value = key.value("blob").unwrap().unwrap();
-    assert_eq!((value.number().unwrap(), value.text().unwrap()), (None, None));
+    assert_eq!(key.value("buildlabex").unwrap().unwrap().text().unwrap().unwrap().len(), 20_000);
+    let blob = key.value("blob").unwrap().unwrap();
+    assert_eq!((blob.number().unwrap(), blob.text().unwrap()), (None, None));
+}
+
+/// Each key of servicing lists the same values, and each value of the list is the same one: a few kibibytes that say a lot.
+#[test]
+fn w21_what_is_said_over_and_over_is_bounded() {
+    let mut hive = kit::Hive::base();
+    let name = format!(r"{PACKAGES}\Package_for_KB5036909~x");
+    for number in 0..2_000 {
+        hive = hive.value(&name, &format!("Other{number}"), number);
+    }
+    let mut bytes = hive.build();
+    // The list of keys names this one key a thousand times.
+    let at = |text: &[u8]| bytes.windows(text.len()).position(|window| window == text).unwrap();
+    let key = at(b"Package_for_KB5036909~x") - 80 - 4096;
+    let list = bytes.len();
+    let entries = 1_000_u32;
+    let offset = u32::try_from(list - 4096).unwrap();
+    let parent = at(b"Packages") - 76;
+    bytes[parent + 20..parent + 24].copy_from_slice(&entries.to_le_bytes());
+    bytes[parent + 28..parent + 32].copy_from_slice(&offset.to_le_bytes());
+    let length = i32::try_from(8 + 4 * entries).unwrap();
+    bytes.extend_from_slice(&(-length).to_le_bytes());
+    bytes.extend_from_slice(b"li");
+    bytes.extend_from_slice(&u16::try_from(entries).unwrap().to_le_bytes());
+    for _ in 0..entries {
+        bytes.extend_from_slice(&u32::try_from(key).unwrap().to_le_bytes());
+    }
+    let (found, problems) = extract(&bytes);
+    assert_eq!(found.keys.iter().filter(|key| key.path == name).count(), 1);
+    let said: Vec<&str> = problems.iter().map(|problem| problem.detail.as_str()).collect();
+    assert!(
+        problems.iter().any(|problem| problem.is_limit && problem.detail.contains("1,000,000 values")),
+        "{said:?}"
+    );
+}
+
+/// A part that is said to be there and is not is no absence.
+#[test]
+fn w21_what_is_said_to_be_there_and_is_not_is_told() {
+    let good = sample().build();
+    let key = good.windows(14).rposition(|window| window == b"CurrentVersion").unwrap() - 76;
+    let nowhere = u32::MAX.to_le_bytes();
+    for (what, at, bytes) in [
+        ("a list of values that is nowhere", key + 40, nowhere),
+        ("a key with more keys than are listed", key + 20, 9_u32.to_le_bytes()),
+    ] {
+        let mut bad = good.clone();
+        bad[at..at + 4].copy_from_slice(&bytes);
+        let hive = Hive::open(&bad).unwrap();
+        let key = hive.key(CURRENT).unwrap().unwrap();
+        let is_told = key.value("UBR").is_err() || key.each_subkey(&mut |_| true).is_err();
+        assert!(is_told, "{what}");
+    }
+}
+
+#[test]
+fn w21_a_value_that_is_damaged_hides_no_other() {
+    let mut bytes = sample().build();
+    let key = bytes.windows(14).rposition(|window| window == b"CurrentVersion").unwrap() - 76;
+    let number = |bytes: &[u8], at: usize| {
+        usize::try_from(u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap())).unwrap()
+    };
+    // The second value of the key is no value any more.
+    let list = number(&bytes, key + 40) + 4096 + 4;
+    let value = number(&bytes, list + 4) + 4096 + 4;
+    bytes[value..value + 2].copy_from_slice(b"xx");
+    let (revision, build, _, problems) = said(&bytes);
+    assert_eq!((revision, build, problems.len()), (Some(2402), None, 1), "{problems:?}");
+}
+
+#[test]
+fn w4_the_mark_of_a_root_is_a_fact() {
+    let bytes = kit::Hive::differencing().semantics("", kit::Semantics::SupersedeTree).build();
+    assert_eq!(extract(&bytes).0.keys.len(), 1);
 }
 
 #[test]
@@ -144,6 +222,9 @@ fn a_text_is_cut_and_a_tombstone_is_a_fact() {
     assert_eq!(values[1].1, FoundValue::Tombstone);
 }
 
+/// The sample, written once.
+static SAMPLE: LazyLock<Vec<u8>> = LazyLock::new(|| sample().build());
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
@@ -153,7 +234,7 @@ proptest! {
         cut in any::<prop::sample::Index>(),
         is_cut in any::<bool>(),
     ) {
-        let mut bytes = sample().build();
+        let mut bytes = SAMPLE.clone();
         for (at, byte) in changes {
             let at = at.index(bytes.len());
             bytes[at] = byte;

@@ -55,7 +55,7 @@ pub struct Context {
 }
 
 /// Writes a document as indented JSON with a newline at its end.
-fn write_json(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+pub(crate) fn write_json(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut out = BufWriter::with_capacity(1 << 16, out);
     document.serialize(&mut Serializer::with_formatter(&mut out, PrintableJson::new()))?;
     out.write_all(b"\n")?;

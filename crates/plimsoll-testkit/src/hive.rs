@@ -317,7 +317,8 @@ impl Cells<'_> {
 
     /// A value's bytes, in pieces where they are many.
     fn data(&mut self, bytes: &[u8]) -> u32 {
-        if bytes.len() <= PIECE_BYTES {
+        // Version 1.3 has no pieces.
+        if bytes.len() <= PIECE_BYTES || self.hive.minor == 3 {
             return self.cell(bytes);
         }
         let pieces: Vec<u32> = bytes.chunks(PIECE_BYTES).map(|piece| self.cell(piece)).collect();

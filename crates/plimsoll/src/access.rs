@@ -19,7 +19,7 @@ use crate::refusal::Refusal;
 
 mod credentials;
 mod oidc;
-mod pattern;
+pub(crate) mod pattern;
 mod tokens;
 
 pub(crate) use pattern::Pattern;

@@ -13,9 +13,13 @@ use plimsoll_image::open::registry::credentials::Credentials;
 use crate::config::{Config, default_data_dir};
 use crate::upstreams::Upstreams;
 
+mod audit;
+mod clear;
 mod config;
 mod feeds;
 mod manual;
+mod policy;
+mod promote;
 mod scan;
 mod serve;
 mod status;
@@ -35,8 +39,9 @@ const AFTER_HELP: &str = "\
 Start with:
   plimsoll feeds update alpine-secdb 'osv-*' kev   fetch advisories and build the database
   plimsoll scan oci:./layout                     scan an image
+  plimsoll clear HOST/REPO@sha256:..             say whether a digest may ship
 
-Exit codes: 0 done; 1 a threshold is met; 2 the job could not be done, or gaps could hide something;
+Exit codes: 0 done; 1 a threshold is met, or refused; 2 the job could not be done, or gaps could hide something;
 3 the command line or the configuration is wrong.";
 
 #[derive(Args, Debug)]
@@ -67,6 +72,10 @@ struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     Scan(Box<scan::ScanArgs>),
+    Clear(Box<clear::ClearArgs>),
+    Promote(promote::PromoteArgs),
+    Audit(audit::AuditArgs),
+    Policy(policy::PolicyArgs),
     Serve(serve::ServeArgs),
     Status(Box<status::StatusArgs>),
     Feeds(feeds::FeedsArgs),
@@ -149,6 +158,10 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
     let Cli { global, command } = cli;
     match command {
         Command::Scan(args) => scan::run(&Session::new(global)?, &args),
+        Command::Clear(args) => clear::run(&Session::new(global)?, &args),
+        Command::Promote(args) => promote::run(&Session::new(global)?, &args),
+        Command::Audit(args) => audit::run(&Session::new(global)?, &args),
+        Command::Policy(args) => policy::run(&args),
         Command::Serve(args) => serve::run(Session::new(global)?, &args),
         Command::Status(args) => status::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),

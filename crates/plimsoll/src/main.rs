@@ -4,6 +4,7 @@
 //! that could hide something; 3 the command line or the configuration is wrong.
 
 mod access;
+mod clear;
 mod cli;
 mod config;
 mod feed_metrics;

@@ -13,11 +13,17 @@ use support::{World, assert_run, feeds};
 
 mod support;
 
-const COMMANDS: [&[&str]; 24] = [
+const COMMANDS: [&[&str]; 30] = [
     &[],
     &["scan"],
     &["serve"],
     &["status"],
+    &["clear"],
+    &["promote"],
+    &["audit"],
+    &["policy"],
+    &["policy", "check"],
+    &["policy", "test"],
     &["feeds"],
     &["feeds", "list"],
     &["feeds", "status"],
@@ -58,7 +64,7 @@ fn help_of_every_command() {
 #[test]
 fn the_list_of_commands_is_complete() {
     let world = World::new();
-    for parent in [[].as_slice(), &["feeds"], &["config"], &["token"]] {
+    for parent in [[].as_slice(), &["feeds"], &["config"], &["policy"], &["token"]] {
         let help = world.plimsoll(&[parent, &["--help"]].concat()).stdout;
         let listed = help.lines().skip_while(|line| *line != "Commands:").skip(1);
         for line in listed.take_while(|line| !line.is_empty()) {

@@ -56,6 +56,11 @@ impl Harbour {
 
     /// Pushes the image; its reference.
     fn push(&self, urls: &[&str]) -> String {
+        self.push_layers(urls, true)
+    }
+
+    /// The same with or without the application's layer.
+    fn push_layers(&self, urls: &[&str], has_app: bool) -> String {
         let mut layout = Layout::default();
         let config = json!({
             "os": "windows", "architecture": "amd64", "os.version": "10.0.20348.2402",
@@ -66,8 +71,8 @@ impl Harbour {
         let mut base = layout.blob(FOREIGN, self.base.clone());
         base["urls"] = json!(urls);
         let app = layout.blob(ORDINARY, self.app.clone());
-        let manifest =
-            json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [base, app]});
+        let layers = if has_app { vec![base, app] } else { vec![base] };
+        let manifest = json!({"schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers});
         let top = layout.blob(MANIFEST, manifest.to_string().into_bytes());
         self.place.push("x", &layout, &top, "1");
         layout.blobs.remove(&digest(&self.base));
@@ -150,16 +155,21 @@ fn w13_what_may_not_be_fetched_is_a_gap() {
 fn w13_a_scan_on_the_server_is_completed_with_the_gap() {
     let harbour = Harbour::new("foreign_hosts = ['PLACE']", "");
     let gone = format!("http://{}/v2/x/blobs/gone", harbour.place.host);
-    let image = harbour.push(&[&gone, "http://127.0.0.1:1/"]);
     let serving = Serving::ready(&harbour.world, &["--no-update"]);
-    let id = serving.submit(&image)["id"].as_str().unwrap().to_owned();
-    let named = serving.until(&id, &["completed"]);
-    let digest = named["digest"].as_str().unwrap();
-    let scan = serving.until(digest, &["completed", "failed", "unsupported"]);
-    assert_eq!((&scan["state"], &scan["reason"]), (&json!("completed"), &json!("with_gaps")), "{scan:#}");
-    let report = serving.get(&format!("/api/v1/scans/{digest}/report"), 200);
-    let gaps = gaps(&report);
-    assert!(gaps.len() == 1 && gaps[0].1.contains("`127.0.0.1:1` is not allowed"), "{gaps:?}");
+    // Where nothing but the base layer is aboard, the image's claim is all that it is judged by.
+    for (has_app, packages) in [(true, &["barnacle"][..]), (false, &[])] {
+        let image = harbour.push_layers(&[&gone, "http://127.0.0.1:1/"], has_app);
+        let digest = digest(&harbour.registry.bytes(&format!("{NAME}/1")));
+        serving.submit(&format!("{}@{digest}", image.trim_end_matches(":1")));
+        let scan = serving.until(&digest, &["completed", "failed", "unsupported"]);
+        assert_eq!((&scan["state"], &scan["reason"]), (&json!("completed"), &json!("with_gaps")), "{scan:#}");
+        let report = serving.get(&format!("/api/v1/scans/{digest}/report"), 200);
+        assert_eq!(names(&report), packages);
+        let gaps = gaps(&report);
+        assert!(gaps.len() == 1 && gaps[0].1.contains("`127.0.0.1:1` is not allowed"), "{gaps:?}");
+        let windows = &report["windows"];
+        assert_eq!((&windows["version"], &windows["is_claimed"]), (&json!("10.0.20348.2402"), &json!(true)));
+    }
 }
 
 #[test]

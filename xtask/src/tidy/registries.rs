@@ -50,8 +50,10 @@ pub(super) static REGISTRIES: &[Registry] = &[
     Registry { list: "COMMANDS", row: "COMMAND", folder: "xtask/src/main", key: "name" },
     Registry { list: "DISTROS", row: "DISTRO", folder: "crates/plimsoll-core/src/distros", key: "id" },
     Registry { list: "FEEDS", row: "FEED", folder: "crates/plimsoll-feeds/src/feeds", key: "name" },
+    Registry { list: "FORMATS", row: "FORMAT", folder: "crates/plimsoll-report/src/clearance", key: "name" },
     Registry { list: "FORMATS", row: "FORMAT", folder: "crates/plimsoll-report/src/formats", key: "name" },
     Registry { list: "KINDS", row: "KIND", folder: "crates/plimsoll/src/http/hooks/kinds", key: "name" },
+    Registry { list: "RULES", row: "RULE", folder: "crates/plimsoll-core/src/rules", key: "id" },
     Registry { list: "RULES", row: "RULE", folder: "xtask/src/tidy", key: "name" },
     Registry { list: "SCHEMES", row: "SCHEME", folder: "crates/plimsoll-core/src/schemes", key: "name" },
 ];

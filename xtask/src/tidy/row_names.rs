@@ -64,6 +64,16 @@ static ALLOWED: &[(&str, &[&str], &str)] = &[
         "the `ID` that os-release would state, of releases that predate it; which row that is the core says",
     ),
     (
+        "crates/plimsoll/src/clear/policy/flaws.rs",
+        &["epss", "kev"],
+        "fields that policies name; they are words of the format, whatever feed fills them",
+    ),
+    (
+        "crates/plimsoll/src/clear/policy/sample.rs",
+        &["apk", "epss", "kev"],
+        "fields that policies name, and the sample of each",
+    ),
+    (
         "crates/plimsoll/src/config/clair/keys.rs",
         &["redhat-repositories", "redhat-vex"],
         "the table of what Clair calls each feed, which a test resolves",

@@ -22,7 +22,7 @@ mod stream;
 pub static CATALOGER: Cataloger = Cataloger {
     name: "executable",
     title: "Go and Rust programs",
-    version: 1,
+    version: 2,
     reads: &["executable files", "**/*.exe"],
     wants,
     read,
@@ -41,12 +41,14 @@ const UPX_BYTES_MAX: usize = 4 << 10;
 const ARCHITECTURES_MAX: usize = 8;
 
 fn wants(entry: &Entry<'_>) -> bool {
-    entry.size >= FILE_BYTES_MIN && (entry.is_executable || ends_with_exe(entry.path))
+    let is_program = entry.is_executable && !ends_with(entry.path, b".dll");
+    entry.size >= FILE_BYTES_MIN && (is_program || ends_with(entry.path, b".exe"))
 }
 
-fn ends_with_exe(path: &str) -> bool {
+/// Libraries of .NET often have an execute bit that means nothing.
+fn ends_with(path: &str, end: &[u8; 4]) -> bool {
     let bytes = path.as_bytes();
-    bytes.len().checked_sub(4).is_some_and(|at| bytes[at..].eq_ignore_ascii_case(b".exe"))
+    bytes.len().checked_sub(end.len()).is_some_and(|at| bytes[at..].eq_ignore_ascii_case(end))
 }
 
 fn read(file: &mut File<'_>) -> Found {

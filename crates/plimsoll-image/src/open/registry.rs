@@ -7,9 +7,12 @@
 
 pub mod auth;
 pub mod credentials;
+mod heads;
 pub mod listing;
+mod mount;
 pub mod push;
 pub mod reference;
+pub mod referrers;
 
 use std::collections::BTreeMap;
 use std::io::Read;

@@ -1,16 +1,23 @@
 //! Taking the facts out of a hive.
 //!
 //! The hive is walked along the paths that are wanted and nowhere else. A part that cannot be read is a problem, and what is
-//! wanted elsewhere is still taken.
+//! wanted elsewhere is still taken. A hive of a few kibibytes may list the same value a million times under a thousand
+//! names, so what is looked at of one hive is bounded as a whole.
 
-use super::hive::{Hive, HiveError, Key, Semantics};
+use super::hive::{Hive, HiveError, Key, Semantics, Value};
 use super::registry::{FoundHive, FoundKey, FoundValue, Mark, WANTED, Wanted};
 use crate::catalogers::Problem;
 
 /// Most keys that are taken of one hive. The largest list that is wanted, servicing's, has some hundreds that are.
 const KEYS_MAX: usize = 100_000;
 
-/// Most problems that are told of one hive.
+/// Most values that are looked at in one hive.
+const VALUES_MAX: usize = 1_000_000;
+
+/// Most bytes of texts that are decoded of one hive. What is wanted is short.
+const TEXT_BYTES_MAX: usize = 64 << 20;
+
+/// Most problems that are told of one hive one by one.
 const PROBLEMS_MAX: usize = 20;
 
 /// Longest text of a value that is taken, in characters.
@@ -22,30 +29,63 @@ pub fn extract(bytes: &[u8]) -> (FoundHive, Vec<Problem>) {
         Ok(hive) => hive,
         Err(error) => return (FoundHive::default(), vec![problem("", &error)]),
     };
-    let mut taken = Taken::default();
+    let mut taken = Taken { values_left: VALUES_MAX, text_bytes_left: TEXT_BYTES_MAX, ..Taken::default() };
     if hive.is_dirty() {
         let detail = "was not written to its end; it was read as it is, and its log may know better";
         taken.problems.push(Problem::unreadable(detail));
     }
+    if !hive.has_right_sum() {
+        taken.problems.push(Problem::unreadable("has a wrong checksum; it was read as it is"));
+    }
     match hive.root() {
-        Ok(root) => WANTED.iter().for_each(|wanted| taken.wanted(&root, wanted)),
+        Ok(root) => taken.all(&root),
         Err(error) => taken.failed("", &error),
     }
-    taken.keys.sort_by(|a, b| a.path.cmp(&b.path));
-    taken.keys.dedup_by(|a, b| a.path.eq_ignore_ascii_case(&b.path));
-    (FoundHive { keys: taken.keys }, taken.problems)
+    taken.finish()
 }
 
 #[derive(Default)]
 struct Taken {
     keys: Vec<FoundKey>,
     problems: Vec<Problem>,
+    problems_left_out: usize,
+    values_left: usize,
+    text_bytes_left: usize,
+    /// A limit of the whole hive was reached, so that nothing more is taken.
+    is_full: bool,
 }
 
 impl Taken {
+    fn all(&mut self, root: &Key<'_>) {
+        if root.semantics() != Semantics::Merge {
+            self.push(FoundKey { path: String::new(), mark: mark(root.semantics()), values: Vec::new() });
+        }
+        WANTED.iter().for_each(|wanted| self.wanted(root, wanted));
+    }
+
+    fn finish(mut self) -> (FoundHive, Vec<Problem>) {
+        self.keys.sort_by(|a, b| a.path.cmp(&b.path));
+        self.keys.dedup_by(|a, b| a.path.eq_ignore_ascii_case(&b.path));
+        if self.problems_left_out > 0 {
+            let detail = format!("{} more problems with it are not listed", self.problems_left_out);
+            self.problems.push(Problem::limit(detail));
+        }
+        (FoundHive { keys: self.keys }, self.problems)
+    }
+
     fn failed(&mut self, path: &str, error: &HiveError) {
         if self.problems.len() < PROBLEMS_MAX {
             self.problems.push(problem(path, error));
+        } else {
+            self.problems_left_out += 1;
+        }
+    }
+
+    /// Tells, once, that nothing more is taken.
+    fn fill(&mut self, path: &str, what: &str) {
+        if !self.is_full {
+            self.is_full = true;
+            self.problems.push(Problem::limit(format!("{path}: this and what follows is beyond {what}")));
         }
     }
 
@@ -92,23 +132,25 @@ impl Taken {
                 Ok(_) => {}
                 Err(error) => self.failed(path, &error),
             }
-            self.keys.len() <= KEYS_MAX
+            !self.is_full
         });
         if let Err(error) = walked {
             self.failed(path, &error);
         }
     }
 
+    /// Takes a key with the wanted of its values, each name once.
     fn take(&mut self, key: &Key<'_>, path: String, wanted: &[&str]) {
-        let mut values = Vec::new();
+        let mut values: Vec<(String, FoundValue)> = Vec::new();
         match key.values() {
             Ok(all) => {
                 for value in all {
-                    let taken = value.name().and_then(|name| {
-                        let is_wanted = wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(&name));
-                        Ok(if is_wanted { of_value(&value)?.map(|value| (name, value)) } else { None })
-                    });
-                    match taken {
+                    if self.values_left == 0 {
+                        self.fill(&path, "1,000,000 values");
+                        break;
+                    }
+                    self.values_left -= 1;
+                    match value.and_then(|value| self.value(&value, wanted, &values)) {
                         Ok(taken) => values.extend(taken),
                         Err(error) => self.failed(&path, &error),
                     }
@@ -119,19 +161,40 @@ impl Taken {
         self.push(FoundKey { path, mark: mark(key.semantics()), values });
     }
 
+    /// A value with its name, if it is wanted and not there yet.
+    fn value(
+        &mut self,
+        value: &Value<'_>,
+        wanted: &[&str],
+        known: &[(String, FoundValue)],
+    ) -> Result<Option<(String, FoundValue)>, HiveError> {
+        for name in wanted {
+            if value.is_named(name)? {
+                let is_known = known.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+                let taken = if is_known { None } else { of_value(value)? };
+                if let Some(FoundValue::Text(text)) = &taken {
+                    self.text_bytes_left = self.text_bytes_left.saturating_sub(text.len());
+                    if self.text_bytes_left == 0 {
+                        self.fill(name, "64 MiB of texts");
+                    }
+                }
+                return Ok(taken.map(|taken| ((*name).to_owned(), taken)));
+            }
+        }
+        Ok(None)
+    }
+
     fn push(&mut self, key: FoundKey) {
         if self.keys.len() < KEYS_MAX {
             self.keys.push(key);
-        } else if self.keys.len() == KEYS_MAX {
-            let detail = format!("{}: this and what follows is beyond {KEYS_MAX} keys", key.path);
-            self.problems.push(Problem::limit(detail));
-            self.keys.push(FoundKey::default());
+        } else {
+            self.fill(&key.path, "100,000 keys");
         }
     }
 }
 
 /// A value of a type that is read; others say nothing.
-fn of_value(value: &super::hive::Value<'_>) -> Result<Option<FoundValue>, HiveError> {
+fn of_value(value: &Value<'_>) -> Result<Option<FoundValue>, HiveError> {
     if value.is_tombstone() {
         return Ok(Some(FoundValue::Tombstone));
     }

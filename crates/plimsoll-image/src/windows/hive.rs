@@ -60,6 +60,9 @@ pub struct Hive<'b> {
     bytes: &'b [u8],
     root: u32,
     is_dirty: bool,
+    has_right_sum: bool,
+    /// Whether large values stand in pieces: from version 1.4 on.
+    has_pieces: bool,
 }
 
 impl fmt::Debug for Hive<'_> {
@@ -125,8 +128,18 @@ impl<'b> Hive<'b> {
             NOWHERE => NOWHERE - 1,
             sum => sum,
         };
-        let is_dirty = number(4)? != number(8)? || number(508)? != sum;
-        Ok(Hive { bytes, root: number(36)?, is_dirty })
+        Ok(Hive {
+            bytes,
+            root: number(36)?,
+            is_dirty: number(4)? != number(8)?,
+            has_right_sum: number(508)? == sum,
+            has_pieces: number(24)? > 3,
+        })
+    }
+
+    /// Whether the base block has the checksum that it says.
+    pub fn has_right_sum(&self) -> bool {
+        self.has_right_sum
     }
 
     /// Whether it was not written to its end, so that its log may know better.
@@ -195,14 +208,9 @@ impl<'b> Key<'b> {
         u16_at(self.cell, 2).unwrap_or_default() & 0x20 != 0
     }
 
-    /// Whether that is its name, in whatever letters. Nearly all names are of one byte a character, and a key may be
-    /// looked for among a hundred thousand.
+    /// Whether that is its name, in whatever letters.
     fn is_named(&self, name: &str) -> Result<bool, HiveError> {
-        let stored = self.stored_name()?;
-        match self.is_latin() && stored.is_ascii() {
-            true => Ok(stored.eq_ignore_ascii_case(name.as_bytes())),
-            false => Ok(same(&self.name()?, name)),
-        }
+        Ok(is_named(self.stored_name()?, self.is_latin(), name))
     }
 
     /// What it says of the same key in the hives below.
@@ -236,11 +244,22 @@ impl<'b> Key<'b> {
     /// error is of the list of them.
     pub fn each_subkey(&self, each: EachKey<'_, 'b>) -> Result<(), HiveError> {
         let (count, list) = (self.number(20), self.number(28));
-        if count == 0 || list == NOWHERE {
+        if count == 0 {
             return Ok(());
         }
+        let mut listed = 0_u32;
+        let mut counted = |key: Result<Key<'b>, HiveError>| {
+            listed = listed.saturating_add(1);
+            each(key)
+        };
         let mut left = SUBKEYS_MAX;
-        self.list(list, 0, &mut left, each).map(|_| ())
+        let was_all = self.list(list, 0, &mut left, &mut counted)?;
+        match was_all && listed != count {
+            true => {
+                Err(HiveError::damage("a key says that it has more or fewer keys than are listed", self.at))
+            }
+            false => Ok(()),
+        }
     }
 
     /// Whether to go on.
@@ -279,48 +298,62 @@ impl<'b> Key<'b> {
         Ok(true)
     }
 
-    /// Its values, in the order in which they lie. One that cannot be read is an error.
-    pub fn values(&self) -> Result<Vec<Value<'b>>, HiveError> {
-        let (count, list) = (self.number(36), self.number(40));
-        if count == 0 || list == NOWHERE {
-            return Ok(Vec::new());
-        }
-        let (at, cell) = self.hive.cell(list)?;
-        let count = usize::try_from(count).unwrap_or(usize::MAX);
-        if count > VALUES_MAX {
-            return Err(HiveError::limit("a key has too many values", at));
-        }
-        let offsets = cell.get(..count * 4).ok_or(HiveError::damage("a list of values is cut short", at))?;
-        let value = |offset: &[u8]| {
-            let (at, cell) = self.hive.cell(u32_at(offset, 0).unwrap_or(NOWHERE))?;
+    /// Its values, in the order in which they lie, each as far as it can be read. The error is of the list of them.
+    pub fn values(&self) -> Result<impl Iterator<Item = Result<Value<'b>, HiveError>> + use<'b>, HiveError> {
+        let hive = self.hive;
+        let count = usize::try_from(self.number(36)).unwrap_or(usize::MAX);
+        let offsets: &[u8] = match count {
+            0 => &[],
+            count if count > VALUES_MAX => {
+                return Err(HiveError::limit("a key has too many values", self.at));
+            }
+            count => {
+                let (at, cell) = hive.cell(self.number(40))?;
+                cell.get(..count * 4).ok_or(HiveError::damage("a list of values is cut short", at))?
+            }
+        };
+        Ok(offsets.chunks_exact(4).map(move |offset| {
+            let (at, cell) = hive.cell(u32_at(offset, 0).unwrap_or(NOWHERE))?;
             if cell.get(..2) != Some(b"vk") || cell.len() < 20 {
                 return Err(HiveError::damage("there is no value", at));
             }
-            Ok(Value { hive: self.hive, at, cell })
-        };
-        offsets.chunks_exact(4).map(value).collect()
+            Ok(Value { hive, at, cell })
+        }))
     }
 
-    /// The value with a name, in whatever letters.
+    /// The value with a name, in whatever letters. Where there is none, and a value cannot be read, it may be that one, which
+    /// is an error.
     pub fn value(&self, name: &str) -> Result<Option<Value<'b>>, HiveError> {
+        let mut failure = None;
         for value in self.values()? {
-            if same(&value.name()?, name) {
-                return Ok(Some(value));
+            match value.and_then(|value| Ok(value.is_named(name)?.then_some(value))) {
+                Ok(Some(value)) => return Ok(Some(value)),
+                Ok(None) => {}
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Ok(None)
+        failure.map_or(Ok(None), Err)
     }
 }
 
 impl<'b> Value<'b> {
     /// Its name; that of a key's unnamed value is empty.
     pub fn name(&self) -> Result<String, HiveError> {
+        Ok(text(self.stored_name()?, self.is_latin()))
+    }
+
+    fn stored_name(&self) -> Result<&'b [u8], HiveError> {
         let length = usize::from(u16_at(self.cell, 2).unwrap_or_default());
-        let name = self.cell.get(20..20 + length);
-        Ok(text(
-            name.ok_or(HiveError::damage("a value's name is cut short", self.at))?,
-            self.flags() & 1 != 0,
-        ))
+        self.cell.get(20..20 + length).ok_or(HiveError::damage("a value's name is cut short", self.at))
+    }
+
+    fn is_latin(&self) -> bool {
+        self.flags() & 1 != 0
+    }
+
+    /// Whether that is its name, in whatever letters.
+    pub fn is_named(&self, name: &str) -> Result<bool, HiveError> {
+        Ok(is_named(self.stored_name()?, self.is_latin(), name))
     }
 
     fn flags(&self) -> u16 {
@@ -371,7 +404,7 @@ impl<'b> Value<'b> {
             return Ok(Vec::new());
         }
         let (_, cell) = self.hive.cell(u32_at(self.cell, 8).unwrap_or(NOWHERE))?;
-        if length > PIECE_BYTES && cell.get(..2) == Some(b"db") {
+        if self.hive.has_pieces && length > PIECE_BYTES && cell.get(..2) == Some(b"db") {
             return self.pieces(cell, length);
         }
         cell.get(..length).map(<[u8]>::to_vec).ok_or(cut)
@@ -401,9 +434,13 @@ fn text(bytes: &[u8], is_latin: bool) -> String {
     char::decode_utf16(units).map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// Whether two names are the same. Names of interest are ASCII, whose letters do not count.
-fn same(a: &str, b: &str) -> bool {
-    a.eq_ignore_ascii_case(b)
+/// Whether a stored name is this one. Names of interest are ASCII, whose letters do not count; and a key may be looked for among
+/// a hundred thousand, so that none is copied which can be compared as it stands.
+fn is_named(stored: &[u8], is_latin: bool, name: &str) -> bool {
+    match is_latin && stored.is_ascii() {
+        true => stored.eq_ignore_ascii_case(name.as_bytes()),
+        false => text(stored, is_latin).eq_ignore_ascii_case(name),
+    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {

@@ -30,7 +30,7 @@ impl Wanted {
     pub fn takes(&self, name: &str) -> bool {
         let begins =
             |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
-        self.prefixes.is_empty() || self.prefixes.iter().any(|prefix| begins(&prefix))
+        self.prefixes.is_empty() || self.prefixes.iter().any(begins)
     }
 }
 
@@ -253,8 +253,8 @@ impl<'a> Registry<'a> {
                 return None;
             }
             let above = path.match_indices('\\').filter_map(|(at, _)| hive.keys.get(&path[..at]));
-            let own = hive.keys.get(&path);
-            is_hidden = above.chain(own).any(|key| key.mark.hides_all());
+            let (root, own) = (hive.keys.get(""), hive.keys.get(&path));
+            is_hidden = above.chain(root).chain(own).any(|key| key.mark.hides_all());
             Some(own.map(|key| (hive.layer, *key)))
         });
         keys.flatten().filter(|(_, key)| key.mark != Mark::Tombstone)
@@ -312,6 +312,7 @@ mod tests {
                 r"A\B z",
                 "2@1",
             ),
+            ("nothing below a root", &[base, &[" tree", "A merge x=2"]], "A y", ""),
             ("keys of all", &[base, &[r"A\D merge"]], "A", "B@0 C@0 D@1"),
             ("keys that are gone", &[base, &[r"A\B tombstone"]], "A", "C@0"),
             ("keys of a superseding hive", &[base, &["A tree", r"A\D merge"]], "A", "D@1"),

@@ -27,7 +27,7 @@ impl Pattern {
 }
 
 /// Whether a text is like a pattern in which `*` stands for any text.
-pub(super) fn matches(pattern: &str, text: &str) -> bool {
+pub(crate) fn matches(pattern: &str, text: &str) -> bool {
     let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
     let (mut p, mut t) = (0, 0);
     let mut last_star = None;

@@ -147,7 +147,7 @@ fn outcome(assessments: &[Assessment]) -> Outcome {
 }
 
 /// Opens the database. That there is none is a gap of the result; that it is damaged is an error.
-fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database, String>> {
+pub(super) fn open_database(path: &Path, is_named: bool) -> anyhow::Result<Result<Database, String>> {
     if !path.exists() && !is_named {
         let hint = "there is no advisory database, so nothing was matched; run `plimsoll feeds update` first";
         return Ok(Err(hint.to_owned()));

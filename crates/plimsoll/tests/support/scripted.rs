@@ -10,6 +10,9 @@ use serde_json::Value;
 
 use super::images::{Layout, digest};
 
+/// What registries say of what they do not have.
+pub(crate) const UNKNOWN: &str = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
+
 /// What is done with requests whose path holds a text.
 #[derive(Clone, Debug)]
 pub(crate) enum Deed {
@@ -59,6 +62,8 @@ struct State {
     /// By `REPO/TAG` or `REPO/DIGEST`: media type and bytes.
     manifests: BTreeMap<String, (String, Vec<u8>)>,
     blobs: BTreeMap<String, Vec<u8>>,
+    /// By repository.
+    tags: BTreeMap<String, Vec<String>>,
     deeds: Vec<(String, Deed)>,
     is_released: bool,
     asked: Vec<Asked>,
@@ -73,6 +78,8 @@ impl Scripted {
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
+                // An answer is written in two parts; the second would wait for the client's word on the first.
+                stream.set_nodelay(true).unwrap();
                 let shared = Arc::clone(&of_thread);
                 thread::spawn(move || drop(serve(&shared, stream)));
             }
@@ -100,6 +107,12 @@ impl Scripted {
     pub(crate) fn manifest(&self, name: &str, media_type: &str, bytes: &[u8]) {
         let manifest = (media_type.to_owned(), bytes.to_vec());
         self.shared.state.lock().unwrap().manifests.insert(name.to_owned(), manifest);
+    }
+
+    /// Lists these tags of a repository.
+    pub(crate) fn tags(&self, repository: &str, tags: &[&str]) {
+        let tags = tags.iter().map(|&tag| tag.to_owned()).collect();
+        self.shared.state.lock().unwrap().tags.insert(repository.to_owned(), tags);
     }
 
     /// The bytes of a manifest, by `REPO/TAG`.
@@ -183,7 +196,7 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         }
         let found = find(&shared.state.lock().unwrap(), &path);
         let Some((media_type, mut bytes)) = found else {
-            write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?;
+            say_unknown(&mut stream, &method)?;
             continue;
         };
         let digest = digest(&bytes);
@@ -206,6 +219,12 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
     }
 }
 
+/// As registries do: in words, except to `HEAD`.
+fn say_unknown(stream: &mut TcpStream, method: &str) -> std::io::Result<()> {
+    let said = if method == "HEAD" { "" } else { UNKNOWN };
+    write!(stream, "HTTP/1.1 404 Not Found\r\nContent-Length: {}\r\n\r\n{said}", said.len())
+}
+
 fn find(state: &State, path: &str) -> Option<(String, Vec<u8>)> {
     let rest = path.strip_prefix("/v2/")?;
     if rest.is_empty() {
@@ -213,6 +232,10 @@ fn find(state: &State, path: &str) -> Option<(String, Vec<u8>)> {
     }
     if let Some((repository, reference)) = rest.split_once("/manifests/") {
         return state.manifests.get(&format!("{repository}/{reference}")).cloned();
+    }
+    if let Some((repository, _)) = rest.split_once("/tags/list") {
+        let list = serde_json::json!({"name": repository, "tags": state.tags.get(repository)?});
+        return Some(("application/json".to_owned(), list.to_string().into_bytes()));
     }
     let (_, digest) = rest.split_once("/blobs/")?;
     Some(("application/octet-stream".to_owned(), state.blobs.get(digest)?.clone()))

@@ -34,7 +34,7 @@ fn planned(index: &'static str, held: &'static [&'static str]) -> String {
 }
 
 #[test]
-fn months_of_the_index_and_those_around_the_newest_are_planned() {
+fn w22_months_of_the_index_and_those_around_the_newest_are_planned() {
     const LIST: &str = r#"[{"ID": "2024-Jun", "CurrentReleaseDate": "2024-06-13T07:00:00Z"}, {"ID": "x"}]"#;
     const OBJECT: &str = r#"{"value": [{"ID": "2024-Jun", "CurrentReleaseDate": "2024-06-13T07:00:00Z"}]}"#;
     const AROUND: &str = "!updates !2024-Jun= +2024-Apr +2024-May +2024-Jul +2024-Aug +2024-Sep";
@@ -84,7 +84,7 @@ fn a_document_that_is_cut_short_is_no_part_in_either_form() {
 }
 
 #[test]
-fn an_index_of_another_shape_is_no_part() {
+fn w22_an_index_of_another_shape_is_no_part() {
     let part = Part::new(INDEX_PART, INDEX);
     for other in ["", "{}", "3", "<html></html>"] {
         assert!(parsed_part("msrc", &part, other.as_bytes()).0.is_err(), "{other}");
@@ -94,7 +94,7 @@ fn an_index_of_another_shape_is_no_part() {
 
 /// Both forms of a document say the same.
 #[test]
-fn forms_do_not_differ() {
+fn w22_forms_do_not_differ() {
     let json = br#"{
         "ProductTree": {"FullProductName": [{"ProductID": "11924", "Value": "Windows Server 2022"}]},
         "Vulnerability": [{"CVE": "CVE-2024-0001", "Title": {"Value": "one"},

@@ -16,7 +16,7 @@ use super::{Endpoint, RegistryError, RegistryOptions, asks_for_login, succeeded}
 /// A repository to write to.
 #[derive(Debug)]
 pub struct Push {
-    endpoint: Endpoint,
+    pub(super) endpoint: Endpoint,
 }
 
 /// What is sent: opened anew where a login comes between.
@@ -96,7 +96,7 @@ impl Push {
         self.endpoint.authorized(&what, &request, |request| self.send(request)).map(drop)
     }
 
-    fn has_blob(&self, digest: &Digest, what: &str) -> Result<bool, RegistryError> {
+    pub(super) fn has_blob(&self, digest: &Digest, what: &str) -> Result<bool, RegistryError> {
         let request = Request::head(self.endpoint.url("blobs", digest.as_str()));
         self.endpoint.authorized(what, &request, |request| {
             let response = self.endpoint.client.send(request)?;
@@ -107,7 +107,7 @@ impl Push {
         })
     }
 
-    fn send(&self, request: &Request) -> Result<Response, NetError> {
+    pub(super) fn send(&self, request: &Request) -> Result<Response, NetError> {
         succeeded(self.endpoint.client.send(request)?)
     }
 }

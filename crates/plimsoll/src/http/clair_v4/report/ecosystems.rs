@@ -98,8 +98,8 @@ static SPELLINGS: &[Spelling] = &[
         ecosystem: &ecosystems::WINDOWS_PROGRAM,
         prefix: "windows:",
         is_folder: false,
-        repository: "",
-        url: "",
+        repository: "windows-programs",
+        url: "https://learn.microsoft.com/windows/win32/msi/uninstall-registry-key",
     },
 ];
 

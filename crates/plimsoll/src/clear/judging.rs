@@ -1,0 +1,193 @@
+//! Holds what was seen against a policy: which one is meant, what it says of flaws, and what is new of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use plimsoll_core::assessment::Assessment;
+use plimsoll_core::clearance::{
+    Candidate, Check, Demands, Entry, FlawSeen, Flaws, Observed, Outcome, Seen, Trouble, Weight,
+};
+use plimsoll_core::image::Image;
+use plimsoll_core::inventory::Inventory;
+use plimsoll_core::policy::Policy as Nothing;
+use plimsoll_core::standings::Standings;
+use plimsoll_feeds::database::Database;
+use plimsoll_image::catalog::Options;
+
+use super::observe::{Asking, Look};
+use super::policy::flaws::{Flaw, Key, of_assessments};
+use super::policy::{Policy, Vulnerabilities};
+use super::predecessor::{self, Predecessor};
+use crate::pipeline;
+
+/// Most gaps that a check names; the rest are counted.
+const GAPS_SHOWN_MAX: usize = 20;
+
+/// What judging needs beside what was seen.
+pub(crate) struct Judge<'a> {
+    pub(crate) policies: &'a [Policy],
+    /// The advisory database, or why there is none.
+    pub(crate) database: Result<&'a Database, &'a str>,
+    pub(crate) standings: &'a Standings,
+    pub(crate) now: Timestamp,
+    pub(crate) asking: &'a Asking,
+    pub(crate) options: &'a Options<'a>,
+    /// What is demanded where there is no policy.
+    pub(crate) demands: Demands,
+    /// Waivers that were used, by policy.
+    pub(crate) used: BTreeMap<usize, BTreeSet<usize>>,
+}
+
+impl Judge<'_> {
+    /// Judges one candidate.
+    pub(crate) fn judge(&mut self, candidate: Candidate, look: Look) -> anyhow::Result<Entry> {
+        let Look { mut observed, aboard } = look;
+        let policies = self.policies;
+        if policies.is_empty() {
+            return Ok(Entry::judge(candidate, observed, &self.demands));
+        }
+        let mut meant = None;
+        for (at, policy) in policies.iter().enumerate() {
+            match policy.is_for(&candidate, &observed) {
+                Ok(true) => {
+                    meant = Some((at, policy));
+                    break;
+                }
+                Ok(false) => {}
+                Err(error) => {
+                    let trouble =
+                        Trouble::Unknown(format!("whether policy `{}` is for it: {error}", policy.name));
+                    observed.required.push(("when".to_owned(), Err(trouble)));
+                    return Ok(Entry::judge(candidate, observed, &self.demands));
+                }
+            }
+        }
+        let Some((at, policy)) = meant else {
+            let trouble = Trouble::Unknown("no policy that was given is for it".to_owned());
+            observed.required.push(("when".to_owned(), Err(trouble)));
+            return Ok(Entry::judge(candidate, observed, &self.demands));
+        };
+        policy.require(&candidate, &mut observed);
+        let is_image = observed.top.as_ref().is_ok_and(|top| top.artifact.is_none());
+        if let (Some(vulnerabilities), true) = (&policy.vulnerabilities, is_image) {
+            observed.flaws = Some(self.flaws(at, policy, vulnerabilities, &candidate, &observed, aboard)?);
+        }
+        let mut demands = policy.demands().clone();
+        demands.platforms.extend(self.demands.platforms.iter().cloned());
+        Ok(Entry::judge(candidate, observed, &demands))
+    }
+
+    fn flaws(
+        &mut self,
+        at: usize,
+        policy: &Policy,
+        vulnerabilities: &Vulnerabilities,
+        candidate: &Candidate,
+        observed: &Observed,
+        aboard: Vec<(Image, Inventory)>,
+    ) -> anyhow::Result<Flaws> {
+        let assessments = self.assess(aboard);
+        let mut flaws = of_assessments(&assessments);
+        let predecessor = match predecessor::find(candidate, self.asking, self.options)? {
+            Ok(found) => self.compare(&mut flaws, found),
+            Err(trouble) => Err(trouble),
+        };
+        let used = self.used.entry(at).or_default();
+        let seen = flaws.iter().map(|flaw| {
+            let (held, waiver) = policy.waivers.apply(&candidate.name, flaw, policy.held(flaw));
+            used.extend(waiver);
+            FlawSeen {
+                id: flaw.id.clone(),
+                package: flaw.package.clone(),
+                version: flaw.version.clone(),
+                severity: flaw.severity,
+                fixed_in: flaw.fixed_in.clone(),
+                is_new: flaw.is_new,
+                held,
+            }
+        });
+        let seen = seen.collect();
+        let matched = match (&self.database, assessments.len(), observed.images.len()) {
+            (Err(why), _, _) => Err(Trouble::Unknown((*why).to_owned())),
+            (Ok(_), 0, _) => Err(Trouble::Unknown(format!(
+                "no image was read, so nothing was matched (level `{}`)",
+                observed.level.name()
+            ))),
+            (Ok(_), read, there) if read < there => {
+                Err(Trouble::Unknown(format!("{read} of {there} images were read")))
+            }
+            (Ok(_), read, _) => Ok(read),
+        };
+        Ok(Flaws {
+            matched,
+            gaps: gaps(&assessments),
+            flaws: seen,
+            predecessor,
+            database_age: self.age().zip(vulnerabilities.hours_max),
+        })
+    }
+
+    fn assess(&self, aboard: Vec<(Image, Inventory)>) -> Vec<Assessment> {
+        let assess = |one| pipeline::assess(one, self.database, self.standings, &Nothing::default());
+        aboard.into_iter().map(assess).collect()
+    }
+
+    /// Says of each flaw whether it is new. Where the predecessor was not read without a gap, what is not found in it
+    /// may be there all the same.
+    fn compare(&self, flaws: &mut [Flaw], found: Option<Predecessor>) -> Seen<Option<String>> {
+        let Some(Predecessor { reference, aboard }) = found else {
+            flaws.iter_mut().for_each(|flaw| flaw.is_new = Some(true));
+            return Ok(None);
+        };
+        let assessments = self.assess(aboard);
+        let is_whole = !assessments.is_empty() && gaps(&assessments).is_empty();
+        let known: BTreeSet<Key> = of_assessments(&assessments).iter().map(Flaw::key).collect();
+        for flaw in flaws {
+            flaw.is_new = match known.contains(&flaw.key()) {
+                true => Some(false),
+                false => is_whole.then_some(true),
+            };
+        }
+        Ok(Some(reference))
+    }
+
+    /// Age of the database in hours.
+    fn age(&self) -> Option<u64> {
+        use plimsoll_core::advisory::Advisories as _;
+        let built: Timestamp = self.database.ok()?.identity().built_at.parse().ok()?;
+        // Rounded up: what is a minute too old is too old.
+        u64::try_from((self.now.duration_since(built).as_secs() + 3599) / 3600).ok()
+    }
+
+    /// Waivers that nobody needed.
+    pub(crate) fn unused_waivers(&self) -> Option<Check> {
+        let none = BTreeSet::new();
+        let count: usize = self.policies.iter().map(|policy| policy.waivers.count()).sum();
+        if count == 0 {
+            return None;
+        }
+        let policies = self.policies.iter().enumerate();
+        let unused: Vec<String> = policies
+            .flat_map(|(at, policy)| policy.waivers.unused(self.used.get(&at).unwrap_or(&none)))
+            .collect();
+        let (outcome, detail) = match unused.is_empty() {
+            true => (Outcome::Pass, format!("each of {count} waivers is needed")),
+            false => (Outcome::Fail, format!("not needed here: {}", unused.join("; "))),
+        };
+        Some(Check { id: "waiver.unused", outcome, weight: Weight::Inform, detail })
+    }
+}
+
+fn gaps(assessments: &[Assessment]) -> Vec<String> {
+    let all: BTreeSet<String> = assessments
+        .iter()
+        .flat_map(Assessment::gaps)
+        .map(|gap| format!("{} {}: {}", gap.kind, gap.subject, gap.detail))
+        .collect();
+    let rest = all.len().saturating_sub(GAPS_SHOWN_MAX);
+    let mut shown: Vec<String> = all.into_iter().take(GAPS_SHOWN_MAX).collect();
+    if rest > 0 {
+        shown.push(format!("and {rest} more"));
+    }
+    shown
+}
