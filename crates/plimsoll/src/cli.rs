@@ -24,6 +24,7 @@ mod scan;
 mod serve;
 mod status;
 mod token;
+mod verify_bundle;
 
 /// Says what is aboard a container image, what is known to be wrong with it, and whether it may ship.
 #[derive(Debug, Parser)]
@@ -81,6 +82,8 @@ enum Command {
     Feeds(feeds::FeedsArgs),
     Config(config::ConfigArgs),
     Token(token::TokenArgs),
+    #[command(hide = true)]
+    VerifyBundle(verify_bundle::VerifyBundleArgs),
     Completions(manual::CompletionsArgs),
     Man(manual::ManArgs),
 }
@@ -167,6 +170,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),
         Command::Token(args) => token::run(&args),
+        Command::VerifyBundle(args) => verify_bundle::run(&args),
         Command::Completions(args) => manual::completions(&mut Cli::command(), &args),
         Command::Man(args) => manual::man(&Cli::command(), &args),
     }
