@@ -12,6 +12,7 @@ use serde_json::Serializer;
 use crate::printable::PrintableJson;
 
 mod cyclonedx;
+mod html;
 pub mod json;
 mod markdown;
 mod sarif;
@@ -32,8 +33,15 @@ pub struct Format {
 }
 
 /// All formats, sorted by name.
-pub static FORMATS: &[&Format] =
-    &[&cyclonedx::FORMAT, &json::FORMAT, &markdown::FORMAT, &sarif::FORMAT, &spdx::FORMAT, &table::FORMAT];
+pub static FORMATS: &[&Format] = &[
+    &cyclonedx::FORMAT,
+    &html::FORMAT,
+    &json::FORMAT,
+    &markdown::FORMAT,
+    &sarif::FORMAT,
+    &spdx::FORMAT,
+    &table::FORMAT,
+];
 
 /// The format with a name.
 pub fn by_name(name: &str) -> Option<&'static Format> {

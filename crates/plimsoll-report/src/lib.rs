@@ -7,6 +7,7 @@
 pub mod clearance;
 pub mod formats;
 mod heading;
+pub mod html;
 mod identity;
 mod licence;
 pub mod link;

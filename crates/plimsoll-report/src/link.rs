@@ -39,6 +39,11 @@ pub fn of_flaw(id: &str) -> String {
     format!("{page}{}", encode(id, |_, byte| is_unreserved(byte)))
 }
 
+/// A text as the value of a query, or as one part of a path. Commas stay, since lists have them.
+pub fn of_value(text: &str) -> Cow<'_, str> {
+    encode(text, |_, byte| is_unreserved(byte) || byte == b',')
+}
+
 /// A path in an image as a URI that is relative to the image's root. Empty for the root itself.
 pub(crate) fn of_path(path: &str) -> Cow<'_, str> {
     encode(path.trim_start_matches('/'), |_, byte| is_unreserved(byte) || b"/!$&'()*+,;=@".contains(&byte))

@@ -16,9 +16,43 @@ fn every_format_of_every_sample() {
     for (name, assessments) in samples::all() {
         for format in FORMATS {
             let text = samples::written(format, &assessments, &samples::context(110));
+            let text = if format.name == "html" { in_lines(&text) } else { text };
             insta::assert_snapshot!(format!("{name}-{}", format.name), text);
         }
     }
+}
+
+/// A page without what is the same on each, an element a line, so that a change of it can be read.
+fn in_lines(page: &str) -> String {
+    let body = page.split_once("<main").expect("it has a main part").1;
+    format!("<main{}", body.replace("><", ">\n<"))
+}
+
+#[test]
+fn the_page_runs_nothing_loads_nothing_and_keeps_hostile_text_as_text() {
+    let html = by_name("html").unwrap();
+    for (name, assessments) in samples::all() {
+        let text = samples::written(html, &assessments, &samples::context(80));
+        for tag in text.split('<').skip(1).map(|rest| rest.split_once('>').expect("it ends").0) {
+            // Without what stands between quotes.
+            let bare: String = tag.split('"').step_by(2).collect();
+            let element = bare.split_whitespace().next().unwrap_or_default();
+            assert!(!["script", "img", "link", "iframe", "b"].contains(&element), "{name}: {tag}");
+            for attribute in [" style=", " src=", " on"] {
+                assert!(!bare.contains(attribute), "{name}: {tag}");
+            }
+            assert!(!tag.contains("href=\"javascript"), "{name}: {tag}");
+        }
+        assert!(text.contains("content=\"default-src 'none'; style-src 'sha256-"), "{name}");
+    }
+}
+
+#[test]
+fn a_long_version_is_cut() {
+    let mut assessment = samples::rich();
+    assessment.inventory.packages[0].version = "9".repeat(10_000);
+    let text = samples::written(by_name("html").unwrap(), &[assessment], &samples::context(80));
+    assert!(!text.contains(&"9".repeat(200)));
 }
 
 #[test]
@@ -108,6 +142,13 @@ fn what_was_not_judged_is_said_first_and_never_reads_as_clean() {
         ("unknown-distro", samples::unknown_distro()),
         ("hostile", samples::hostile()),
     ] {
+        let page = samples::written(
+            by_name("html").unwrap(),
+            std::slice::from_ref(&assessment),
+            &samples::context(80),
+        );
+        let start = page.split_once("class=\"tallies\"").unwrap().0;
+        assert!(start.contains("Not everything was judged"), "{name}");
         for (format, lines) in [("table", 6), ("markdown", 3)] {
             let text = samples::written(
                 by_name(format).unwrap(),
