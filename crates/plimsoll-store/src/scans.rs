@@ -16,6 +16,7 @@ use crate::{InventoryRow, Judged, Store, StoreError};
 mod claim;
 mod finish;
 mod row;
+mod several;
 mod submit;
 
 use claim::Found;

@@ -34,12 +34,13 @@ pub(crate) mod limits;
 pub(crate) mod listen;
 mod observe;
 mod openapi;
-mod path;
+pub(crate) mod path;
 mod quay;
 mod readiness;
 mod watches;
 
 pub(crate) use crate::refusal::Refusal;
+pub(crate) use access::is_cross_site;
 pub(crate) use ending::Ending;
 
 use endpoint::{Endpoint, Payload};
@@ -70,6 +71,8 @@ pub(crate) struct Front {
     pub(crate) compresses: bool,
     /// Whether tokens that are signed with a shared key are taken.
     pub(crate) takes_shared_keys: bool,
+    /// Which of its requests may say who asks with the cookie of whoever signed in on the page.
+    pub(crate) cookies: Cookies,
     /// What its refusals look like, for its reference.
     pub(crate) refusal: Option<Payload>,
 }
@@ -81,8 +84,20 @@ impl Front {
         limits_time: true,
         compresses: true,
         takes_shared_keys: false,
+        cookies: Cookies::Never,
         refusal: None,
     };
+}
+
+/// Which requests may say who asks with a cookie. A browser sends it along whoever made it ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cookies {
+    /// None.
+    Never,
+    /// Those that only read.
+    Reads,
+    /// All, since what changes something checks that one of our own pages asks.
+    Forms,
 }
 
 /// All APIs, sorted by name.
@@ -95,6 +110,7 @@ pub(crate) static APIS: &[&Api] = &[
     &quay::API,
     // It is called `reference`.
     &openapi::API,
+    &crate::ui::API,
     &watches::API,
 ];
 
@@ -136,4 +152,4 @@ fn nothing(status: StatusCode, message: &str) -> Response<Body> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -24,6 +24,7 @@ mod signing;
 mod standings;
 mod threshold;
 mod traces;
+mod ui;
 mod upstreams;
 mod warnings;
 mod watch;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
 
-use super::Refusal;
 use super::endpoint::{Access, Method};
 use super::guard::Place;
+use super::{Cookies, Refusal};
 use crate::access::{Principal, unauthorized};
 use crate::config::{MetricsAccess, Scope};
+use crate::ui::session;
 
 /// Who asks. For what is public nobody is asked who they are, and wrong credentials do no harm.
 pub(super) async fn identify(place: &Place, headers: &HeaderMap) -> Result<Option<Arc<Principal>>, Refusal> {
@@ -16,7 +17,27 @@ pub(super) async fn identify(place: &Place, headers: &HeaderMap) -> Result<Optio
         return Ok(None);
     }
     let now = (place.server.now)();
-    place.server.door()?.identify(headers, place.api.front.takes_shared_keys, now).await
+    let lent = of_cookie(place, headers);
+    place
+        .server
+        .door()?
+        .identify(lent.as_ref().unwrap_or(headers), place.api.front.takes_shared_keys, now)
+        .await
+}
+
+/// What the cookie of whoever signed in says, as a header would, where it is taken and no header says anything.
+fn of_cookie(place: &Place, headers: &HeaderMap) -> Option<HeaderMap> {
+    let is_taken = match place.api.front.cookies {
+        Cookies::Never => false,
+        Cookies::Reads => place.endpoint.method == Method::Get,
+        Cookies::Forms => true,
+    };
+    let says_itself =
+        headers.contains_key(header::AUTHORIZATION) || headers.contains_key("x-scanneradapter-api-key");
+    if !is_taken || says_itself {
+        return None;
+    }
+    session::token(headers).and_then(|token| session::as_header(&token))
 }
 
 /// Refuses who may not ask for this.
@@ -65,7 +86,7 @@ fn wanted(place: &Place) -> Option<Scope> {
 
 /// Whether a browser says that another site's page asks. It sends along nobody's token, but reaches what its user
 /// reaches: a server on the loopback address.
-fn is_cross_site(headers: &HeaderMap) -> bool {
+pub(crate) fn is_cross_site(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     site.is_some_and(|site| !matches!(site, "same-origin" | "none"))
 }

@@ -8,7 +8,7 @@ use axum::response::IntoResponse as _;
 use serde_json::json;
 
 use super::endpoint::{Endpoint, Payload, schema_of};
-use super::{Api, Front, Refusal};
+use super::{Api, Cookies, Front, Refusal};
 
 mod deliveries;
 mod events;
@@ -29,6 +29,8 @@ pub(super) static API: Api = Api {
             media_types: &["application/problem+json"],
             schema: schema_of::<wire::Problem>,
         }),
+        // The page follows events and hands out reports.
+        cookies: Cookies::Reads,
         ..Front::USUAL
     },
 };

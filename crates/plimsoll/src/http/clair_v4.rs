@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::endpoint::{Answer, Endpoint, Parameter, Payload, schema_of};
-use super::{Api, Front, Refusal};
+use super::{Api, Cookies, Front, Refusal};
 use crate::server::Server;
 
 mod affected;
@@ -44,6 +44,7 @@ pub(super) static API: Api = Api {
         limits_time: false,
         compresses: false,
         takes_shared_keys: true,
+        cookies: Cookies::Never,
         refusal: Some(Payload { media_types: &[JSON], schema: schema_of::<Problem> }),
     },
 };

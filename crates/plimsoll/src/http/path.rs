@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::Refusal;
 
 /// The parameters of a path.
-pub(super) struct Path<T>(pub(super) T);
+pub(crate) struct Path<T>(pub(crate) T);
 
 impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Path<T> {
     type Rejection = Refusal;

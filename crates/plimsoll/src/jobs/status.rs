@@ -1,6 +1,8 @@
 //! Where a scan stands, as whoever asks is told: a scan's own row, what a name led to, or what an index's images
 //! come to together.
 
+use std::collections::BTreeMap;
+
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_store::{Child, Scan, ScanKind, Severities, Store};
 
@@ -52,6 +54,42 @@ pub(crate) fn standing(store: &Store, id: &str, view: View<'_>) -> Result<Option
     gather(store, view, &scan.children, 1, &mut children, &mut ids)?;
     let scan = together(scan, &children);
     Ok(Some(Standing { scan, children, ids }))
+}
+
+/// Where several scans stand, by id, as [`standing`] says it of one; those that are not there, or not for whoever asks, are
+/// left out. Asks the store twice, however many there are, but for indexes in indexes and for names.
+pub(crate) fn standings(
+    store: &Store,
+    ids: &[&str],
+    view: View<'_>,
+) -> Result<BTreeMap<String, Standing>, Refusal> {
+    let scans = store.scans_of(ids)?;
+    let named = scans.values().flat_map(|scan| &scan.children).filter(|child| !child.is_attestation);
+    let named: Vec<&str> = named.map(|child| child.digest.as_str()).collect();
+    let inner = store.scans_of(&named)?;
+    let mut standings = BTreeMap::new();
+    for (id, scan) in scans {
+        let is_deep = scan.successor.is_some()
+            || scan.children.iter().any(|child| {
+                inner.get(child.digest.as_str()).is_some_and(|scan| scan.kind == ScanKind::Index)
+            });
+        if is_deep {
+            standings.extend(standing(store, &id, view)?.map(|standing| (id, standing)));
+            continue;
+        }
+        let Some(scan) = view(scan)? else { continue };
+        let mut children = Vec::with_capacity(scan.children.len());
+        for child in &scan.children {
+            let known = inner.get(child.digest.as_str()).filter(|_| !child.is_attestation);
+            children.push((child.clone(), known.cloned().map_or(Ok(None), view)?));
+        }
+        let of_children = children.iter().filter(|(child, _)| !child.is_attestation);
+        let of_children = of_children.map(|(child, _)| child.digest.as_str().to_owned());
+        let ids = std::iter::once(id.clone()).chain(of_children).collect();
+        let scan = if scan.kind == ScanKind::Index { together(scan, &children) } else { scan };
+        standings.insert(id, Standing { scan, children, ids });
+    }
+    Ok(standings)
 }
 
 /// A name whose image was forgotten since: that the name was resolved says nothing any more.
@@ -299,6 +337,9 @@ mod tests {
         ] {
             let scan = standing(&store, &id, &|scan| Ok(Some(scan))).unwrap().unwrap().scan;
             assert_eq!((scan.state, scan.reason), (state, reason), "{what}: {}", scan.detail);
+            let several = standings(&store, &[&id], &|scan| Ok(Some(scan))).unwrap();
+            let several = &several[&id].scan;
+            assert_eq!((several.state, several.reason), (state, reason), "{what}, among others");
         }
     }
 }

@@ -37,40 +37,40 @@ use crate::http::router;
 use crate::server::Server;
 
 /// The time of all tests.
-pub(in crate::http) fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2030-01-02T03:04:05Z".parse().expect("it is a time")
 }
 
 /// A server with a store of its own, and maybe a database.
-pub(in crate::http) struct TestServer {
-    pub(in crate::http) server: Arc<Server>,
-    pub(in crate::http) store: Arc<Store>,
+pub(crate) struct TestServer {
+    pub(crate) server: Arc<Server>,
+    pub(crate) store: Arc<Store>,
     router: Router,
     /// Where its advisories are; removed with the server.
-    pub(in crate::http) folder: TempDir,
+    pub(crate) folder: TempDir,
 }
 
 /// What was answered.
 #[derive(Debug)]
-pub(in crate::http) struct Answered {
-    pub(in crate::http) status: StatusCode,
-    pub(in crate::http) headers: HeaderMap,
-    pub(in crate::http) body: Vec<u8>,
+pub(crate) struct Answered {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
 }
 
 impl Answered {
     /// The body, which is text.
-    pub(in crate::http) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).expect("the body is text")
     }
 
     /// The body, which is JSON.
-    pub(in crate::http) fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The values of a header, or an empty text, with commas between them.
-    pub(in crate::http) fn header(&self, name: &str) -> String {
+    pub(crate) fn header(&self, name: &str) -> String {
         let values =
             self.headers.get_all(name).iter().map(|value| value.to_str().expect("headers are ASCII"));
         values.collect::<Vec<_>>().join(", ")
@@ -79,7 +79,7 @@ impl Answered {
 
 impl TestServer {
     /// A server that is ready, of this configuration.
-    pub(in crate::http) fn new(config: &str, has_database: bool) -> TestServer {
+    pub(crate) fn new(config: &str, has_database: bool) -> TestServer {
         let folder = tempfile::tempdir().expect("there is room");
         if has_database {
             build_database(folder.path());
@@ -96,7 +96,7 @@ impl TestServer {
     }
 
     /// Asks: `METHOD PATH`, headers `NAME: VALUE`, a body.
-    pub(in crate::http) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answered {
+    pub(crate) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answered {
         let (method, path) = line.split_once(' ').expect("a method and a path");
         let mut request =
             Request::builder().method(method.parse::<Method>().expect("it is a method")).uri(path);
@@ -116,12 +116,12 @@ impl TestServer {
     }
 
     /// Submits an image.
-    pub(in crate::http) fn submit(&self, byte: u8, kind: ScanKind) {
+    pub(crate) fn submit(&self, byte: u8, kind: ScanKind) {
         self.store.submit(&submission(byte, kind), now()).expect("it is taken");
     }
 
     /// Submits an image and claims it.
-    pub(in crate::http) fn claim(&self, byte: u8, kind: ScanKind) -> Claimed {
+    pub(crate) fn claim(&self, byte: u8, kind: ScanKind) -> Claimed {
         self.submit(byte, kind);
         let id = digest(byte).as_str().to_owned();
         let until = now() + std::time::Duration::from_secs(60);
@@ -130,19 +130,19 @@ impl TestServer {
     }
 
     /// Brings an image to this outcome.
-    pub(in crate::http) fn finish(&self, byte: u8, kind: ScanKind, outcome: &Outcome) {
+    pub(crate) fn finish(&self, byte: u8, kind: ScanKind, outcome: &Outcome) {
         let claimed = self.claim(byte, kind);
         assert!(self.store.finish(&claimed.lease, outcome, now()).expect("the store answers"));
     }
 
     /// Has an image scanned.
-    pub(in crate::http) fn scanned(&self, byte: u8, assessment: &Assessment) {
+    pub(crate) fn scanned(&self, byte: u8, assessment: &Assessment) {
         self.finish(byte, ScanKind::Image, &judged(row(byte, assessment)));
     }
 }
 
 /// An image that somebody asks for.
-pub(in crate::http) fn submission(byte: u8, kind: ScanKind) -> Submission {
+pub(crate) fn submission(byte: u8, kind: ScanKind) -> Submission {
     Submission {
         digest: Some(digest(byte)),
         kind,
@@ -159,7 +159,7 @@ pub(in crate::http) fn submission(byte: u8, kind: ScanKind) -> Submission {
 }
 
 /// What is aboard, as the store has it.
-pub(in crate::http) fn row(byte: u8, assessment: &Assessment) -> InventoryRow {
+pub(crate) fn row(byte: u8, assessment: &Assessment) -> InventoryRow {
     InventoryRow {
         image: Image { digest: Some(digest(byte)), ..assessment.image.clone() },
         inventory: assessment.inventory.clone(),
@@ -169,7 +169,7 @@ pub(in crate::http) fn row(byte: u8, assessment: &Assessment) -> InventoryRow {
 }
 
 /// The outcome of an image that is scanned.
-pub(in crate::http) fn judged(row: InventoryRow) -> Outcome {
+pub(crate) fn judged(row: InventoryRow) -> Outcome {
     Outcome::Judged {
         inventory: Box::new(row),
         judged: Judged {
@@ -190,7 +190,12 @@ pub(in crate::http) fn judged(row: InventoryRow) -> Outcome {
 }
 
 /// Advisories of Alpine, as in [`rich`], and of npm.
-pub(in crate::http) fn build_database(folder: &std::path::Path) {
+pub(crate) fn build_database(folder: &std::path::Path) {
+    build_database_of(folder, &["CVE-2030-0001".to_owned()]);
+}
+
+/// The same, with these flaws of OpenSSL.
+pub(crate) fn build_database_of(folder: &std::path::Path, flaws: &[String]) {
     let mut builder = Builder::new();
     let feed = |name: &str, day: u8| FeedRecord {
         name: name.to_owned(),
@@ -214,7 +219,9 @@ pub(in crate::http) fn build_database(folder: &std::path::Path) {
         severity: Some(Severity::High),
     };
     let mut sink = builder.begin_feed(feed("alpine-secdb", 1));
-    sink.advisory(&advisory("CVE-2030-0001"), &[affected("alpine:3.20", "openssl", "3.3.2-r0")]);
+    for flaw in flaws {
+        sink.advisory(&advisory(flaw), &[affected("alpine:3.20", "openssl", "3.3.2-r0")]);
+    }
     let mut sink = builder.begin_feed(feed("kev", 2));
     sink.kev("CVE-2030-0009", kev());
     let path = database_path(folder);
@@ -222,12 +229,12 @@ pub(in crate::http) fn build_database(folder: &std::path::Path) {
 }
 
 /// A digest of one byte.
-pub(in crate::http) fn digest(byte: u8) -> Digest {
+pub(crate) fn digest(byte: u8) -> Digest {
     Digest::sha256(&[byte; 32])
 }
 
 /// Every assessment with its name.
-pub(in crate::http) fn all() -> Vec<(&'static str, Assessment)> {
+pub(crate) fn all() -> Vec<(&'static str, Assessment)> {
     vec![
         ("bare", bare()),
         ("rich", rich()),
@@ -237,7 +244,7 @@ pub(in crate::http) fn all() -> Vec<(&'static str, Assessment)> {
 }
 
 /// An Alpine image with packages of several languages and findings of every kind.
-pub(in crate::http) fn rich() -> Assessment {
+pub(crate) fn rich() -> Assessment {
     let mut crypto = package(&ecosystems::APK, "libcrypto3", "3.3.1-r0", "/lib/apk/db/installed");
     crypto.source = Some(source("openssl", "3.3.1-r0"));
     crypto.architecture = Some("x86_64".to_owned());
@@ -324,7 +331,7 @@ fn rich_findings() -> Vec<Finding> {
 }
 
 /// An Alpine image with packages of Alpine alone.
-pub(in crate::http) fn system() -> Assessment {
+pub(crate) fn system() -> Assessment {
     let mut assessment = rich();
     assessment.inventory.packages.truncate(2);
     assessment.inventory.gaps.clear();
@@ -332,12 +339,12 @@ pub(in crate::http) fn system() -> Assessment {
 }
 
 /// No distribution, no packages, nothing known.
-pub(in crate::http) fn bare() -> Assessment {
+pub(crate) fn bare() -> Assessment {
     assessment(Inventory::default(), Findings::default())
 }
 
 /// An os-release that no row knows, whose packages nobody judges.
-pub(in crate::http) fn unknown_distro() -> Assessment {
+pub(crate) fn unknown_distro() -> Assessment {
     let os =
         OsRelease { id: "borealis".to_owned(), version_id: Some("4".to_owned()), ..OsRelease::default() };
     let packages = vec![package(&ecosystems::DEB, "adduser", "3.134", "/var/lib/dpkg/status")];
@@ -349,7 +356,7 @@ pub(in crate::http) fn unknown_distro() -> Assessment {
 }
 
 /// What is exploited, and nobody has scored.
-pub(in crate::http) fn without_scores() -> Assessment {
+pub(crate) fn without_scores() -> Assessment {
     let mut assessment = rich();
     assessment.findings.findings.truncate(1);
     for finding in &mut assessment.findings.findings {

@@ -1,0 +1,50 @@
+// Live updates and copying. Every page is whole without this: it only asks for the same page again when something
+// happened, and puts in what is marked as live.
+(() => {
+  "use strict";
+  // Longest time between what happened and its showing, and shortest between two looks, in milliseconds.
+  const PAUSE = 1500;
+  let timer = null;
+
+  const openParts = () => new Set(Array.from(document.querySelectorAll("details[id][open]"), (part) => part.id));
+
+  async function refresh() {
+    timer = null;
+    if (document.hidden) return;
+    const answer = await fetch(location.href, { credentials: "same-origin", headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+    for (const part of document.querySelectorAll("[data-live][id]")) {
+      const other = fresh.getElementById(part.id);
+      // Nobody wants a part taken away under the keyboard.
+      if (!other || part.contains(document.activeElement) || part.innerHTML === other.innerHTML) continue;
+      const open = openParts();
+      part.replaceChildren(...Array.from(other.childNodes, (node) => document.adoptNode(node)));
+      for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+      offerCopies(part);
+    }
+  }
+
+  function soon() {
+    timer ??= setTimeout(() => refresh().catch(() => {}), PAUSE);
+  }
+
+  function offerCopies(root) {
+    if (!navigator.clipboard) return;
+    for (const button of root.querySelectorAll("button[data-copy]")) {
+      button.hidden = false;
+      button.addEventListener("click", async () => {
+        await navigator.clipboard.writeText(button.dataset.copy);
+        button.textContent = "Copied";
+        setTimeout(() => { button.textContent = "Copy"; }, 2000);
+      });
+    }
+  }
+
+  offerCopies(document);
+  if (document.querySelector("[data-live]") && "EventSource" in window) {
+    const events = new EventSource("/api/v1/events");
+    for (const kind of ["scan", "findings", "feed", "database", "tag", "missed"]) events.addEventListener(kind, soon);
+    document.addEventListener("visibilitychange", soon);
+  }
+})();
