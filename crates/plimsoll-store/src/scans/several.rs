@@ -50,9 +50,12 @@ fn add_children(
     listed: &[[&str; 1]],
     scans: &mut BTreeMap<String, Scan>,
 ) -> Result<(), StoreError> {
-    let children = "SELECT parent, digest, platform, media_type, size, attestation FROM {rows}
-                    JOIN children ON children.parent = listed.value->>0 ORDER BY parent, position";
-    for mut row in transaction.query(children, &[json(&listed).into()])? {
+    // What lays out the rows has columns of such names, too.
+    let named =
+        "SELECT children.parent, children.digest, children.platform, children.media_type, children.size,
+                 children.attestation FROM {rows} JOIN children ON children.parent = listed.value->>0
+                 ORDER BY children.parent, children.position";
+    for mut row in transaction.query(named, &[json(&listed).into()])? {
         let parent = row.text()?;
         let child = Child {
             digest: row.digest()?,

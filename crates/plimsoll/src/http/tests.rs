@@ -138,6 +138,7 @@ static PATIENT_API: Api = Api {
     endpoints: &[row("/patient", "pp", Access::Read)],
     refuse,
     front: Front {
+        cookies: Cookies::Never,
         limits_rate: false,
         limits_time: false,
         compresses: false,

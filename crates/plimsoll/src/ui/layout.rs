@@ -11,7 +11,7 @@ use super::{NAVIGATION, assets, sign_in};
 use crate::http::Refusal;
 
 /// What a page may do: only what this server itself has, and no script or style of its own.
-const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; form-action 'self'; \
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
 /// What a page shows.

@@ -131,7 +131,9 @@ fn pages_that_people_read() {
         ("failed", format!("/ui/images/{}", digest(4).as_str())),
         ("packages", format!("{image}/packages?text=lib")),
     ] {
-        insta::assert_snapshot!(name, main_part(&server.ask(&format!("GET {path}"), &[], "")));
+        let answered = server.ask(&format!("GET {path}"), &[], "");
+        assert_eq!(answered.status, 200, "{path}: {}", answered.text());
+        insta::assert_snapshot!(name, main_part(&answered));
     }
 }
 
