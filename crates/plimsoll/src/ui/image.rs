@@ -186,7 +186,7 @@ fn nothing(standing: &Standing) -> Markup {
 fn of_index(standing: &Standing) -> Markup {
     html! {
         h2 { "Its images" }
-        @if let Some(found) = standing.findings() { p { "Together: " (parts::counts(found, None)) } }
+        p { "Together: " (tags::found(standing, "")) }
         div.scroll tabindex="0" role="region" aria-label="Images" { table.tags {
             thead { tr { th scope="col" { "Platform" } th scope="col" { "Status" } th scope="col" { "Findings" } th scope="col" { "Digest" } } }
             tbody { @for (child, scan) in standing.children.iter().filter(|(child, _)| !child.is_attestation) { tr {
@@ -194,7 +194,11 @@ fn of_index(standing: &Standing) -> Markup {
                 td { @match scan { Some(scan) => (parts::standing(scan)), None => span.quiet { "not known here" } } }
                 td data-label="Findings" { @match scan.as_ref().and_then(|scan| scan.judged.as_ref()) {
                     Some(judged) if parts::by_severity(judged.findings).next().is_none() => { "None known" },
-                    Some(judged) => (parts::counts(judged.findings, Some(&of(&child.digest)))),
+                    Some(judged) => {
+                        @if parts::by_severity(judged.findings).next().is_none() { "None known" }
+                        (parts::counts(judged.findings, Some(&of(&child.digest))))
+                        (parts::unsure(&[judged]))
+                    },
                     None => span.quiet { "Not judged" },
                 } }
                 td { (parts::digest(&child.digest)) }

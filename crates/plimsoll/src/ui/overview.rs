@@ -126,7 +126,7 @@ fn by_worst(images: &[&Scan]) -> Markup {
     let is_without = |found| parts::by_severity(found).next().is_none();
     let without = judged.iter().filter(|judged| is_without(judged.findings)).count();
     if without > 0 {
-        rows.push((html! { "Nothing found" }, without));
+        rows.push((html! { "None known" }, without));
     }
     if judged.len() < images.len() {
         rows.push((html! { "Not judged" }, images.len() - judged.len()));
@@ -157,7 +157,7 @@ fn attention(images: &[&Scan]) -> Markup {
     let with =
         |is: fn(&Scan) -> bool| -> Vec<&Scan> { images.iter().copied().filter(|scan| is(scan)).collect() };
     let judged = |scan: &Scan| scan.judged.clone();
-    let lists: [(&str, Vec<&Scan>); 4] = [
+    let lists: [(&str, Vec<&Scan>); 5] = [
         (
             "With findings that are exploited",
             with(|scan| scan.judged.as_ref().is_some_and(|judged| judged.exploited > 0)),
@@ -167,12 +167,18 @@ fn attention(images: &[&Scan]) -> Markup {
             with(|scan| scan.judged.as_ref().is_some_and(|judged| judged.findings.critical > 0)),
         ),
         ("Not scanned", with(|scan| matches!(scan.state, ScanState::Failed | ScanState::Unsupported))),
+        (
+            "Judged with gaps or late feeds",
+            with(|scan| {
+                scan.judged.as_ref().is_some_and(|judged| judged.gaps > 0 || !judged.late_feeds.is_empty())
+            }),
+        ),
         ("Tried again", with(|scan| scan.state == ScanState::Retrying)),
     ];
     html! {
         @if lists.iter().all(|(_, scans)| scans.is_empty()) {
             h2 { "Needs somebody" }
-            p { "Nothing: no image has critical or exploited findings, and none failed." }
+            p { "Nothing: no image that was judged has critical or exploited findings, and none failed." }
         }
         div.cards { @for (title, scans) in lists.iter().filter(|(_, scans)| !scans.is_empty()) {
             section.card {
@@ -181,7 +187,7 @@ fn attention(images: &[&Scan]) -> Markup {
                     li {
                         a href=(parts::image_path(&scan.id)) { (name(scan)) } br;
                         @match judged(scan) {
-                            Some(judged) if scan.state == ScanState::Completed => (parts::counts(judged.findings, None)),
+                            Some(judged) if scan.state == ScanState::Completed => { (parts::counts(judged.findings, None)) (parts::unsure(&[&judged])) },
                             _ => (parts::standing(scan)),
                         }
                     }

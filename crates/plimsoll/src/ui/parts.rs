@@ -1,5 +1,7 @@
 //! What several pages show: where a scan stands, counts, digests, times, tabs.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use maud::{Markup, html};
 use plimsoll_core::advisory::Severity;
@@ -7,7 +9,7 @@ use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_report::html::{marks, shown};
 use plimsoll_report::link;
-use plimsoll_store::{Scan, Severities};
+use plimsoll_store::{Judged, Scan, Severities};
 
 /// Characters of a digest that a table shows.
 const DIGEST_CHARS: usize = 19;
@@ -114,6 +116,21 @@ pub(super) fn counts(found: Severities, path: Option<&str>) -> Markup {
                     Some(path) => a href={ (path) "?severity=" (marks::word(severity)) } { (marks::severity(severity)) " " (count) },
                     None => span { (marks::severity(severity)) " " (count) },
                 }
+            }
+        }
+    }
+}
+
+/// What takes from the worth of what was found: gaps, and feeds that were late.
+pub(super) fn unsure(judged: &[&Judged]) -> Markup {
+    let gaps: u64 = judged.iter().map(|judged| u64::from(judged.gaps)).sum();
+    let late: BTreeSet<&str> =
+        judged.iter().flat_map(|judged| &judged.late_feeds).map(|(feed, _)| feed.as_str()).collect();
+    html! {
+        @if gaps > 0 { " " span.tag { (gaps) @if gaps == 1 { " gap" } @else { " gaps" } } }
+        @if !late.is_empty() {
+            " " span.tag title=(late.iter().map(|feed| shown(feed)).collect::<Vec<_>>().join(", ")) {
+                (late.len()) @if late.len() == 1 { " late feed" } @else { " late feeds" }
             }
         }
     }

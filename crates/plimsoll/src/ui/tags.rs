@@ -105,7 +105,7 @@ fn row(tag: &Tag, standing: Option<&Standing>) -> Markup {
     let path = parts::image_path(tag.digest.as_str());
     html! {
         tr {
-            th scope="row" { a href=(path) { (shown(&tag.tag)) } }
+            th scope="row" { @if standing.is_some() { a href=(path) { (shown(&tag.tag)) } } @else { (shown(&tag.tag)) } }
             @match standing {
                 Some(standing) => {
                     td {
@@ -126,8 +126,17 @@ fn row(tag: &Tag, standing: Option<&Standing>) -> Markup {
     }
 }
 
-/// What is known of an image, or of those of an index together. That nothing was found is said only of what was judged.
-fn found(standing: &Standing, path: &str) -> Markup {
+/// What is known of an image, or of those of an index together. That nothing was found is said only of what was judged,
+/// and never without what was not.
+pub(super) fn found(standing: &Standing, path: &str) -> Markup {
+    let images: Vec<Option<&Scan>> = match standing.children.is_empty() {
+        true => vec![Some(&standing.scan)],
+        false => {
+            let images = standing.children.iter().filter(|(child, _)| !child.is_attestation);
+            images.map(|(_, scan)| scan.as_ref()).collect()
+        }
+    };
+    let judged = images.iter().filter(|scan| scan.is_some_and(|scan| scan.judged.is_some())).count();
     html! {
         @match standing.findings() {
             Some(found) if parts::by_severity(found).next().is_none() => { "None known" },
@@ -135,6 +144,9 @@ fn found(standing: &Standing, path: &str) -> Markup {
             Some(found) => (parts::counts(found, Some(path).filter(|_| standing.children.is_empty()))),
             None => span.quiet { "Not judged" },
         }
+        @if judged > 0 && judged < images.len() { " " span.tag { (judged) " of " (images.len()) " images judged" } }
+        @let known: Vec<_> = images.iter().filter_map(|scan| scan.as_ref()?.judged.as_ref()).collect();
+        (parts::unsure(&known))
     }
 }
 
