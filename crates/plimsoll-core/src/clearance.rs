@@ -80,7 +80,9 @@ pub struct Observed {
     /// What each destination has.
     pub destinations: Vec<DestinationSeen>,
     /// What speaks of the manifest or of what its index names; `None` where it was not looked for.
-    pub evidence: Option<Seen<Vec<EvidenceSeen>>>,
+    pub evidence: Option<EvidenceSeen>,
+    /// What lists of packages that were attested have in common with what is aboard.
+    pub lists: Vec<ListSeen>,
     /// Tags that do not follow the pattern that is demanded.
     pub odd_tags: Vec<String>,
     /// What is known to be wrong with the images; `None` where no policy asks.
@@ -100,6 +102,7 @@ impl Observed {
             source_tags: Vec::new(),
             destinations: Vec::new(),
             evidence: None,
+            lists: Vec::new(),
             odd_tags: Vec::new(),
             flaws: None,
             required: Vec::new(),
@@ -120,6 +123,8 @@ pub struct Flaws {
     pub predecessor: Seen<Option<String>>,
     /// Age of the database in hours, and how old it may be.
     pub database_age: Option<(u64, u64)>,
+    /// How many statements of VEX there are by signers whose word counts; `None` where the policy names none.
+    pub vex_statements: Option<usize>,
 }
 
 /// One flaw of one package, on any of the platforms.
@@ -163,6 +168,13 @@ pub enum Held {
     },
     /// A waiver of it has run out.
     Expired(String),
+    /// It would be refused, and a signer that the policy names says that it does no harm here.
+    Harmless {
+        /// The policy's name of the signer.
+        signer: String,
+        /// What is said, for people.
+        why: String,
+    },
 }
 
 impl Held {
@@ -175,6 +187,7 @@ impl Held {
             Held::Untold(_) => "untold",
             Held::Waived { .. } => "waived",
             Held::Expired(_) => "expired",
+            Held::Harmless { .. } => "harmless",
         }
     }
 }
@@ -201,6 +214,8 @@ pub struct Child {
     pub platform: Option<Platform>,
     /// Whether it is a statement about an image (BuildKit's, which nobody signed), not an image.
     pub is_attestation: bool,
+    /// What it is a statement about, as the index says.
+    pub attests: Option<Digest>,
     /// What was there.
     pub seen: Seen<Document>,
 }
@@ -246,17 +261,6 @@ pub struct LayerSeen {
     pub unpacked: Option<Seen<()>>,
 }
 
-/// A signature, an attestation or whatever else speaks of a manifest: that it is there. Nobody has verified it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EvidenceSeen {
-    /// What it speaks of.
-    pub subject: Digest,
-    /// Its manifest.
-    pub digest: Digest,
-    /// Where it was found: `referrers`, or a tag.
-    pub place: String,
-}
-
 /// What a destination has.
 #[derive(Clone, Debug)]
 pub struct DestinationSeen {
@@ -277,6 +281,8 @@ pub struct Demands {
     pub tag_pattern: Option<String>,
     /// What is made of checks that are not firm, by id.
     pub modes: Vec<(String, Mode)>,
+    /// What is demanded of evidence.
+    pub evidence: EvidenceDemands,
 }
 
 /// What is made of a check.
@@ -487,6 +493,11 @@ impl Entry {
     pub fn verdict(&self) -> Verdict {
         self.checks.iter().map(Check::verdict).max().unwrap_or(Verdict::Undecided)
     }
+
+    /// Whether a check had anything to say.
+    fn was_asked(&self, id: &str) -> bool {
+        self.checks.iter().any(|check| check.id == id && check.outcome != Outcome::NotApplicable)
+    }
 }
 
 /// What the answer was made from.
@@ -541,7 +552,14 @@ impl Clearance {
         if self.changes.is_empty() && self.inputs.base.is_none() && !self.checks.is_empty() {
             unchecked.push("what the manifests change: no base was named".to_owned());
         }
-        unchecked.push("who signed the images, and from what they were built".to_owned());
+        for (id, what) in [
+            ("sig.identity", "who signed the images"),
+            ("prov.valid", "from what the images were built, and by whom"),
+        ] {
+            if self.entries.iter().any(|entry| !entry.was_asked(id)) {
+                unchecked.push(format!("{what}: no policy asks"));
+            }
+        }
         if self.entries.iter().any(|entry| entry.observed.flaws.is_none()) {
             unchecked.push(
                 "whether what is known to be wrong with the images lets them ship: no policy asks".to_owned(),
@@ -558,7 +576,13 @@ impl Clearance {
     }
 }
 
+mod attested;
 mod manifests;
+
+pub use attested::{
+    EvidenceDemands, EvidenceSeen, ListCompared, ListDemand, ListSeen, Piece, ProvenanceDemand,
+    SignatureDemand, SummaryDemand,
+};
 
 /// Checks of the manifests themselves.
 pub fn manifest_checks(faults: &[Fault], changes: Option<&[Change]>, count: usize) -> Vec<Check> {

@@ -5,6 +5,7 @@
 
 use crate::clearance::{Answer, Case, Document, FlawSeen, Flaws, Outcome, Weight};
 
+mod attested;
 mod config_platform;
 mod evidence_discovery;
 mod index_children;
@@ -14,12 +15,27 @@ mod layer_digest;
 mod layer_exists;
 mod layer_foreign;
 mod policy_require;
+mod prov_builder;
+mod prov_cert_agrees;
+mod prov_fresh;
+mod prov_ref;
+mod prov_source;
+mod prov_valid;
 mod ref_digest;
 mod ref_exists;
 mod ref_media_type;
+mod sbom_coverage;
+mod sbom_valid;
+mod sig_identity;
+mod sig_name;
+mod sig_present;
+mod sig_valid;
 mod tag_destination;
 mod tag_pattern;
 mod tag_source;
+mod trust_age;
+mod vex_applied;
+mod vsa_valid;
 mod vuln_db_age;
 mod vuln_new;
 mod vuln_refuse;
@@ -53,12 +69,27 @@ pub static RULES: &[&Rule] = &[
     &layer_exists::RULE,
     &layer_foreign::RULE,
     &policy_require::RULE,
+    &prov_builder::RULE,
+    &prov_cert_agrees::RULE,
+    &prov_fresh::RULE,
+    &prov_ref::RULE,
+    &prov_source::RULE,
+    &prov_valid::RULE,
     &ref_digest::RULE,
     &ref_exists::RULE,
     &ref_media_type::RULE,
+    &sbom_coverage::RULE,
+    &sbom_valid::RULE,
+    &sig_identity::RULE,
+    &sig_name::RULE,
+    &sig_present::RULE,
+    &sig_valid::RULE,
     &tag_destination::RULE,
     &tag_pattern::RULE,
     &tag_source::RULE,
+    &trust_age::RULE,
+    &vex_applied::RULE,
+    &vsa_valid::RULE,
     &vuln_db_age::RULE,
     &vuln_new::RULE,
     &vuln_refuse::RULE,

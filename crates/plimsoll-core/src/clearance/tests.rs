@@ -4,6 +4,8 @@ use super::*;
 use crate::digest::Digest;
 use crate::rules::RULES;
 
+mod attested;
+
 fn digest(of: char) -> Digest {
     format!("sha256:{}", of.to_string().repeat(64)).parse().unwrap()
 }
@@ -47,6 +49,7 @@ fn observed() -> Observed {
         digest: digest(of),
         platform: Some(platform.parse().unwrap()),
         is_attestation: false,
+        attests: None,
         seen: Ok(document(of, "application/vnd.oci.image.manifest.v1+json")),
     };
     Observed {
@@ -72,15 +75,18 @@ fn observed() -> Observed {
             }],
             predecessor: Ok(Some("h.example/to/app:0.9".to_owned())),
             database_age: Some((3, 48)),
+            vex_statements: Some(0),
         }),
-        evidence: Some(Ok(Vec::new())),
+        evidence: Some(attested::evidence()),
+        lists: attested::lists(),
         required: vec![("true".to_owned(), Ok(true))],
         ..Observed::nothing(Level::Content)
     }
 }
 
 fn demands() -> Demands {
-    Demands { platforms: vec!["linux/amd64".parse().unwrap()], ..Demands::default() }
+    let evidence = attested::evidence_demands();
+    Demands { platforms: vec!["linux/amd64".parse().unwrap()], evidence, ..Demands::default() }
 }
 
 fn flaws(seen: &mut Observed) -> &mut Flaws {
@@ -101,9 +107,6 @@ fn what_is_well_is_cleared_by_checks_that_all_say_what_they_compared() {
 
 /// Check, outcome, and what leads to it.
 static TROUBLES: &[(&str, Outcome, Spoil)] = &[
-    ("evidence.discovery", Outcome::Error, |_, seen| {
-        seen.evidence = Some(Err(Trouble::Unknown("x".into())));
-    }),
     ("ref.exists", Outcome::Missing, |_, seen| seen.top = Err(Trouble::Missing("x".into()))),
     ("ref.exists", Outcome::Error, |_, seen| seen.top = Err(Trouble::Unknown("x".into()))),
     ("ref.digest", Outcome::Fail, |_, seen| seen.top = Err(Trouble::Wrong("x".into()))),
@@ -159,7 +162,7 @@ static TROUBLES: &[(&str, Outcome, Spoil)] = &[
 
 #[test]
 fn each_trouble_is_told_by_its_check() {
-    for (id, outcome, spoil) in TROUBLES {
+    for (id, outcome, spoil) in TROUBLES.iter().chain(attested::TROUBLES) {
         let (mut asked, mut seen) = (candidate(), observed());
         spoil(&mut asked, &mut seen);
         let entry = Entry::judge(asked, seen, &demands());
@@ -168,11 +171,15 @@ fn each_trouble_is_told_by_its_check() {
         let expected = if *outcome == Outcome::Error { Verdict::Undecided } else { Verdict::Refused };
         assert_eq!(entry.verdict(), expected, "{id}: {:#?}", entry.checks);
     }
-    let tried: std::collections::BTreeSet<&str> = TROUBLES.iter().map(|case| case.0).collect();
+    let tried: std::collections::BTreeSet<&str> =
+        TROUBLES.iter().chain(attested::TROUBLES).map(|case| case.0).collect();
     let untried: Vec<&str> = RULES.iter().map(|rule| rule.id).filter(|id| !tried.contains(id)).collect();
     // Only reached with a manifest of one kind: whatever is of two is refused where it is read.
-    // The other two refuse nothing.
-    assert_eq!(untried, ["ref.media-type", "vuln.new", "vuln.warn"]);
+    // The age of the roots is a fact of the policy. The others refuse nothing.
+    assert_eq!(
+        untried,
+        ["ref.media-type", "sbom.coverage", "trust.age", "vex.applied", "vuln.new", "vuln.warn"]
+    );
 }
 
 #[test]
