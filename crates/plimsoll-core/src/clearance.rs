@@ -7,6 +7,8 @@
 //! What surprises: a thing that is not there refuses, and a thing that could not be looked at leaves undecided.
 //! Neither clears.
 
+use std::collections::BTreeMap;
+
 use crate::advisory::{DatabaseIdentity, Severity};
 use crate::digest::Digest;
 use crate::image::Platform;
@@ -85,6 +87,8 @@ pub struct Observed {
     pub lists: Vec<ListSeen>,
     /// Tags that do not follow the pattern that is demanded.
     pub odd_tags: Vec<String>,
+    /// What the first destination holds today; `None` where nobody asked.
+    pub predecessor: Option<Seen<Option<PredecessorSeen>>>,
     /// What is known to be wrong with the images; `None` where no policy asks.
     pub flaws: Option<Flaws>,
     /// What the policy requires of the candidate as a whole: each demand, and whether it holds.
@@ -92,6 +96,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Bytes of the images' layers, each once, as stored.
+    pub fn layer_bytes(&self) -> u64 {
+        layer_bytes(&self.images)
+    }
+
     /// Nothing was looked at yet.
     pub fn nothing(level: Level) -> Observed {
         Observed {
@@ -104,6 +113,7 @@ impl Observed {
             evidence: None,
             lists: Vec::new(),
             odd_tags: Vec::new(),
+            predecessor: None,
             flaws: None,
             required: Vec::new(),
         }
@@ -119,12 +129,34 @@ pub struct Flaws {
     pub gaps: Vec<String>,
     /// The flaws, worst first.
     pub flaws: Vec<FlawSeen>,
-    /// What they were compared with: the reference of what the destination holds today, if it holds anything.
-    pub predecessor: Seen<Option<String>>,
     /// Age of the database in hours, and how old it may be.
     pub database_age: Option<(u64, u64)>,
     /// How many statements of VEX there are by signers whose word counts; `None` where the policy names none.
     pub vex_statements: Option<usize>,
+}
+
+/// What a destination holds today, with which a candidate is compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PredecessorSeen {
+    /// `HOST/PATH:TAG`.
+    pub reference: String,
+    /// Platforms of its images, as their configs say; sorted.
+    pub platforms: Vec<Platform>,
+    /// Bytes of its layers, each once, as stored.
+    pub bytes: u64,
+    /// How the packages differ; `None` where layers were not read.
+    pub packages: Option<PackagesSeen>,
+}
+
+/// How the packages of a candidate differ from those of its predecessor. One that is there on several platforms counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PackagesSeen {
+    /// Packages that the predecessor has not.
+    pub added: usize,
+    /// Packages that the predecessor alone has.
+    pub removed: usize,
+    /// Packages that both have, in different versions.
+    pub changed: usize,
 }
 
 /// One flaw of one package, on any of the platforms.
@@ -240,6 +272,8 @@ pub struct ConfigSeen {
     pub platform: Platform,
     /// How many layers it lists.
     pub diff_ids: usize,
+    /// As whom it runs, as written; empty for `root`.
+    pub user: String,
 }
 
 /// One layer.
@@ -275,6 +309,8 @@ pub struct DestinationSeen {
 pub struct Demands {
     /// Platforms that an index must have.
     pub platforms: Vec<Platform>,
+    /// Whether each platform of the predecessor must be there.
+    pub keeps_platforms: bool,
     /// Whether a destination's tag may be moved.
     pub allows_tag_moves: bool,
     /// The pattern that tags must follow.
@@ -556,8 +592,10 @@ impl Clearance {
             ("sig.identity", "who signed the images"),
             ("prov.valid", "from what the images were built, and by whom"),
         ] {
-            if self.entries.iter().any(|entry| !entry.was_asked(id)) {
-                unchecked.push(format!("{what}: no policy asks"));
+            let (all, without) =
+                (self.entries.len(), self.entries.iter().filter(|entry| !entry.was_asked(id)).count());
+            if without > 0 {
+                unchecked.push(format!("{what}, of {without} of {all} entries"));
             }
         }
         if self.entries.iter().any(|entry| entry.observed.flaws.is_none()) {
@@ -574,6 +612,13 @@ impl Clearance {
         let count = |verdict| self.entries.iter().filter(|entry| entry.verdict() == verdict).count();
         [count(Verdict::Cleared), count(Verdict::Undecided), count(Verdict::Refused)]
     }
+}
+
+/// Bytes of images' layers, each once, as stored.
+pub fn layer_bytes(images: &[ImageSeen]) -> u64 {
+    let layers = images.iter().flat_map(|image| &image.layers);
+    let distinct: BTreeMap<&Digest, u64> = layers.map(|layer| (&layer.digest, layer.size)).collect();
+    distinct.values().fold(0, |sum, size| sum.saturating_add(*size))
 }
 
 mod attested;

@@ -7,6 +7,8 @@ use crate::clearance::{Answer, Case, Document, FlawSeen, Flaws, Outcome, Weight}
 
 mod attested;
 mod config_platform;
+mod content_user;
+mod dest_mirrors;
 mod evidence_discovery;
 mod index_children;
 mod index_platforms;
@@ -61,6 +63,8 @@ pub struct Rule {
 /// All rules, sorted by id.
 pub static RULES: &[&Rule] = &[
     &config_platform::RULE,
+    &content_user::RULE,
+    &dest_mirrors::RULE,
     &evidence_discovery::RULE,
     &index_children::RULE,
     &index_platforms::RULE,

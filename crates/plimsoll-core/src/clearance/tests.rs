@@ -28,7 +28,7 @@ fn image(of: char, platform: &str) -> ImageSeen {
     ImageSeen {
         digest: digest(of),
         claimed: Some(platform.clone()),
-        config: Ok(ConfigSeen { platform, diff_ids: 1 }),
+        config: Ok(ConfigSeen { platform, diff_ids: 1, user: "65532".to_owned() }),
         layers: vec![layer],
     }
 }
@@ -57,10 +57,12 @@ fn observed() -> Observed {
         children: vec![child('b', "linux/amd64"), child('c', "linux/arm64")],
         images: vec![image('b', "linux/amd64"), image('c', "linux/arm64")],
         source_tags: vec![("1.0".to_owned(), Ok(digest('a')))],
-        destinations: vec![DestinationSeen {
-            repository: "h.example/to/app".to_owned(),
-            tags: vec![("1.0".to_owned(), Err(Trouble::Missing("free".to_owned())))],
-        }],
+        destinations: ["h.example/to/app", "mirror.example/to/app"]
+            .map(|repository| DestinationSeen {
+                repository: repository.to_owned(),
+                tags: vec![("1.0".to_owned(), Err(Trouble::Missing("free".to_owned())))],
+            })
+            .to_vec(),
         flaws: Some(Flaws {
             matched: Ok(2),
             gaps: Vec::new(),
@@ -73,12 +75,15 @@ fn observed() -> Observed {
                 is_new: Some(false),
                 held: Held::ByNone,
             }],
-            predecessor: Ok(Some("h.example/to/app:0.9".to_owned())),
             database_age: Some((3, 48)),
             vex_statements: Some(0),
         }),
         evidence: Some(attested::evidence()),
         lists: attested::lists(),
+        predecessor: Some(Ok(Some(PredecessorSeen {
+            reference: "h.example/to/app:0.9".to_owned(),
+            ..PredecessorSeen::default()
+        }))),
         required: vec![("true".to_owned(), Ok(true))],
         ..Observed::nothing(Level::Content)
     }
@@ -86,7 +91,8 @@ fn observed() -> Observed {
 
 fn demands() -> Demands {
     let evidence = attested::evidence_demands();
-    Demands { platforms: vec!["linux/amd64".parse().unwrap()], evidence, ..Demands::default() }
+    let platforms = vec!["linux/amd64".parse().unwrap()];
+    Demands { platforms, evidence, keeps_platforms: true, ..Demands::default() }
 }
 
 fn flaws(seen: &mut Observed) -> &mut Flaws {
@@ -117,6 +123,14 @@ static TROUBLES: &[(&str, Outcome, Spoil)] = &[
     ("index.children", Outcome::Error, |_, seen| seen.children[1].seen = Err(Trouble::Unknown("x".into()))),
     ("index.children", Outcome::Fail, |_, seen| seen.children[1].seen = Err(Trouble::Wrong("x".into()))),
     ("index.platforms", Outcome::Fail, |_, seen| drop(seen.images.remove(0))),
+    ("index.platforms", Outcome::Fail, |_, seen| {
+        let before =
+            PredecessorSeen { platforms: vec!["linux/s390x".parse().unwrap()], ..Default::default() };
+        seen.predecessor = Some(Ok(Some(before)));
+    }),
+    ("index.platforms", Outcome::Error, |_, seen| {
+        seen.predecessor = Some(Err(Trouble::Unknown("x".into())));
+    }),
     ("config.platform", Outcome::Fail, |_, seen| {
         seen.images[1].claimed = Some("linux/s390x".parse().unwrap());
     }),
@@ -178,7 +192,16 @@ fn each_trouble_is_told_by_its_check() {
     // The age of the roots is a fact of the policy. The others refuse nothing.
     assert_eq!(
         untried,
-        ["ref.media-type", "sbom.coverage", "trust.age", "vex.applied", "vuln.new", "vuln.warn"]
+        [
+            "content.user",
+            "dest.mirrors",
+            "ref.media-type",
+            "sbom.coverage",
+            "trust.age",
+            "vex.applied",
+            "vuln.new",
+            "vuln.warn"
+        ]
     );
 }
 
@@ -248,6 +271,23 @@ fn a_policy_softens_what_is_not_firm_and_nothing_else() {
         let demands = Demands { modes: vec![(id.to_owned(), mode)], ..Demands::default() };
         let entry = Entry::judge(asked, seen, &demands);
         assert_eq!(entry.verdict(), expected, "{id} {mode:?}: {:#?}", entry.checks);
+    }
+}
+
+#[test]
+fn what_only_warns_is_told() {
+    let spoils: [(&str, Spoil); 4] = [
+        ("content.user", |_, seen| seen.images[0].config.as_mut().unwrap().user.clear()),
+        ("content.user", |_, seen| seen.images[1].config.as_mut().unwrap().user = "0:0".to_owned()),
+        ("dest.mirrors", |_, seen| seen.destinations[1].tags[0].1 = Ok(digest('a'))),
+        ("vuln.warn", |_, seen| flaws(seen).flaws[0].held = Held::Warned("r".to_owned())),
+    ];
+    for (id, spoil) in spoils {
+        let (mut asked, mut seen) = (candidate(), observed());
+        spoil(&mut asked, &mut seen);
+        let entry = Entry::judge(asked, seen, &demands());
+        let check = entry.checks.iter().find(|check| check.id == id).expect("the rule is on the list");
+        assert_eq!((check.outcome, entry.verdict()), (Outcome::Fail, Verdict::Cleared), "{check:?}");
     }
 }
 

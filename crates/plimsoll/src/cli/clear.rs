@@ -18,6 +18,7 @@ use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Platform;
 use plimsoll_core::promotion::{Change, Fault, Manifest, changes};
 use plimsoll_feeds::update::database_path;
+use plimsoll_image::attached::Depth;
 use plimsoll_image::cache::{LayerCache, LayerStore};
 use plimsoll_image::catalog::Options;
 use plimsoll_image::limits::Limits;
@@ -28,10 +29,11 @@ use plimsoll_report::clearance::{FORMATS, Format};
 use super::scan::{open_database, write_aside};
 use super::{Outcome, Session, misused};
 use crate::clear::candidates::{of_manifests, of_reference};
+use crate::clear::evidence::{check_of_files, side_files};
 use crate::clear::files::Files;
 use crate::clear::judging::Judge;
 use crate::clear::manifests::{self, Kind};
-use crate::clear::observe::{Asking, observe};
+use crate::clear::observe::{Asking, Closely, observe, subjects};
 use crate::clear::policy::{Policy, day};
 use crate::progress::Bar;
 use crate::standings::standings;
@@ -57,6 +59,10 @@ pub(super) struct ClearArgs {
     /// Commit from which policies and their waivers are read, or `disk` for as they are.
     #[arg(long, value_name = "GITREF")]
     policy_at: Option<String>,
+    /// Signatures, attestations and provenance that no registry keeps: bundles, envelopes, statements, provenance of Google
+    /// Cloud Build (JSON, or one a line); a file or a folder of them. Repeat for more.
+    #[arg(long, value_name = "FILE|DIR")]
+    evidence: Vec<PathBuf>,
     /// Advisory database to match against, in place of the data directory's.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -133,7 +139,14 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
     };
     let client = Arc::new(Client::new(session.net_settings(&args.insecure_registry))?);
     let asking = Asking::new(client, session.registry_options(credentials, &args.insecure_registry));
-    let looks = observe(&asked.candidates, &asking, level, &options)?;
+    let evidence = match policies.iter().any(|policy| policy.vouching.is_some()) {
+        true => Depth::Read,
+        false => Depth::List,
+    };
+    let read = Files::default();
+    let side_files = side_files(&args.evidence, &read)?;
+    let looks = observe(&asked.candidates, &asking, Closely { level, evidence }, &options)?;
+    let about: Vec<Digest> = looks.iter().flat_map(|look| subjects(&look.observed)).collect();
     let path = args.database.clone().unwrap_or_else(|| database_path(&session.data_dir));
     let database = match policies.iter().any(|policy| policy.vulnerabilities.is_some()) {
         true => open_database(&path, args.database.is_some())?,
@@ -147,6 +160,7 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
         now,
         asking: &asking,
         options: &options,
+        files: &side_files,
         demands: Demands { platforms: args.require_platform.clone(), ..Demands::default() },
         used: BTreeMap::new(),
     };
@@ -156,12 +170,13 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
     }
     let mut checks = asked.checks;
     checks.extend(judge.unused_waivers());
+    checks.extend(check_of_files(&side_files, &about));
     drop(bar);
     let of_policy = |policy: &Policy| (policy.name.clone(), policy.file.clone(), policy.digest.clone());
     let clearance = Clearance {
         inputs: Inputs {
             base: asked.base,
-            files: asked.files,
+            files: [asked.files, read.into_read()].concat(),
             policies: policies.iter().map(of_policy).collect(),
             database: database.ok().map(|database| database.identity().clone()),
             level,

@@ -293,7 +293,11 @@ fn what_no_policy_asks_is_listed_as_not_checked() {
         entries: vec![entry],
     };
     let unchecked = of(entry).unchecked().join("\n");
-    assert!(unchecked.contains("who signed") && unchecked.contains("from what"), "{unchecked}");
+    assert!(
+        unchecked.contains("who signed")
+            && unchecked.contains("from what the images were built, and by whom, of 1 of 1"),
+        "{unchecked}"
+    );
     let unchecked = of(Entry::judge(candidate(), observed(), &demands())).unchecked().join("\n");
     assert!(!unchecked.contains("who signed") && !unchecked.contains("from what"), "{unchecked}");
 }
