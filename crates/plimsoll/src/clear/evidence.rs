@@ -211,6 +211,8 @@ fn of_form(form: Form, subject: &Digest, place: Place, vouching: Option<&Vouchin
             return unread(place, Standing::Unverified(why));
         }
         Form::Refused(refusal) => return unread(place, Standing::Refused(refusal)),
+        // What BuildKit puts into an index has no signature.
+        Form::Unread if place.scheme == Scheme::Buildkit => return unread(place, Standing::Unsigned),
         form => form,
     };
     let Some(vouching) = vouching else {

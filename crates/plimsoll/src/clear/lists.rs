@@ -35,6 +35,8 @@ pub(super) fn compare(list: &SbomReference, aboard: &[&Inventory]) -> Result<Lis
 /// CycloneDX, `components` (<https://cyclonedx.org/docs/1.6/json/>).
 #[derive(Deserialize)]
 struct CycloneDx {
+    #[serde(rename = "bomFormat")]
+    format: String,
     #[serde(default)]
     components: Vec<Component>,
 }
@@ -75,6 +77,9 @@ fn listed(list: &SbomReference) -> Result<BTreeSet<String>, String> {
         SbomFormat::CycloneDx => {
             let document: CycloneDx = serde_json::from_str(&list.document)
                 .map_err(|error| format!("it is no CycloneDX in JSON: {error}"))?;
+            if document.format != "CycloneDX" {
+                return Err(format!("it is `{}`, no CycloneDX", document.format.escape_default()));
+            }
             let mut purls = Vec::new();
             let all = components(document.components, &mut purls, 0)?;
             (purls, all)
@@ -129,7 +134,7 @@ mod tests {
         for (format, document, expected) in [
             (
                 SbomFormat::CycloneDx,
-                r#"{"components": [
+                r#"{"bomFormat": "CycloneDX", "components": [
                     {"type": "library", "purl": "pkg:apk/alpine/musl@1.2.5-r0?arch=x86_64"},
                     {"type": "application", "components": [{"type": "library", "purl": "pkg:npm/left-pad@1.3.0"}]},
                     {"type": "container", "purl": "pkg:oci/app@sha256:aa"}]}"#,
@@ -142,10 +147,11 @@ mod tests {
                     {"referenceType": "purl", "referenceLocator": "pkg:golang/golang.org/x/net@v0.1.0"}]}]}"#,
                 Ok(vec!["pkg:golang/golang.org/x/net@v0.1.0"]),
             ),
-            (SbomFormat::CycloneDx, "{}", Ok(vec![])),
+            (SbomFormat::CycloneDx, r#"{"bomFormat": "CycloneDX"}"#, Ok(vec![])),
+            (SbomFormat::CycloneDx, "{}", Err("no CycloneDX")),
             (
                 SbomFormat::CycloneDx,
-                r#"{"components": [{"type": "library"}]}"#,
+                r#"{"bomFormat": "CycloneDX", "components": [{"type": "library"}]}"#,
                 Err("none has a package URL"),
             ),
             (SbomFormat::CycloneDx, "[]", Err("no CycloneDX")),
@@ -162,6 +168,7 @@ mod tests {
         for _ in 0..20 {
             deep = format!("{{\"components\": [{deep}]}}");
         }
+        let deep = deep.replacen('{', "{\"bomFormat\": \"CycloneDX\", ", 1);
         assert!(names(SbomFormat::CycloneDx, &deep).unwrap_err().contains("DEPTH_MAX"));
     }
 }

@@ -28,10 +28,7 @@ pub(super) static COLUMNS: &[Column] = &[
         heading: "bytes",
         cell: |entry| worst(entry, &["ref.digest", "ref.media-type", "layer.digest", "layer.diffid"]),
     },
-    Column {
-        heading: "tags",
-        cell: |entry| worst(entry, &["tag.source", "tag.destination", "tag.pattern", "dest.mirrors"]),
-    },
+    Column { heading: "tags", cell: |entry| worst(entry, &["tag.source", "tag.destination"]) },
     Column { heading: "platforms", cell: |entry| worst(entry, &["index.platforms", "config.platform"]) },
     Column { heading: "signed by", cell: signed_by },
     Column { heading: "built from", cell: built_from },
