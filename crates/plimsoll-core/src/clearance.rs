@@ -13,7 +13,7 @@ use crate::advisory::{DatabaseIdentity, Severity};
 use crate::digest::Digest;
 use crate::image::Platform;
 use crate::promotion::{Change, Fault};
-use crate::rules::{RULES, Rule};
+use crate::rules::{self, About, RULES, Rule};
 
 /// One digest that is asked to be promoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -436,11 +436,12 @@ impl Answer {
 /// How much worse an outcome is: what is known to be wrong decides before what is not known.
 fn rank(outcome: Outcome) -> u8 {
     match outcome {
-        Outcome::NotApplicable | Outcome::Pass => 0,
-        Outcome::Waived => 1,
-        Outcome::Error => 2,
-        Outcome::Missing => 3,
-        Outcome::Fail => 4,
+        Outcome::NotApplicable => 0,
+        Outcome::Pass => 1,
+        Outcome::Waived => 2,
+        Outcome::Error => 3,
+        Outcome::Missing => 4,
+        Outcome::Fail => 5,
     }
 }
 
@@ -530,9 +531,15 @@ impl Entry {
         self.checks.iter().map(Check::verdict).max().unwrap_or(Verdict::Undecided)
     }
 
-    /// Whether a check had anything to say.
-    fn was_asked(&self, id: &str) -> bool {
-        self.checks.iter().any(|check| check.id == id && check.outcome != Outcome::NotApplicable)
+    /// The worst outcome of the checks that are about something.
+    pub fn outcome(&self, about: About) -> Outcome {
+        let of = self.checks.iter().filter(|check| rules::about(check.id) == Some(about));
+        of.map(|check| check.outcome).max_by_key(|outcome| rank(*outcome)).unwrap_or(Outcome::NotApplicable)
+    }
+
+    /// Whether any of the checks that are about something had anything to say.
+    fn was_asked(&self, about: About) -> bool {
+        self.outcome(about) != Outcome::NotApplicable
     }
 }
 
@@ -588,12 +595,12 @@ impl Clearance {
         if self.changes.is_empty() && self.inputs.base.is_none() && !self.checks.is_empty() {
             unchecked.push("what the manifests change: no base was named".to_owned());
         }
-        for (id, what) in [
-            ("sig.identity", "who signed the images"),
-            ("prov.valid", "from what the images were built, and by whom"),
+        for (about, what) in [
+            (About::Signature, "who signed the images"),
+            (About::Provenance, "from what the images were built, and by whom"),
         ] {
-            let (all, without) =
-                (self.entries.len(), self.entries.iter().filter(|entry| !entry.was_asked(id)).count());
+            let all = self.entries.len();
+            let without = self.entries.iter().filter(|entry| !entry.was_asked(about)).count();
             if without > 0 {
                 unchecked.push(format!("{what}, of {without} of {all} entries"));
             }

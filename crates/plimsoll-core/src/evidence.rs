@@ -480,6 +480,16 @@ pub enum SbomFormat {
     CycloneDx,
 }
 
+impl SbomFormat {
+    /// The format's own name.
+    pub fn title(self) -> &'static str {
+        match self {
+            SbomFormat::Spdx => "SPDX",
+            SbomFormat::CycloneDx => "CycloneDX",
+        }
+    }
+}
+
 /// One statement of an OpenVEX document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VexStatement {

@@ -45,6 +45,37 @@ mod vuln_scanned;
 mod vuln_warn;
 mod waiver_valid;
 
+/// What a question is about. Reports have a column for the first ones, policies a key for kinds of evidence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// Whether everything is there.
+    Presence,
+    /// Whether the bytes are what they are called.
+    Bytes,
+    /// Whether the tags are its.
+    Tags,
+    /// For which platforms it is.
+    Platforms,
+    /// Who signed it.
+    Signature,
+    /// What built it, from what.
+    Provenance,
+    /// What is known to be wrong with it.
+    Flaws,
+    /// What is attested to be aboard.
+    List,
+    /// What another verifier found.
+    Summary,
+    /// Which evidence there is, and by what it is judged.
+    Discovery,
+    /// What is aboard.
+    Content,
+    /// Where it goes.
+    Destinations,
+    /// What else a policy asks.
+    Policy,
+}
+
 /// One question.
 #[derive(Debug)]
 pub struct Rule {
@@ -52,6 +83,8 @@ pub struct Rule {
     pub id: &'static str,
     /// What it asks, for people.
     pub asks: &'static str,
+    /// What it is about.
+    pub about: About,
     /// What it means where it does not hold.
     pub weight: Weight,
     /// Whether no policy may soften it: without it nothing else that is said would hold.
@@ -106,6 +139,11 @@ impl std::fmt::Debug for Case<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "case of `{}`", self.candidate.name)
     }
+}
+
+/// What the check of an id is about; `None` for a check of the manifests.
+pub fn about(id: &str) -> Option<About> {
+    RULES.iter().find(|rule| rule.id == id).map(|rule| rule.about)
 }
 
 /// The manifest, or that there is nothing to ask of one that was not seen.

@@ -3,8 +3,8 @@
 //! What surprises: more evidence never makes it worse. One good piece is enough, whatever lies beside it, since whoever can
 //! push can lay anything beside it; and for the same reason taking a piece away never helps.
 
-use super::{Rule, count, prov_builder, prov_cert_agrees, prov_fresh, prov_ref, prov_source, top};
-use crate::clearance::{Answer, Case, EvidenceSeen, Outcome, Piece, ProvenanceDemand, Weight};
+use super::{count, prov_builder, prov_cert_agrees, prov_fresh, prov_ref, prov_source, top};
+use crate::clearance::{Answer, Case, EvidenceSeen, Outcome, Piece, ProvenanceDemand};
 use crate::digest::Digest;
 use crate::evidence::{Content, Predicate, Provenance, Scheme, Signer, Standing};
 
@@ -13,11 +13,6 @@ const COSIGN_SIGN: &str = "https://sigstore.dev/cosign/sign/v1";
 
 /// Most refused pieces that an answer tells of; the rest are counted.
 const REFUSED_SHOWN_MAX: usize = 5;
-
-/// A row that refuses unless a policy softens it.
-pub(super) const fn rule(id: &'static str, asks: &'static str, judge: fn(&Case<'_>) -> Answer) -> Rule {
-    Rule { id, asks, weight: Weight::Refuse, is_firm: false, judge }
-}
 
 /// What was found, where a policy demands something of it and it was looked for.
 pub(super) fn asked<'a, T>(
@@ -105,13 +100,13 @@ pub(super) fn provenance(piece: &Piece) -> Option<&Provenance> {
 /// Why pieces do not count, for people.
 pub(super) fn refusals<'a>(pieces: impl Iterator<Item = &'a Piece>) -> String {
     let said: Vec<String> = pieces
-        .filter_map(|piece| match &piece.item.standing {
-            Standing::Proven(proof) => Some(format!("{} is by {}", name(piece), signer(&proof.signer))),
+        .map(|piece| match &piece.item.standing {
+            Standing::Proven(proof) => format!("{} is by {}", name(piece), signer(&proof.signer)),
             Standing::Refused(refusal) => {
-                Some(format!("{}: {} ({})", name(piece), refusal.detail, refusal.kind.name()))
+                format!("{}: {} ({})", name(piece), refusal.detail, refusal.kind.name())
             }
-            Standing::Unsigned => Some(format!("{} is a claim that nobody signed", name(piece))),
-            Standing::Unverified(why) => Some(format!("{}: {why}", name(piece))),
+            Standing::Unsigned => format!("{} is a claim that nobody signed", name(piece)),
+            Standing::Unverified(why) => format!("{}: {why}", name(piece)),
         })
         .collect();
     let rest = said.len().saturating_sub(REFUSED_SHOWN_MAX);

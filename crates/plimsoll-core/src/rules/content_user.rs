@@ -1,12 +1,13 @@
 //! `content.user`: does it run as somebody other than root?
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "content.user",
     asks: "does it run as somebody other than root",
+    about: About::Content,
     weight: Weight::Warn,
     is_firm: false,
     judge,
@@ -26,7 +27,7 @@ fn judge(case: &Case<'_>) -> Answer {
     }
     let shown = users.iter().map(|user| format!("`{user}`")).collect::<Vec<_>>().join(", ");
     match users.iter().find(|user| is_root(user)) {
-        Some(user) if user.is_empty() => Answer::new(Outcome::Fail, "it names no user, so it runs as root"),
+        Some(&"") => Answer::new(Outcome::Fail, "it names no user, so it runs as root"),
         Some(user) => Answer::new(Outcome::Fail, format!("it runs as `{user}`")),
         None => Answer::new(Outcome::Pass, format!("it runs as {shown}")),
     }

@@ -1,12 +1,13 @@
 //! `dest.mirrors`: do all destinations have the same?
 
-use super::{Rule, count};
+use super::{About, Rule, count};
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "dest.mirrors",
     asks: "do all destinations have the same",
+    about: About::Destinations,
     weight: Weight::Warn,
     is_firm: false,
     judge,

@@ -3,13 +3,19 @@
 //! What is found is there, and no more; whether it holds is asked by `sig.*`, `prov.*` and the like. An error is not "no
 //! evidence".
 
-use super::{Rule, attested, count, top};
-use crate::clearance::{Answer, Case, Outcome};
+use super::{About, Rule, count, top};
+use crate::clearance::{Answer, Case, Outcome, Weight};
 use crate::evidence::Standing;
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("evidence.discovery", "could it be told what evidence there is", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "evidence.discovery",
+    asks: "could it be told what evidence there is",
+    about: About::Discovery,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     if let Err(answer) = top(case) {

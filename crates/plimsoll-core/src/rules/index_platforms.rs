@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, ImageSeen, Outcome, Weight};
 use crate::digest::Digest;
 use crate::image::Platform;
@@ -11,6 +11,7 @@ use crate::image::Platform;
 pub(super) static RULE: Rule = Rule {
     id: "index.platforms",
     asks: "does it have the platforms that are demanded",
+    about: About::Platforms,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

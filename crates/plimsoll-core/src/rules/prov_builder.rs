@@ -1,12 +1,18 @@
 //! `prov.builder`: was it built by what the policy names?
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Piece, ProvenanceDemand};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Piece, ProvenanceDemand, Weight};
 use crate::evidence::Provenance;
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("prov.builder", "did a builder that the policy names build it", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "prov.builder",
+    asks: "did a builder that the policy names build it",
+    about: About::Provenance,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     attested::of_best(case, answer)

@@ -3,13 +3,19 @@
 //! The builder writes the predicate, the authority writes the certificate. Where they differ the predicate is not about the
 //! build that signed it.
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome, Piece, ProvenanceDemand};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Outcome, Piece, ProvenanceDemand, Weight};
 use crate::evidence::Provenance;
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("prov.cert-agrees", "do the predicate and the certificate say the same", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "prov.cert-agrees",
+    asks: "do the predicate and the certificate say the same",
+    about: About::Provenance,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     attested::of_best(case, answer)

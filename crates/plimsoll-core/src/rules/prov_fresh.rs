@@ -2,15 +2,22 @@
 //!
 //! The time is the earliest that somebody trusted vouches for. What the builder itself says of it does not count.
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome, Piece, ProvenanceDemand};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Outcome, Piece, ProvenanceDemand, Weight};
 use crate::evidence::Provenance;
 
 /// Seconds of a day.
 const DAY: i64 = 86_400;
 
 /// The row.
-pub(super) static RULE: Rule = attested::rule("prov.fresh", "was it built lately", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "prov.fresh",
+    asks: "was it built lately",
+    about: About::Provenance,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     attested::of_best(case, answer)

@@ -1,12 +1,18 @@
 //! `prov.ref`: was it built from the ref that the policy names, or from the git tag that it is promoted as?
 
-use super::{Rule, attested, prov_source};
-use crate::clearance::{Answer, Case, Outcome, Piece, ProvenanceDemand};
+use super::{About, Rule, attested, prov_source};
+use crate::clearance::{Answer, Case, Outcome, Piece, ProvenanceDemand, Weight};
 use crate::evidence::{Claim, Provenance};
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("prov.ref", "was it built from the ref that belongs to its tag", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "prov.ref",
+    asks: "was it built from the ref that belongs to its tag",
+    about: About::Provenance,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     attested::of_best(case, answer)

@@ -3,13 +3,19 @@
 //! What the certificate says goes before what the predicate says: the builder does not write it. A repository's number
 //! goes before its name, which can be given to another.
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Piece, ProvenanceDemand};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Piece, ProvenanceDemand, Weight};
 use crate::evidence::{Claim, Provenance, Signer};
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("prov.source", "was it built from the repository that the policy names", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "prov.source",
+    asks: "was it built from the repository that the policy names",
+    about: About::Provenance,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     attested::of_best(case, answer)

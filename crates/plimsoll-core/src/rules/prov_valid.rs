@@ -1,13 +1,19 @@
 //! `prov.valid`: does a signer that the policy names say what built it, from what?
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome, Piece};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Outcome, Piece, Weight};
 use crate::digest::Digest;
 use crate::evidence::{Content, Predicate, Provenance, Standing};
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("prov.valid", "does a signer that the policy names say how it was built", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "prov.valid",
+    asks: "does a signer that the policy names say how it was built",
+    about: About::Provenance,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let asked = attested::asked(case, case.demands.evidence.provenance.as_ref(), "provenance");

@@ -1,6 +1,6 @@
 //! `sbom.coverage`: does the attested list have what is aboard, and is what it lists aboard?
 
-use super::{Rule, attested, sbom_valid};
+use super::{About, Rule, attested, sbom_valid};
 use crate::clearance::{Answer, Case, ListCompared, Outcome, Weight};
 use crate::digest::Digest;
 
@@ -9,8 +9,12 @@ const NAMED_MAX: usize = 5;
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
+    id: "sbom.coverage",
+    asks: "does the attested list have what is aboard",
+    about: About::List,
     weight: Weight::Warn,
-    ..attested::rule("sbom.coverage", "does the attested list have what is aboard", judge)
+    is_firm: false,
+    judge,
 };
 
 fn judge(case: &Case<'_>) -> Answer {

@@ -1,13 +1,19 @@
 //! `sbom.valid`: does a signer that the policy names say what is aboard?
 
-use super::{Rule, attested, count};
-use crate::clearance::{Answer, Case, ListSeen, Outcome};
+use super::{About, Rule, attested, count};
+use crate::clearance::{Answer, Case, ListSeen, Outcome, Weight};
 use crate::digest::Digest;
-use crate::evidence::{Predicate, SbomFormat};
+use crate::evidence::Predicate;
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("sbom.valid", "does a signer that the policy names list what is aboard", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "sbom.valid",
+    asks: "does a signer that the policy names list what is aboard",
+    about: About::List,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let asked = attested::asked(case, case.demands.evidence.list.as_ref(), "lists of packages");
@@ -18,7 +24,7 @@ fn judge(case: &Case<'_>) -> Answer {
     attested::whole(case, |subject: &Digest| {
         let lists: Vec<&ListSeen> = of(case, &demand.any_of, subject).collect();
         if let Some(list) = lists.iter().find(|list| list.compared.is_ok()) {
-            let (format, by) = (format(list.format), list.signers.join(", "));
+            let (format, by) = (list.format.title(), list.signers.join(", "));
             let there = count(lists.len(), "list");
             return Answer::new(Outcome::Pass, format!("{there}, {format} by `{by}`"));
         }
@@ -52,11 +58,4 @@ pub(super) fn of<'a>(
 ) -> impl Iterator<Item = &'a ListSeen> {
     let is_by = |list: &&ListSeen| list.signers.iter().any(|signer| any_of.contains(signer));
     case.observed.lists.iter().filter(move |list| list.subject == *subject && is_by(list))
-}
-
-fn format(format: SbomFormat) -> &'static str {
-    match format {
-        SbomFormat::Spdx => "SPDX",
-        SbomFormat::CycloneDx => "CycloneDX",
-    }
 }

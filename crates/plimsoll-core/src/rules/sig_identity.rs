@@ -1,12 +1,18 @@
 //! `sig.identity`: is it signed by one of those that the policy names?
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Outcome, Weight};
 use crate::digest::Digest;
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("sig.identity", "did a signer that the policy names sign", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "sig.identity",
+    asks: "did a signer that the policy names sign",
+    about: About::Signature,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let asked = attested::asked(case, case.demands.evidence.signature.as_ref(), "signatures");

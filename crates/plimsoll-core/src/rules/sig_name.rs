@@ -2,13 +2,20 @@
 //!
 //! A signature is of a digest. The name that cosign writes beside it is the only thing that binds it to an image's name.
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome, Piece};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Outcome, Piece, Weight};
 use crate::digest::Digest;
 use crate::evidence::Content;
 
 /// The row.
-pub(super) static RULE: Rule = attested::rule("sig.name", "is it signed under its own name", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "sig.name",
+    asks: "is it signed under its own name",
+    about: About::Signature,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let demand = case.demands.evidence.signature.as_ref().filter(|demand| demand.is_named);

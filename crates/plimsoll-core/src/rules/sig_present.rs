@@ -1,11 +1,18 @@
 //! `sig.present`: is there a signature at all?
 
-use super::{Rule, attested, count};
-use crate::clearance::{Answer, Case, Outcome};
+use super::{About, Rule, attested, count};
+use crate::clearance::{Answer, Case, Outcome, Weight};
 use crate::digest::Digest;
 
 /// The row.
-pub(super) static RULE: Rule = attested::rule("sig.present", "is there a signature", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "sig.present",
+    asks: "is there a signature",
+    about: About::Signature,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let asked = attested::asked(case, case.demands.evidence.signature.as_ref(), "signatures");

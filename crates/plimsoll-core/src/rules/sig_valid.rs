@@ -1,12 +1,19 @@
 //! `sig.valid`: does a signature hold, by the roots of trust that were chosen?
 
-use super::{Rule, attested, count};
-use crate::clearance::{Answer, Case, Outcome, Piece};
+use super::{About, Rule, attested, count};
+use crate::clearance::{Answer, Case, Outcome, Piece, Weight};
 use crate::digest::Digest;
 use crate::evidence::{LogProof, Proof, Witness};
 
 /// The row.
-pub(super) static RULE: Rule = attested::rule("sig.valid", "does a signature hold", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "sig.valid",
+    asks: "does a signature hold",
+    about: About::Signature,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let asked = attested::asked(case, case.demands.evidence.signature.as_ref(), "signatures");

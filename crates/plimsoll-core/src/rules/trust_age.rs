@@ -2,11 +2,18 @@
 //!
 //! An authority that was found to be bad is taken out of the roots. Old ones still trust it.
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome};
+use super::{About, Rule};
+use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
-pub(super) static RULE: Rule = attested::rule("trust.age", "are the roots of trust recent enough", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "trust.age",
+    asks: "are the roots of trust recent enough",
+    about: About::Discovery,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     match case.demands.evidence.root_age {

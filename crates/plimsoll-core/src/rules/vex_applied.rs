@@ -1,12 +1,13 @@
 //! `vex.applied`: of which flaws does a signer that the policy names say that they do no harm here?
 
-use super::{Rule, count, flaws};
+use super::{About, Rule, count, flaws};
 use crate::clearance::{Answer, Case, Held, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vex.applied",
     asks: "which flaws does a signer say do no harm here",
+    about: About::Flaws,
     weight: Weight::Inform,
     is_firm: false,
     judge,

@@ -1,13 +1,19 @@
 //! `vsa.valid`: did a verifier that the policy names find it good?
 
-use super::{Rule, attested};
-use crate::clearance::{Answer, Case, Outcome, SummaryDemand};
+use super::{About, Rule, attested};
+use crate::clearance::{Answer, Case, Outcome, SummaryDemand, Weight};
 use crate::digest::Digest;
 use crate::evidence::{Predicate, VerificationSummary};
 
 /// The row.
-pub(super) static RULE: Rule =
-    attested::rule("vsa.valid", "did a verifier that the policy names find it good", judge);
+pub(super) static RULE: Rule = Rule {
+    id: "vsa.valid",
+    asks: "did a verifier that the policy names find it good",
+    about: About::Summary,
+    weight: Weight::Refuse,
+    is_firm: false,
+    judge,
+};
 
 fn judge(case: &Case<'_>) -> Answer {
     let asked = attested::asked(case, case.demands.evidence.summary.as_ref(), "verification summaries");

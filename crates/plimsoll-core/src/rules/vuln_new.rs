@@ -1,12 +1,13 @@
 //! `vuln.new`: which flaws does what the destination holds today not have?
 
-use super::{Rule, flaws};
+use super::{About, Rule, flaws};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vuln.new",
     asks: "which flaws are new, against what the destination holds",
+    about: About::Flaws,
     weight: Weight::Inform,
     is_firm: false,
     judge,

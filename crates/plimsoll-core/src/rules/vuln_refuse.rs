@@ -1,12 +1,13 @@
 //! `vuln.refuse`: is there a flaw that the policy refuses?
 
-use super::{Rule, count, flaws, shown};
+use super::{About, Rule, count, flaws, shown};
 use crate::clearance::{Answer, Case, Held, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vuln.refuse",
     asks: "is there no flaw that the policy refuses",
+    about: About::Flaws,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

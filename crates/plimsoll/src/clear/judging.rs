@@ -93,8 +93,8 @@ impl Judge<'_> {
             {
                 seen.packages = Some(predecessor::packages(before, &aboard));
             }
-            let flaws = self.flaws(at, policy, vulnerabilities, &candidate, &observed, aboard, before)?;
-            observed.flaws = Some(flaws);
+            let aboard = Aboard { now: aboard, before };
+            observed.flaws = Some(self.flaws((at, policy), vulnerabilities, &candidate, &observed, aboard));
         }
         let mut demands = policy.demands().clone();
         demands.platforms.extend(self.demands.platforms.iter().cloned());
@@ -121,15 +121,14 @@ impl Judge<'_> {
 
     fn flaws(
         &mut self,
-        at: usize,
-        policy: &Policy,
+        (at, policy): (usize, &Policy),
         vulnerabilities: &Vulnerabilities,
         candidate: &Candidate,
         observed: &Observed,
-        aboard: Vec<(Image, Inventory)>,
-        before: Option<Vec<(Image, Inventory)>>,
-    ) -> anyhow::Result<Flaws> {
-        let assessments = self.assess(aboard);
+        aboard: Aboard,
+    ) -> Flaws {
+        let Aboard { now, before } = aboard;
+        let assessments = self.assess(now);
         let mut flaws = of_assessments(&assessments);
         if matches!(observed.predecessor, Some(Ok(_))) {
             self.compare(&mut flaws, before);
@@ -163,13 +162,13 @@ impl Judge<'_> {
             }
             (Ok(_), read, _) => Ok(read),
         };
-        Ok(Flaws {
+        Flaws {
             matched,
             gaps: gaps(&assessments),
             flaws: seen,
             database_age: self.age().zip(vulnerabilities.hours_max),
             vex_statements: vex.as_ref().map(Vex::count),
-        })
+        }
     }
 
     fn assess(&self, aboard: Vec<(Image, Inventory)>) -> Vec<Assessment> {
@@ -219,6 +218,12 @@ impl Judge<'_> {
         };
         Some(Check { id: "waiver.unused", outcome, weight: Weight::Inform, detail })
     }
+}
+
+/// What is aboard a candidate, and aboard what it replaces.
+struct Aboard {
+    now: Vec<(Image, Inventory)>,
+    before: Option<Vec<(Image, Inventory)>>,
 }
 
 /// What a signer's word makes of a flaw that would be refused.

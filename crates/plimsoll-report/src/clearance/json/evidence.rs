@@ -3,7 +3,7 @@
 use plimsoll_core::clearance::{EvidenceSeen, ListSeen, Piece};
 use plimsoll_core::digest::Digest;
 use plimsoll_core::evidence::{
-    Content, LogProof, Predicate, Proof, Provenance, SbomFormat, Signer, Standing, Statement, Unseen, Witness,
+    Content, LogProof, Predicate, Proof, Provenance, Signer, Standing, Statement, Unseen, Witness,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -123,7 +123,7 @@ struct WireUnseen<'a> {
 struct WireList<'a> {
     subject: &'a str,
     signers: &'a [String],
-    /// `spdx` or `cyclonedx`.
+    /// `SPDX` or `CycloneDX`.
     format: &'a str,
     /// Why it could not be compared.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,10 +239,7 @@ fn list(list: &ListSeen) -> WireList<'_> {
     WireList {
         subject: Digest::as_str(&list.subject),
         signers: &list.signers,
-        format: match list.format {
-            SbomFormat::Spdx => "spdx",
-            SbomFormat::CycloneDx => "cyclonedx",
-        },
+        format: list.format.title(),
         error: list.compared.as_ref().err().map(String::as_str),
         both: compared.map_or(0, |compared| compared.both),
         unlisted: compared.map_or(&[], |compared| &compared.unlisted),

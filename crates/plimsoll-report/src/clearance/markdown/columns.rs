@@ -5,8 +5,9 @@
 
 use std::collections::BTreeSet;
 
-use plimsoll_core::clearance::{Entry, Outcome};
+use plimsoll_core::clearance::{Answer, Entry, Outcome};
 use plimsoll_core::evidence::Predicate;
+use plimsoll_core::rules::About;
 
 /// Digits of a commit that are shown.
 const COMMIT_DIGITS: usize = 7;
@@ -20,42 +21,26 @@ pub(super) struct Column {
 
 /// All columns, in the order in which they are asked.
 pub(super) static COLUMNS: &[Column] = &[
-    Column {
-        heading: "exists",
-        cell: |entry| worst(entry, &["ref.exists", "index.children", "layer.exists"]),
-    },
-    Column {
-        heading: "bytes",
-        cell: |entry| worst(entry, &["ref.digest", "ref.media-type", "layer.digest", "layer.diffid"]),
-    },
-    Column { heading: "tags", cell: |entry| worst(entry, &["tag.source", "tag.destination"]) },
-    Column { heading: "platforms", cell: |entry| worst(entry, &["index.platforms", "config.platform"]) },
+    Column { heading: "exists", cell: |entry| outcome(entry, About::Presence) },
+    Column { heading: "bytes", cell: |entry| outcome(entry, About::Bytes) },
+    Column { heading: "tags", cell: |entry| outcome(entry, About::Tags) },
+    Column { heading: "platforms", cell: |entry| outcome(entry, About::Platforms) },
     Column { heading: "signed by", cell: signed_by },
     Column { heading: "built from", cell: built_from },
     Column { heading: "new / inherited flaws", cell: flaws },
 ];
 
-/// The worst outcome of some checks; a dash where none was asked.
-fn worst(entry: &Entry, ids: &[&str]) -> String {
-    let of = |id: &&str| entry.checks.iter().find(|check| check.id == *id).map(|check| check.outcome);
-    let rank = |outcome: &Outcome| match outcome {
-        Outcome::NotApplicable => 0,
-        Outcome::Pass => 1,
-        Outcome::Waived => 2,
-        Outcome::Error => 3,
-        Outcome::Missing => 4,
-        Outcome::Fail => 5,
-    };
-    match ids.iter().filter_map(of).max_by_key(rank) {
-        None | Some(Outcome::NotApplicable) => "-".to_owned(),
-        Some(outcome) => outcome.name().to_owned(),
+/// The worst outcome of the checks about something; a dash where none was asked.
+fn outcome(entry: &Entry, about: About) -> String {
+    match entry.outcome(about) {
+        Outcome::NotApplicable => "-".to_owned(),
+        outcome => outcome.name().to_owned(),
     }
 }
 
 fn signed_by(entry: &Entry) -> String {
-    let worst = worst(entry, &["sig.present", "sig.valid", "sig.identity", "sig.name"]);
-    if worst != Outcome::Pass.name() {
-        return worst;
+    if entry.outcome(About::Signature) != Outcome::Pass {
+        return outcome(entry, About::Signature);
     }
     let pieces = entry.observed.evidence.iter().flat_map(|seen| &seen.pieces);
     let signers: BTreeSet<&str> = pieces
@@ -69,11 +54,8 @@ fn signed_by(entry: &Entry) -> String {
 }
 
 fn built_from(entry: &Entry) -> String {
-    let worst = worst(
-        entry,
-        &["prov.valid", "prov.builder", "prov.cert-agrees", "prov.fresh", "prov.ref", "prov.source"],
-    );
-    if worst != Outcome::Pass.name() {
+    let worst = outcome(entry, About::Provenance);
+    if entry.outcome(About::Provenance) != Outcome::Pass {
         return worst;
     }
     let pieces = entry.observed.evidence.iter().flat_map(|seen| &seen.pieces);
@@ -96,9 +78,8 @@ fn built_from(entry: &Entry) -> String {
 
 fn flaws(entry: &Entry) -> String {
     let Some(flaws) = &entry.observed.flaws else { return "-".to_owned() };
-    let scanned = worst(entry, &["vuln.scanned"]);
-    if scanned != Outcome::Pass.name() {
-        return scanned;
+    if let Err(trouble) = &flaws.matched {
+        return Answer::of(trouble).outcome.name().to_owned();
     }
     let of = |is_new: Option<bool>| {
         let of = || flaws.flaws.iter().filter(move |flaw| flaw.is_new == is_new);

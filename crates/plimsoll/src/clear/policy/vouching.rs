@@ -16,6 +16,7 @@ use plimsoll_core::clearance::{
 };
 use plimsoll_core::digest::Digest;
 use plimsoll_core::evidence::{Claim, Identity, Proof, Signer as By};
+use plimsoll_core::rules::{About, RULES};
 use plimsoll_trust::gcb::GcbKey;
 use plimsoll_trust::keys::TrustedKey;
 use plimsoll_trust::root::{Demands, Trust, TrustRoot};
@@ -258,13 +259,6 @@ pub(super) struct Read {
     pub(super) modes: Vec<(&'static str, Mode)>,
 }
 
-/// Rules of each kind of evidence.
-const SIGNATURE_RULES: [&str; 4] = ["sig.identity", "sig.name", "sig.present", "sig.valid"];
-const PROVENANCE_RULES: [&str; 6] =
-    ["prov.builder", "prov.cert-agrees", "prov.fresh", "prov.ref", "prov.source", "prov.valid"];
-const LIST_RULES: [&str; 2] = ["sbom.coverage", "sbom.valid"];
-const SUMMARY_RULES: [&str; 1] = ["vsa.valid"];
-
 /// Reads what a policy at `path` says; `today` is the day in UTC.
 pub(super) fn read(wire: Wire, path: &Path, files: &Files, today: Date) -> anyhow::Result<Read> {
     let now = second(today)?;
@@ -427,6 +421,7 @@ fn is_known(name: &str, names: &[&str]) -> anyhow::Result<()> {
 /// What stands in front of every kind of evidence: its signers, and what its rules mean.
 struct Head<'a> {
     kind: &'a str,
+    about: About,
     any_of: &'a [String],
     mode: Option<WireMode>,
     from: Option<Day>,
@@ -436,7 +431,6 @@ impl Head<'_> {
     /// Whether the kind is demanded; notes the modes of its rules.
     fn read(
         &self,
-        rules: &[&'static str],
         names: &[&str],
         today: Date,
         modes: &mut Vec<(&'static str, Mode)>,
@@ -454,7 +448,8 @@ impl Head<'_> {
         if mode == Some(Mode::Off) {
             return Ok(false);
         }
-        modes.extend(mode.into_iter().flat_map(|mode| rules.iter().map(move |rule| (*rule, mode))));
+        let rules = RULES.iter().filter(|rule| rule.about == self.about);
+        modes.extend(mode.into_iter().flat_map(|mode| rules.clone().map(move |rule| (rule.id, mode))));
         Ok(true)
     }
 }
@@ -468,14 +463,26 @@ fn demands(
 ) -> anyhow::Result<EvidenceDemands> {
     let mut demands = EvidenceDemands::default();
     if let Some(of) = wire.signature {
-        let head = Head { kind: "signature", any_of: &of.any_of, mode: of.mode, from: of.from };
-        if head.read(&SIGNATURE_RULES, names, today, modes)? {
+        let head = Head {
+            kind: "signature",
+            about: About::Signature,
+            any_of: &of.any_of,
+            mode: of.mode,
+            from: of.from,
+        };
+        if head.read(names, today, modes)? {
             demands.signature = Some(SignatureDemand { any_of: of.any_of, is_named: of.named });
         }
     }
     if let Some(of) = wire.provenance {
-        let head = Head { kind: "provenance", any_of: &of.any_of, mode: of.mode, from: of.from };
-        if head.read(&PROVENANCE_RULES, names, today, modes)? {
+        let head = Head {
+            kind: "provenance",
+            about: About::Provenance,
+            any_of: &of.any_of,
+            mode: of.mode,
+            from: of.from,
+        };
+        if head.read(names, today, modes)? {
             let age = of.max_age.map(|age| i64::try_from(age.0.as_secs())).transpose()?;
             demands.provenance = Some(ProvenanceDemand {
                 any_of: of.any_of,
@@ -492,8 +499,8 @@ fn demands(
     if let Some(of) = wire.sbom {
         // What an attested list lacks is told, unless the policy says more.
         let mode = of.mode.or_else(|| of.from.is_none().then_some(WireMode::Warn));
-        let head = Head { kind: "sbom", any_of: &of.any_of, mode, from: of.from };
-        if head.read(&LIST_RULES, names, today, modes)? {
+        let head = Head { kind: "sbom", about: About::List, any_of: &of.any_of, mode, from: of.from };
+        if head.read(names, today, modes)? {
             if of.coverage.is_some_and(|coverage| !(0.0..=1.0).contains(&coverage)) {
                 bail!("`evidence.sbom.coverage` is between 0 and 1");
             }
@@ -501,8 +508,9 @@ fn demands(
         }
     }
     if let Some(of) = wire.vsa {
-        let head = Head { kind: "vsa", any_of: &of.any_of, mode: of.mode, from: of.from };
-        if head.read(&SUMMARY_RULES, names, today, modes)? {
+        let head =
+            Head { kind: "vsa", about: About::Summary, any_of: &of.any_of, mode: of.mode, from: of.from };
+        if head.read(names, today, modes)? {
             demands.summary =
                 Some(SummaryDemand { any_of: of.any_of, verifiers: of.verifiers, levels: of.levels });
         }
