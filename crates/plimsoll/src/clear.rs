@@ -4,6 +4,7 @@
 
 pub(crate) mod audit;
 pub(crate) mod candidates;
+pub(crate) mod clearing;
 pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod judging;
