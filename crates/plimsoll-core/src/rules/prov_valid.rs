@@ -3,7 +3,7 @@
 use super::{About, Rule, attested};
 use crate::clearance::{Answer, Case, Outcome, Piece, Weight};
 use crate::digest::Digest;
-use crate::evidence::{Content, Predicate, Provenance, Standing};
+use crate::evidence::{Content, Predicate, Provenance, Scheme, Standing};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
@@ -58,7 +58,8 @@ fn may_be(piece: &Piece) -> bool {
             _ => false,
         },
         Content::Signature { .. } => false,
-        Content::Unread => !attested::is_signature(piece),
+        // What BuildKit put into the index nobody signed, so it would not count whatever it said.
+        Content::Unread => !attested::is_signature(piece) && piece.item.place.scheme != Scheme::Buildkit,
     }
 }
 

@@ -174,14 +174,28 @@ fn lines(checks: &[&Check], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A text that means nothing to Markdown but its code spans, which are ours: a registry's words may hold anything.
+///
+/// In a code span nothing has to be escaped, and what is escaped is shown so. Where the spans are not plain to see, all of
+/// the text is taken for prose.
 fn text(text: &str) -> String {
+    let line = one_line(text);
+    let ticks = line.matches('`').count();
+    let has_spans = ticks.is_multiple_of(2) && !line.contains("``");
     let mut out = String::new();
-    for c in one_line(text).chars() {
+    let mut is_in_span = false;
+    for c in line.chars() {
         match c {
+            '`' if has_spans => {
+                is_in_span = !is_in_span;
+                out.push(c);
+            }
+            // It ends a cell of a table even in a code span.
+            '|' => out.push_str("\\|"),
+            c if is_in_span => out.push(c),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '|' | '[' | ']' | '*' | '!' | '#' | '\\' => {
+            '`' | '[' | ']' | '*' | '!' | '#' | '\\' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -190,4 +204,23 @@ fn text(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn prose_means_nothing_and_code_spans_stay_as_they_are() {
+        for (given, expected) in [
+            ("a <b> & @c", "a &lt;b&gt; &amp; &#64;c"),
+            ("by `x@refs/tags/v1.*` of #1", "by `x@refs/tags/v1.*` of \\#1"),
+            ("`a|b`", "`a\\|b`"),
+            ("one ` alone *x*", "one \\` alone \\*x\\*"),
+            ("``<b>``", "\\`\\`&lt;b&gt;\\`\\`"),
+            ("`a` <b> `c`", "`a` &lt;b&gt; `c`"),
+        ] {
+            assert_eq!(text(given), expected);
+        }
+    }
 }
