@@ -26,7 +26,9 @@ use crate::server::Server;
 mod assets;
 mod compare;
 mod documents;
+mod feeds;
 mod image;
+mod jobs;
 mod layers;
 mod layout;
 mod overview;
@@ -55,6 +57,11 @@ static ENDPOINTS: &[Endpoint] = &[
     layers::PAGE,
     documents::PAGE,
     compare::PAGE,
+    jobs::PAGE,
+    jobs::CANCEL,
+    jobs::AGAIN,
+    jobs::REPLAY,
+    feeds::PAGE,
     sign_in::PAGE,
     sign_in::SIGN_IN,
     sign_in::SIGN_OUT,
@@ -62,8 +69,11 @@ static ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// What every page leads to: path and title, in the order in which they are shown.
-static NAVIGATION: &[(&str, &str)] =
-    &[(overview::PAGE.path, "Overview"), (repositories::PAGE.path, "Repositories")];
+static NAVIGATION: &[(&str, &str)] = &[
+    (overview::PAGE.path, "Overview"),
+    (repositories::PAGE.path, "Repositories"),
+    (feeds::PAGE.path, "Feeds"),
+];
 
 const HTML: Payload = Payload { media_types: &["text/html"], schema: schema_of::<String> };
 
