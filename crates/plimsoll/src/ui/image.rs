@@ -194,7 +194,6 @@ fn of_index(standing: &Standing) -> Markup {
                 th scope="row" { @match scan { Some(_) => a href=(of(&child.digest)) { (tags::platform(child)) }, None => (tags::platform(child)) } }
                 td { @match scan { Some(scan) => (parts::standing(scan)), None => span.quiet { "not known here" } } }
                 td data-label="Findings" { @match scan.as_ref().and_then(|scan| scan.judged.as_ref()) {
-                    Some(judged) if parts::by_severity(judged.findings).next().is_none() => { "None known" },
                     Some(judged) => {
                         @if parts::by_severity(judged.findings).next().is_none() { "None known" }
                         (parts::counts(judged.findings, Some(&of(&child.digest))))
