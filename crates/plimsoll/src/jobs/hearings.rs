@@ -60,8 +60,8 @@ pub(crate) fn ask(
     request: &ClearanceRequest,
 ) -> Result<(Hearing, bool), Refusal> {
     let config = &server.config;
-    let policy = config.clearances.policy(request.policy.as_deref()).map_err(Refusal::bad_request)?;
     let understood = request.understand()?;
+    let policy = config.clearances.policy(request.policy.as_deref()).map_err(Refusal::bad_request)?;
     request::check(&understood.places, principal, config)?;
     let now = (server.now)();
     let demanded = Demanded::read(config, policy, now).map_err(|error| {
