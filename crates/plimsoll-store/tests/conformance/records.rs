@@ -163,14 +163,16 @@ fn what_was_changed_all_the_same_is_told(store: &Store, place: &str) {
         }
         raw(place, undo).unwrap();
     }
-    // Who knows where the end was sees that it was cut off.
+    cut_off(store, place, &whole);
+}
+
+/// Who knows where the end was sees that it was cut off.
+fn cut_off(store: &Store, place: &str, whole: &RecordHead) {
     for table in ["record_digests", "record_reports"] {
         raw(place, &format!("DELETE FROM {table} WHERE record = 3")).unwrap();
     }
     raw(place, "DELETE FROM records WHERE number = 3").unwrap();
-    let checked = store.check_records(&whole, 9).unwrap();
-    assert_eq!(
-        checked.ended,
-        Ended::Broken(3, "there were 3 records, and the last of them is gone".to_owned())
-    );
+    let checked = store.check_records(whole, 9).unwrap();
+    let said = "there were 3 records, and the last of them is gone".to_owned();
+    assert_eq!(checked.ended, Ended::Broken(3, said));
 }

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::cloudevents::scan_url;
+use super::cloudevents::url;
 use super::severity;
 use super::topics::{Found, Occurrence, What};
 use crate::rematch::changes::{BySeverity, Change, ChangeKind, Changes, Tally};
@@ -67,7 +67,7 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
         gist: String::new(),
         lines: Vec::new(),
         left_out: 0,
-        url: scan_url(server_url, &happened.subject),
+        url: url(happened, server_url).unwrap_or_default(),
     };
     match &happened.what {
         What::Findings(changes) => {
@@ -86,7 +86,6 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
             }
         }
         What::Feed(feed) => {
-            paragraph.url.clear();
             paragraph.gist = match feed.age_days {
                 _ if feed.state == "recovered" => "It is as it should be again.".to_owned(),
                 None => "It is late: there is no data of it.".to_owned(),
@@ -94,6 +93,19 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
                 Some(days) => format!("It is late: its data is {days} days old."),
             };
             paragraph.lines.extend(feed.error.as_deref().map(|error| plain(&clean(error))));
+        }
+        What::Clearance(ended) => {
+            paragraph.gist = match &ended.verdict {
+                Some(verdict) => {
+                    let (verdict, policy) = (capital(&clean(verdict)), clean(&ended.policy));
+                    format!("{verdict} by policy `{policy}`: {}.", clean(&ended.detail))
+                }
+                None => format!("{}: {}", capital(happened.topic.about), clean(&ended.detail)),
+            };
+            let repositories = ended.repositories.iter().take(LINES_MAX);
+            paragraph.lines.extend(repositories.map(|repository| plain(&clean(repository))));
+            let rest = ended.repositories.len().saturating_sub(LINES_MAX);
+            paragraph.left_out = u64::try_from(rest).unwrap_or(u64::MAX);
         }
     }
     paragraph

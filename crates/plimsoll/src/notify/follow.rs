@@ -117,8 +117,13 @@ pub(crate) fn step(
 
 /// Adds what the image is called, and of a scan what was found.
 fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
-    if matches!(happened.what, What::Feed(_)) {
-        return Ok(());
+    match &happened.what {
+        What::Feed(_) => return Ok(()),
+        What::Clearance(ended) => {
+            happened.repositories = ended.repositories.iter().cloned().collect();
+            return Ok(());
+        }
+        What::Scan(_) | What::Findings(_) => {}
     }
     let scan = store.scan(&happened.subject)?;
     let digest: Option<Digest> = match &happened.what {

@@ -27,6 +27,18 @@ pub(crate) struct Topic {
 /// All topics, sorted by name.
 pub(crate) static TOPICS: &[&Topic] = &[
     &Topic {
+        name: "clearance.decided",
+        about: "a clearance that was asked for is decided",
+        event: EventKind::ClearanceChanged,
+        state: "decided",
+    },
+    &Topic {
+        name: "clearance.failed",
+        about: "a clearance that was asked for could not be decided",
+        event: EventKind::ClearanceChanged,
+        state: "failed",
+    },
+    &Topic {
         name: "feed.late",
         about: "a feed is stale, missing, or cannot be fetched",
         event: EventKind::FeedChanged,
@@ -73,7 +85,7 @@ pub(crate) struct Occurrence {
     pub(crate) at: Timestamp,
     /// What sort of thing.
     pub(crate) topic: &'static Topic,
-    /// What it happened to: a digest, the name of a feed.
+    /// What it happened to: a digest, the name of a feed, the id of a clearance.
     pub(crate) subject: String,
     /// What the image is called: `HOST/REPO:TAG`, sorted.
     pub(crate) names: BTreeSet<String>,
@@ -92,6 +104,26 @@ pub(crate) enum What {
     Findings(Changes),
     /// A feed became late or recovered.
     Feed(FeedChange),
+    /// A clearance came to its end.
+    Clearance(ClearanceEnded),
+}
+
+/// A clearance that came to its end, as its event says it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ClearanceEnded {
+    pub(crate) state: String,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+    pub(crate) attempt: u32,
+    pub(crate) policy: String,
+    /// `HOST/PATH`, sorted.
+    pub(crate) repositories: Vec<String>,
+    /// `cleared`, `undecided` or `refused`; none where it failed.
+    pub(crate) verdict: Option<String>,
+    /// Number of the record, and `sha256:..` of it: whoever keeps it sees later whether records were taken away.
+    pub(crate) record: Option<u64>,
+    pub(crate) record_digest: Option<String>,
 }
 
 /// A scan that came to its end: what its event says, and what was found.
@@ -168,6 +200,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Occurrence>, serde_json::Erro
     let what = match event.kind {
         EventKind::FindingsChanged => What::Findings(serde_json::from_str(&event.body)?),
         EventKind::FeedChanged => What::Feed(serde_json::from_str(&event.body)?),
+        EventKind::ClearanceChanged => What::Clearance(serde_json::from_str(&event.body)?),
         _ => What::Scan(serde_json::from_str(&event.body)?),
     };
     Ok(Some(Occurrence {
@@ -201,6 +234,9 @@ mod tests {
             (EventKind::ScanChanged, r#"{"state":"cancelled"}"#, ""),
             (EventKind::FeedChanged, r#"{"state":"late"}"#, "feed.late"),
             (EventKind::FeedChanged, r#"{"state":"recovered"}"#, "feed.recovered"),
+            (EventKind::ClearanceChanged, r#"{"state":"decided","verdict":"refused"}"#, "clearance.decided"),
+            (EventKind::ClearanceChanged, r#"{"state":"failed"}"#, "clearance.failed"),
+            (EventKind::ClearanceChanged, r#"{"state":"running"}"#, ""),
             (EventKind::DatabaseChanged, "{}", ""),
             (EventKind::TagChanged, "no JSON", ""),
         ] {

@@ -79,6 +79,7 @@ impl Wants {
                 What::Scan(scan.clone())
             }
             What::Findings(changes) => What::Findings(self.narrow_changes(changes)?),
+            What::Clearance(ended) => What::Clearance(ended.clone()),
         };
         Some(Occurrence { what, ..happened.clone() })
     }

@@ -41,6 +41,8 @@ pub(super) static KIND: Kind = Kind {
         "disable_summary",
     ],
     tells: &[
+        "clearance.decided",
+        "clearance.failed",
         "feed.late",
         "feed.recovered",
         "findings.changed",

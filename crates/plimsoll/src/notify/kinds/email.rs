@@ -22,6 +22,8 @@ pub(super) static KIND: Kind = Kind {
     about: "a mail about all that happened within a while",
     keys: &["server", "from", "to", "credentials", "ca", "allow_plain", "digest"],
     tells: &[
+        "clearance.decided",
+        "clearance.failed",
         "feed.late",
         "feed.recovered",
         "findings.changed",

@@ -18,6 +18,8 @@ pub(super) static KIND: Kind = Kind {
     about: "an HTTP request with a signed CloudEvent",
     keys: &["url", "secret_files", "secret_envs", "credentials", "ca", "allow_plain"],
     tells: &[
+        "clearance.decided",
+        "clearance.failed",
         "feed.late",
         "feed.recovered",
         "findings.changed",

@@ -26,14 +26,15 @@ fn told(toml: &str) -> String {
 
 #[test]
 fn filters() {
-    let rest = "scan.completed, scan.failed, feed.late, feed.recovered";
+    let late = "feed.late, feed.recovered, clearance.decided, clearance.failed";
+    let rest = format!("scan.completed, scan.failed, {late}");
     for (toml, wanted) in [
         ("", format!("findings[1 2 3 4 +1], {rest}")),
         ("severity = 'unknown'", format!("findings[1 2 3 4 +1], {rest}")),
         ("severity = 'low'", format!("findings[1 3 4 +1], {rest}")),
         ("severity = 'high'", format!("findings[1 3 4 +0], {rest}")),
         // The scan found nothing critical; that another one failed is told all the same.
-        ("severity = 'critical'", "findings[1 4 +0], scan.failed, feed.late, feed.recovered".to_owned()),
+        ("severity = 'critical'", format!("findings[1 4 +0], scan.failed, {late}")),
         ("fixable = true", format!("findings[1 4 +0], {rest}")),
         ("new_only = true", format!("findings[1 2 +1], {rest}")),
         ("new_only = true\nfixable = true", format!("findings[1 +0], {rest}")),
