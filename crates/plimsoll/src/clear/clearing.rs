@@ -12,11 +12,13 @@ use plimsoll_core::digest::Digest;
 use plimsoll_core::promotion::{Change, Fault, Manifest, changes};
 use plimsoll_core::standings::Standings;
 use plimsoll_feeds::database::Database;
+use plimsoll_image::attached::Depth;
 use plimsoll_image::catalog::Options;
 
 use super::candidates::of_manifests;
+use super::evidence::{SideFile, check_of_files};
 use super::judging::Judge;
-use super::observe::{Asking, observe};
+use super::observe::{Asking, Closely, observe, subjects};
 use super::policy::Policy;
 
 /// What is asked for.
@@ -67,6 +69,8 @@ pub(crate) struct Means<'a> {
     pub(crate) level: Level,
     pub(crate) asking: &'a Asking,
     pub(crate) options: &'a Options<'a>,
+    /// Files of evidence.
+    pub(crate) evidence: &'a [SideFile],
     /// The advisory database, or why there is none.
     pub(crate) database: Result<&'a Database, &'a str>,
     pub(crate) standings: &'a Standings,
@@ -80,7 +84,11 @@ pub(crate) fn wants_database(policies: &[Policy]) -> bool {
 
 /// Looks and judges.
 pub(crate) fn clear(asked: Asked, means: &Means<'_>) -> anyhow::Result<Clearance> {
-    let looks = observe(&asked.candidates, means.asking, means.level, means.options)?;
+    let is_vouched = means.policies.iter().any(|policy| policy.vouching.is_some());
+    let evidence = if is_vouched { Depth::Read } else { Depth::List };
+    let closely = Closely { level: means.level, evidence };
+    let looks = observe(&asked.candidates, means.asking, closely, means.options)?;
+    let about: Vec<Digest> = looks.iter().flat_map(|look| subjects(&look.observed)).collect();
     let mut judge = Judge {
         policies: means.policies,
         database: means.database,
@@ -88,6 +96,7 @@ pub(crate) fn clear(asked: Asked, means: &Means<'_>) -> anyhow::Result<Clearance
         now: means.now,
         asking: means.asking,
         options: means.options,
+        files: means.evidence,
         demands: means.demands.clone(),
         used: BTreeMap::new(),
     };
@@ -97,6 +106,7 @@ pub(crate) fn clear(asked: Asked, means: &Means<'_>) -> anyhow::Result<Clearance
     }
     let mut checks = asked.checks;
     checks.extend(judge.unused_waivers());
+    checks.extend(check_of_files(means.evidence, &about));
     let of_policy = |policy: &Policy| (policy.name.clone(), policy.file.clone(), policy.digest.clone());
     Ok(Clearance {
         inputs: Inputs {

@@ -23,6 +23,7 @@ use super::scan::{open_database, write_aside};
 use super::{Outcome, Session, misused};
 use crate::clear::candidates::of_reference;
 use crate::clear::clearing::{Asked, Means, clear, wants_database};
+use crate::clear::evidence::side_files;
 use crate::clear::files::Files;
 use crate::clear::manifests::{self, Kind};
 use crate::clear::observe::Asking;
@@ -51,6 +52,10 @@ pub(super) struct ClearArgs {
     /// Commit from which policies and their waivers are read, or `disk` for as they are.
     #[arg(long, value_name = "GITREF")]
     policy_at: Option<String>,
+    /// Signatures, attestations and provenance that no registry keeps: bundles, envelopes, statements, provenance of Google
+    /// Cloud Build (JSON, or one a line); a file or a folder of them. Repeat for more.
+    #[arg(long, value_name = "FILE|DIR")]
+    evidence: Vec<PathBuf>,
     /// Advisory database to match against, in place of the data directory's.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -106,7 +111,10 @@ enum LevelArg {
 
 pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome> {
     let outputs = outputs(&args.format).map_err(misused)?;
-    let asked = asked(args)?;
+    let mut asked = asked(args)?;
+    let read = Files::default();
+    let evidence = side_files(&args.evidence, &read)?;
+    asked.files.extend(read.into_read());
     let now = Timestamp::now();
     let policies = policies(args, day(now))?;
     let level = level(args, &policies);
@@ -139,6 +147,7 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
         level,
         asking: &asking,
         options: &options,
+        evidence: &evidence,
         database: database.as_ref().map_err(String::as_str),
         standings: &standings(&session.config, data_dir, now),
         now,

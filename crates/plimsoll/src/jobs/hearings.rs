@@ -263,6 +263,7 @@ fn decide(
         level: demanded.level(),
         asking: &asking,
         options: &options,
+        evidence: &[],
         database,
         standings: &advised.standings,
         now,
