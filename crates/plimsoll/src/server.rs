@@ -169,7 +169,7 @@ impl Server {
         let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
         Settings {
             // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
-            attempts_max: 2,
+            attempts_max: self.config.network.attempts_max.unwrap_or(2),
             response_timeout: silence,
             idle_timeout: silence,
             denies_private_addresses: true,
