@@ -13,15 +13,17 @@ pub(in crate::notify) fn at() -> Timestamp {
 
 pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, what: What) -> Occurrence {
     let is_of_an_image = matches!(what, What::Scan(_) | What::Findings(_));
-    let of =
-        |text: &str| -> BTreeSet<String> { is_of_an_image.then(|| text.to_owned()).into_iter().collect() };
+    let is_in_repositories = !matches!(what, What::Feed(_));
+    let of = |text: &str, is_so: bool| -> BTreeSet<String> {
+        is_so.then(|| text.to_owned()).into_iter().collect()
+    };
     Occurrence {
         number,
         at: at(),
         topic: TOPICS.iter().find(|row| row.name == topic).unwrap(),
         subject: subject.to_owned(),
-        names: of("registry.example/team/app:1.2"),
-        repositories: of("registry.example/team/app"),
+        names: of("registry.example/team/app:1.2", is_of_an_image),
+        repositories: of("registry.example/team/app", is_in_repositories),
         what,
     }
 }
