@@ -12,6 +12,7 @@
 //! - Only requests that may be repeated are repeated; a POST gets one attempt.
 
 mod body;
+mod budget;
 mod client;
 mod download;
 mod error;

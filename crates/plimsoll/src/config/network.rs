@@ -1,5 +1,7 @@
 //! `[network]`: how patient we are with those whom we ask.
 
+use std::num::NonZero;
+
 use anyhow::bail;
 use plimsoll_net::Settings;
 use schemars::JsonSchema;
@@ -36,6 +38,12 @@ pub(crate) struct NetworkConfig {
     /// Longest wait that a server's `Retry-After` can ask for; one that asks for more is not asked again. 2 minutes if left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after_max: Option<Time>,
+    /// Requests to one host that are in flight at once, whatever they are for; 16 if left out, 64 on a server.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) requests_at_once_max: Option<NonZero<usize>>,
+    /// Requests to one host that begin in a second, whatever they are for. As many as there are if left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) requests_per_second_max: Option<NonZero<u32>>,
 }
 
 impl NetworkConfig {
@@ -61,6 +69,12 @@ impl NetworkConfig {
             attempts_max: self.attempts_max.unwrap_or(settings.attempts_max),
             backoff_base: time(self.retry_wait, settings.backoff_base),
             retry_after_max: time(self.retry_after_max, settings.retry_after_max),
+            in_flight_per_host_max: self
+                .requests_at_once_max
+                .map_or(settings.in_flight_per_host_max, NonZero::get),
+            requests_per_second_max: self
+                .requests_per_second_max
+                .map_or(settings.requests_per_second_max, |count| Some(count.get())),
             ..settings
         }
     }
