@@ -276,7 +276,10 @@ fn decide(
     }
     let hold_max =
         SignedDuration::try_from(server.config.clearances.hold_max.0).unwrap_or(SignedDuration::MAX);
-    let decision = decision::of(&clearance, &hearing.policy, &demanded, hold_max, now);
+    let decision = match decision::of(&clearance, &hearing.policy, &demanded, hold_max, now) {
+        Ok(decision) => decision,
+        Err(detail) => return Ok(failed(Reason::BadRequest, detail)),
+    };
     Ok(HearingOutcome::Decided {
         decision: Box::new(decision),
         reports: decision::reports(&clearance)?,

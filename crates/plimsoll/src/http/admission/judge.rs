@@ -219,7 +219,7 @@ fn standing(
     }
     let why = || {
         let worst = spoken().find(|spoken| spoken.verdict == verdict);
-        cut(&worst.map_or(String::new(), |spoken| spoken.why.join("; ")), REASON_CHARS_MAX)
+        cut(&worst.map_or(String::new(), |spoken| record.why(spoken).join("; ")), REASON_CHARS_MAX)
     };
     match verdict {
         Verdict::Refused => {

@@ -36,12 +36,12 @@ fn record(server: &TestServer, byte: u8, policy: &str, verdict: Verdict, hours: 
         Verdict::Refused => vec!["vuln.refuse FAIL: CVE-2030-0001 critical in hull 1.2".to_owned()],
         Verdict::Undecided => vec!["evidence.discovery ERROR: 503".to_owned()],
     };
-    let spoken = |digest: Digest| Spoken {
+    let spoken = |digest: Digest, why: Vec<String>| Spoken {
         digest,
         subject: self::digest(byte),
         repositories: vec!["registry.example/shop/web".to_owned(), "docker.io/library/web".to_owned()],
         verdict,
-        why: why.clone(),
+        why,
     };
     let decision = Decision {
         verdict,
@@ -51,7 +51,7 @@ fn record(server: &TestServer, byte: u8, policy: &str, verdict: Verdict, hours: 
         policies: Vec::new(),
         database: None,
         level: "content".to_owned(),
-        spoken: vec![spoken(digest(byte)), spoken(digest(byte + 0x80))],
+        spoken: vec![spoken(digest(byte), why), spoken(digest(byte + 0x80), Vec::new())],
     };
     let asked = NewHearing {
         inputs: String::new(),

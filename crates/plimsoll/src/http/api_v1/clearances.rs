@@ -30,6 +30,9 @@ mod wire;
 
 use wire::{ClearanceList, ClearanceStatus, DigestHistory, HistoryEntry};
 
+/// Most records of a page of a digest's history. One may have some megabytes.
+const HISTORY_MAX: u32 = 100;
+
 const JSON: &[&str] = &["application/json"];
 
 const STATUS: Option<Payload> = Some(Payload { media_types: JSON, schema: schema_of::<ClearanceStatus> });
@@ -157,7 +160,7 @@ pub(super) const HISTORY: Endpoint = Endpoint {
     parameters: &[
         Parameter::path("digest", "A manifest's digest.", schema_of::<String>),
         Parameter::query("before", "Only before this record: `next` of the page before.", schema_of::<u64>),
-        Parameter::query("rows", "Most records: 100, and 500 at most.", schema_of::<u32>),
+        Parameter::query("rows", "Most records: 100, and no more.", schema_of::<u32>),
     ],
     body: None,
     answers: &[
@@ -375,7 +378,7 @@ async fn history(
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
 ) -> Result<Json<DigestHistory>, Refusal> {
     let query = Query::new(query, &["before", "rows"])?;
-    let (before, rows) = (query.number("before")?, query.rows("rows")?);
+    let (before, rows) = (query.number("before")?, query.rows("rows")?.min(HISTORY_MAX));
     let digest = Digest::from_str(&digest).map_err(|error| Refusal::bad_request(error.to_string()))?;
     let history = server
         .blocking(move |server| {

@@ -176,19 +176,19 @@ impl From<&Record> for ClearanceDecided {
                 .collect(),
             database: decision.database.clone(),
             level: decision.level.clone(),
-            digests: decision.spoken.iter().map(ClearanceDigest::of).collect(),
+            digests: decision.spoken.iter().map(|spoken| ClearanceDigest::of(record, spoken)).collect(),
         }
     }
 }
 
 impl ClearanceDigest {
-    fn of(spoken: &Spoken) -> ClearanceDigest {
+    fn of(record: &Record, spoken: &Spoken) -> ClearanceDigest {
         ClearanceDigest {
             digest: spoken.digest.as_str().to_owned(),
             subject: spoken.subject.as_str().to_owned(),
             repositories: spoken.repositories.clone(),
             verdict: spoken.verdict.name().to_owned(),
-            why: spoken.why.clone(),
+            why: record.why(spoken).to_vec(),
         }
     }
 }
@@ -205,7 +205,7 @@ impl HistoryEntry {
                 decided_at: record.decided_at.to_string(),
                 holds_until: record.decision.holds_until.map(|until| until.to_string()),
                 policy: record.decision.policy.clone(),
-                said: ClearanceDigest::of(spoken),
+                said: ClearanceDigest::of(record, spoken),
             })
             .collect()
     }
