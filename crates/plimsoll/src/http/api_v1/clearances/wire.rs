@@ -57,6 +57,8 @@ pub(crate) struct ClearanceDecided {
     pub(crate) record_digest: String,
     /// The digest of the record before it.
     pub(crate) previous: Option<String>,
+    /// Whether the records up to this one are as they were written, as far as anybody has looked.
+    pub(crate) is_whole: bool,
     /// When.
     pub(crate) decided_at: String,
     /// Files of the policies and their waivers.
@@ -159,12 +161,13 @@ impl ClearanceStatus {
     }
 }
 
-impl From<&Record> for ClearanceDecided {
-    fn from(record: &Record) -> ClearanceDecided {
+impl ClearanceDecided {
+    pub(crate) fn of(record: &Record, is_whole: bool) -> ClearanceDecided {
         let decision = &record.decision;
         ClearanceDecided {
             record_digest: record.digest.as_str().to_owned(),
             previous: record.previous.as_ref().map(|digest| digest.as_str().to_owned()),
+            is_whole,
             decided_at: record.decided_at.to_string(),
             policies: decision
                 .policies
