@@ -84,14 +84,7 @@ impl Port {
     fn until(&self, request: &Value, states: &[&str]) -> Value {
         let (status, asked) = self.ask(request, "");
         assert_eq!(status, 202, "{asked}");
-        let url = asked["url"].as_str().unwrap();
-        for _ in 0..60 {
-            let status = self.serving.get(&format!("{url}?wait=2s"), 200);
-            if states.contains(&status["state"].as_str().unwrap()) {
-                return status;
-            }
-        }
-        panic!("{url} is not {states:?}\n{}", self.serving.log());
+        until(&self.serving, asked["url"].as_str().unwrap(), states)
     }
 
     /// The images of the fleet.
@@ -111,6 +104,18 @@ impl Port {
         settings.add_filter(r#""database": "sha256:[0-9a-f]{64}""#, r#""database": "[DATABASE]""#);
         settings
     }
+}
+
+/// Waits until a clearance is in one of these states, by asking so that the server waits.
+#[track_caller]
+fn until(serving: &Serving, url: &str, states: &[&str]) -> Value {
+    for _ in 0..60 {
+        let status = serving.get(&format!("{url}?wait=2s"), 200);
+        if states.contains(&status["state"].as_str().unwrap()) {
+            return status;
+        }
+    }
+    panic!("{url} is not {states:?}\n{}", serving.log());
 }
 
 #[test]
@@ -223,6 +228,67 @@ fn what_was_never_told_is_undecided() {
     unnamed.as_object_mut().unwrap().remove("policy");
     let cleared = port.until(&unnamed, &["decided"]);
     assert_eq!((&cleared["verdict"], &cleared["policy"]), (&json!("cleared"), &json!("lax")));
+}
+
+#[test]
+fn a_server_that_ends_hands_back_what_it_has() {
+    let port = Port::new("[server.limits]\nending_time_max = \"4s\"");
+    port.registry.script("from/fleet/manifests", Deed::Stall);
+    let running = port.until(&port.list("lax"), &["running"]);
+    let Port { world, registry, serving, .. } = port;
+    assert_eq!(serving.end(), Some(0));
+    registry.behave();
+    let again = Serving::ready(&world, &["--no-update"]);
+    let decided = until(&again, running["url"].as_str().unwrap(), &["decided"]);
+    assert_eq!((&decided["verdict"], &decided["attempt"]), (&json!("cleared"), &json!(1)), "{decided}");
+}
+
+/// From the manifest to the pod: what was cleared on its way to production may start there, image by image, until it is
+/// refused.
+#[test]
+fn what_is_cleared_may_start() {
+    let port = Port::new("[admission]\nenabled = true\npolicy = 'lax'\naccess = 'everybody'\n");
+    let review = |image: &str| {
+        let object = json!({"spec": {"containers": [{"name": "app", "image": image}]}});
+        let kind = json!({"group": "", "version": "v1", "kind": "Pod"});
+        let request =
+            json!({"uid": "u-1", "kind": kind, "namespace": "shop", "operation": "CREATE", "object": object});
+        let review =
+            json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request});
+        let response = port.serving.send(Request::post("/admission", review.to_string()));
+        let answer: Value = serde_json::from_slice(&response.bytes(1 << 20).unwrap()).unwrap();
+        answer["response"].clone()
+    };
+    let host = &port.registry.host;
+    let digests: Vec<String> = port.images().into_iter().chain([port.digest.clone()]).collect();
+    let asked = port.registry.asked().len();
+    for digest in &digests {
+        assert_eq!(
+            review(&format!("{host}/to/fleet@{digest}"))["allowed"],
+            false,
+            "nobody has cleared it yet"
+        );
+    }
+    assert_eq!(port.registry.asked().len(), asked, "no registry is asked");
+    let cleared = port.until(&port.list("lax"), &["decided"]);
+    for digest in &digests {
+        let answer = review(&format!("{host}/to/fleet:1.0@{digest}"));
+        assert_eq!(answer["allowed"], true, "{answer}");
+        let records = answer["auditAnnotations"]["records"].as_str().unwrap();
+        assert!(records.contains(cleared["id"].as_str().unwrap()), "{answer}");
+        assert_eq!(review(&format!("{host}/else/fleet@{digest}"))["allowed"], false, "another repository");
+    }
+    // The tag is gone by now, so the same list is refused when it is asked anew.
+    port.registry.script("from/fleet/manifests/1.0", Deed::Say(404, "", support::scripted::UNKNOWN));
+    let mut fresh = port.list("lax");
+    fresh["fresh"] = json!(true);
+    assert_eq!(port.until(&fresh, &["decided"])["verdict"], "refused");
+    let answer = review(&format!("{host}/to/fleet@{}", port.digest));
+    let message = answer["status"]["message"].as_str().unwrap();
+    assert!(
+        message.contains("is refused by policy `lax`") && message.contains("tag.source MISSING"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -59,6 +59,10 @@ fn records_are_found_by_digest(store: &Store, _: &str) {
         records.into_iter().map(|record| record.number).collect()
     };
     assert_eq!((all(None), all(Some(3))), (vec![3, 1], vec![1]));
+    // An image is not cleared for what its index is not.
+    let record = store.record(3).unwrap().unwrap();
+    let image = plimsoll_store::Spoken { why: Vec::new(), ..record.decision.spoken[1].clone() };
+    assert_eq!(record.why(&image), record.decision.spoken[0].why);
 }
 
 fn reports_are_kept_as_they_were(store: &Store, _: &str) {

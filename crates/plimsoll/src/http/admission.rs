@@ -116,7 +116,7 @@ async fn admit(
                 Ok(images) => judge::judge(server, principal, asked.namespace(), &images)?,
                 Err(why) => judge::Judged::denied(why),
             };
-            judged.log(asked.namespace());
+            judged.note(server, asked.namespace());
             Ok(asked.answer(judged))
         })
         .await?;
@@ -137,7 +137,7 @@ async fn admit_images(
                 Ok(images) => judge::judge(server, principal, asked.namespace(), &images)?,
                 Err(why) => judge::Judged::denied(why),
             };
-            judged.log(asked.namespace());
+            judged.note(server, asked.namespace());
             Ok(asked.answer(judged))
         })
         .await?;

@@ -98,8 +98,9 @@ impl Judged {
         audit
     }
 
-    /// Notes for the log what was not let through, or only with a warning.
-    pub(super) fn log(&self, namespace: &str) {
+    /// Counts the answer, and notes for the log what was not let through, or only with a warning.
+    pub(super) fn note(&self, server: &Server, namespace: &str) {
+        server.metrics.admission_answered(self.is_allowed(), !self.warned.is_empty());
         if !self.is_allowed() {
             tracing::info!(namespace, "not admitted: {}", self.message());
         } else if !self.warned.is_empty() {
@@ -219,7 +220,7 @@ fn standing(
     }
     let why = || {
         let worst = spoken().find(|spoken| spoken.verdict == verdict);
-        cut(&worst.map_or(String::new(), |spoken| spoken.why.join("; ")), REASON_CHARS_MAX)
+        cut(&worst.map_or(String::new(), |spoken| record.why(spoken).join("; ")), REASON_CHARS_MAX)
     };
     match verdict {
         Verdict::Refused => {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use plimsoll_core::clearance::Verdict;
 use plimsoll_core::digest::Digest;
-use plimsoll_store::{Decision, HearingOutcome, NewHearing, Spoken};
+use plimsoll_store::{Decision, HearingFilter, HearingOutcome, NewHearing, Spoken};
 use serde_json::{Value, json};
 
 use super::super::tests::samples::{Answered, TestServer, digest, now};
@@ -36,12 +36,12 @@ fn record(server: &TestServer, byte: u8, policy: &str, verdict: Verdict, hours: 
         Verdict::Refused => vec!["vuln.refuse FAIL: CVE-2030-0001 critical in hull 1.2".to_owned()],
         Verdict::Undecided => vec!["evidence.discovery ERROR: 503".to_owned()],
     };
-    let spoken = |digest: Digest| Spoken {
+    let spoken = |digest: Digest, why: Vec<String>| Spoken {
         digest,
         subject: self::digest(byte),
         repositories: vec!["registry.example/shop/web".to_owned(), "docker.io/library/web".to_owned()],
         verdict,
-        why: why.clone(),
+        why,
     };
     let decision = Decision {
         verdict,
@@ -51,7 +51,7 @@ fn record(server: &TestServer, byte: u8, policy: &str, verdict: Verdict, hours: 
         policies: Vec::new(),
         database: None,
         level: "content".to_owned(),
-        spoken: vec![spoken(digest(byte)), spoken(digest(byte + 0x80))],
+        spoken: vec![spoken(digest(byte), why), spoken(digest(byte + 0x80), Vec::new())],
     };
     let asked = NewHearing {
         inputs: String::new(),
@@ -239,6 +239,18 @@ fn records_that_were_changed_clear_nothing() {
     let answer = ask(&server, &later).json();
     let message = answer["response"]["status"]["message"].as_str().unwrap();
     assert!(message.contains("not as they were written"), "{message}");
+    // Number of the record, whether it may be relied on.
+    let hearings =
+        server.store.hearings(&HearingFilter { rows_max: 99, ..HearingFilter::default() }, None).unwrap();
+    let status = |number: u64| {
+        let hearing = hearings.iter().find(|hearing| hearing.record == Some(number)).unwrap();
+        server.ask(&format!("GET /api/v1/clearances/{}", hearing.id), &[], "")
+    };
+    assert_eq!(status(1).json()["decided"]["is_whole"], true);
+    assert_eq!(status(9).json()["decided"]["is_whole"], false);
+    assert_eq!(status(2).status, 500, "it is gone");
+    raw.execute_batch("UPDATE hearings SET verdict = 'cleared' WHERE record = 3").unwrap();
+    assert!(status(3).status == 500 && status(3).text().contains("says otherwise"), "{}", status(3).text());
     let ready = server.ask("GET /readyz", &[], "");
     assert!(ready.status == 200 && ready.text().contains("record 2 is gone"), "{}", ready.text());
     // The record itself is another.
