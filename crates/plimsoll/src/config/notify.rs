@@ -32,8 +32,8 @@ pub(crate) struct TargetConfig {
     /// Only of findings that have a fix.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) fixable: bool,
-    /// Only of images in these repositories: `HOST/NAMESPACE/NAME`, in which `*` stands for anything but a `/` and
-    /// `**` for anything. Without it all.
+    /// Only of images in these repositories: `HOST/NAMESPACE/NAME`, in which `*` stands for anything but a `/`, `?`
+    /// for one such character and `**` for anything. Without it all.
     pub(crate) repositories: Option<Vec<String>>,
     /// Only of what was not there before: findings that a new advisory database adds, and the first scan of an image.
     #[serde(skip_serializing_if = "is_false")]

@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::reference::RegistryReference;
 use plimsoll_store::{Store, StoreError, Tag, TagFilter};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::api_v1;
@@ -56,11 +56,7 @@ const RECEIVE: Endpoint = Endpoint {
     about: "Takes a registry's webhook. Only registries that the configuration names are believed.",
     access: Access::Submit,
     is_always_there: false,
-    parameters: &[Parameter::path(
-        "kind",
-        "Who sends it: `distribution`, `github-package`, `harbor`, `plain` or `quay`.",
-        schema_of::<String>,
-    )],
+    parameters: &[Parameter::path("kind", "Who sends it.", kind_schema)],
     body: Some(Payload { media_types: &["application/json"], schema: schema_of::<serde_json::Value> }),
     answers: &[
         Answer {
@@ -74,6 +70,11 @@ const RECEIVE: Endpoint = Endpoint {
     ],
     route: || post(receive),
 };
+
+fn kind_schema(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    json_schema!({"type": "string", "enum": names})
+}
 
 /// What came of a webhook.
 #[derive(Debug, Default, Serialize, JsonSchema)]

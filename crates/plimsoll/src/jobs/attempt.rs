@@ -17,6 +17,7 @@ use plimsoll_image::facts::LayerFacts;
 use plimsoll_image::layers::LayerFailure;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::{OpenError, Opened};
+use plimsoll_net::asked_wait;
 use plimsoll_store::{Change, Claimed, InventoryRow, Lease, Outcome, Scan, ScanKind, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
@@ -297,7 +298,7 @@ impl Work<'_> {
             Fate::Retry(reason) => {
                 let after = match cause {
                     Cause::RateLimited { retry_after } => {
-                        retry_after.as_deref().and_then(|text| text.trim().parse().ok())
+                        retry_after.as_deref().and_then(|text| asked_wait(text, (self.server.now)().into()))
                     }
                     _ => None,
                 };
@@ -308,9 +309,9 @@ impl Work<'_> {
         }
     }
 
-    fn retry(&self, reason: Reason, detail: String, after_seconds: Option<u64>) -> Outcome {
+    fn retry(&self, reason: Reason, detail: String, asked: Option<Duration>) -> Outcome {
         let now = (self.server.now)();
-        let wait = retry_wait(&self.scan.id, self.scan.attempt, after_seconds);
+        let wait = retry_wait(&self.scan.id, self.scan.attempt, asked);
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         Outcome::Retry { reason, detail, at: now.checked_add(wait).unwrap_or(Timestamp::MAX) }
     }
@@ -335,14 +336,13 @@ fn failed(reason: Reason, detail: String) -> Outcome {
 
 /// How long to wait before another attempt: twice as long each time, shortened by up to a half, so that a thousand
 /// scans that failed together do not come back together; never sooner than the registry asks for.
-fn retry_wait(id: &str, attempt: u32, after_seconds: Option<u64>) -> Duration {
+fn retry_wait(id: &str, attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled =
         RETRY_WAIT.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(RETRY_WAIT_MAX);
     let digest = Sha256::digest(format!("{id} {attempt}"));
     let jitter = f64::from(digest.first().copied().unwrap_or_default()) / 510.0;
     let wait = doubled.saturating_sub(doubled.mul_f64(jitter));
-    let asked = Duration::from_secs(after_seconds.unwrap_or_default());
-    wait.max(asked.min(RETRY_WAIT_MAX))
+    wait.max(asked.unwrap_or_default().min(RETRY_WAIT_MAX))
 }
 
 /// What becomes of a scan.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
-use plimsoll_net::{Client, Request, Settings, redacted};
+use plimsoll_net::{Client, Request, Settings, asked_wait, redacted};
 
 use super::kinds::Went;
 use crate::config::TargetConfig;
@@ -45,7 +44,7 @@ pub(super) fn post(client: &Client, request: &Request, now: Timestamp) -> Went {
     if response.is_success() {
         return Went::Delivered;
     }
-    let after = response.header("retry-after").and_then(|text| retry_after(text, now));
+    let after = response.header("retry-after").and_then(|text| asked_wait(text, now.into()));
     let answer = response.bytes(ANSWER_BYTES_MAX).unwrap_or_default();
     let answer = clean(&String::from_utf8_lossy(&answer));
     let said = if answer.is_empty() { String::new() } else { format!(": {answer}") };
@@ -56,15 +55,6 @@ pub(super) fn post(client: &Client, request: &Request, now: Timestamp) -> Went {
 /// Whether asking again is in vain: the other side understood the request and does not want it.
 fn is_final(status: u16) -> bool {
     (400..500).contains(&status) && !matches!(status, 408 | 425 | 429)
-}
-
-/// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3).
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = rfc2822::parse(text.trim()).ok()?.timestamp();
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -88,21 +78,6 @@ mod tests {
             (503, false),
         ] {
             assert_eq!(is_final(status), wanted, "{status}");
-        }
-    }
-
-    #[test]
-    fn waits_that_are_asked_for() {
-        let now: Timestamp = "1994-11-06T08:49:07Z".parse().unwrap();
-        for (text, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
-            ("Sun, 06 Nov 1994 08:40:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
         }
     }
 }

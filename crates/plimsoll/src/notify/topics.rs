@@ -24,6 +24,13 @@ pub(crate) struct Topic {
     state: &'static str,
 }
 
+impl Topic {
+    /// Whether it tells that findings of an image changed.
+    pub(crate) fn is_of_findings(&self) -> bool {
+        self.event == EventKind::FindingsChanged
+    }
+}
+
 /// All topics, sorted by name.
 pub(crate) static TOPICS: &[&Topic] = &[
     &Topic {

@@ -10,6 +10,7 @@ use super::severity;
 use super::topics::{Found, Occurrence, TOPICS, Topic, What};
 use crate::config::TargetConfig;
 use crate::rematch::changes::{ChangeKind, Changes, Tally};
+use crate::watch::patterns::fits;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 512;
@@ -26,20 +27,20 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
-    /// Reads what is configured. `tellable` are the topics that the kind can tell.
-    pub(crate) fn read(config: &TargetConfig, tellable: &[&str]) -> anyhow::Result<Wants> {
+    /// Reads what is configured. `tells` says of each topic whether the kind can tell it.
+    pub(crate) fn read(config: &TargetConfig, tells: fn(&Topic) -> bool) -> anyhow::Result<Wants> {
         let mut topics: Vec<&'static Topic> = Vec::new();
         match &config.events {
-            None => topics.extend(TOPICS.iter().filter(|topic| tellable.contains(&topic.name))),
+            None => topics.extend(TOPICS.iter().filter(|topic| tells(topic))),
             Some(names) if names.is_empty() => bail!("`events` is empty; leave it out for all"),
             Some(names) => {
                 for name in names {
                     match TOPICS.iter().find(|topic| topic.name == name.as_str()) {
-                        Some(topic) if tellable.contains(&topic.name) => topics.push(topic),
+                        Some(topic) if tells(topic) => topics.push(topic),
                         _ => bail!(
                             "`{}` is no event that this kind tells; it tells {}",
                             name.escape_debug(),
-                            tellable.join(", ")
+                            names_of(tells).join(", ")
                         ),
                     }
                 }
@@ -96,7 +97,7 @@ impl Wants {
         happened
             .repositories
             .iter()
-            .any(|repository| patterns.iter().any(|pattern| is_like(pattern, repository)))
+            .any(|repository| patterns.iter().any(|pattern| fits(pattern, repository)))
     }
 
     /// Counts of a scan do not say of which severity those with a fix are.
@@ -136,30 +137,8 @@ impl Wants {
     }
 }
 
-/// Whether a repository is like a pattern: `*` is anything but `/`, `**` is anything.
-pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
-    let name = name.as_bytes();
-    // Which lengths of the name are matched by the pattern so far.
-    let mut matched = vec![false; name.len() + 1];
-    matched[0] = true;
-    let mut rest = pattern.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let is_star = *first == b'*';
-        let is_double = is_star && after.first() == Some(&b'*');
-        rest = if is_double { after.get(1..).unwrap_or_default() } else { after };
-        let mut next = vec![false; name.len() + 1];
-        for (length, is_matched) in matched.iter().enumerate() {
-            let before = length.checked_sub(1).and_then(|last| Some((last, *name.get(last)?)));
-            next[length] = match (is_star, before) {
-                (true, Some((last, byte))) => *is_matched || (next[last] && (is_double || byte != b'/')),
-                (true, None) => *is_matched,
-                (false, Some((last, byte))) => matched[last] && byte == *first,
-                (false, None) => false,
-            };
-        }
-        matched = next;
-    }
-    matched.last().copied().unwrap_or_default()
+fn names_of(tells: fn(&Topic) -> bool) -> Vec<&'static str> {
+    TOPICS.iter().filter(|topic| tells(topic)).map(|topic| topic.name).collect()
 }
 
 #[cfg(test)]

@@ -13,12 +13,11 @@ use jiff::Timestamp;
 use plimsoll_image::open::registry::listing::{ListingLimits, repositories};
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{RegistryError, RegistryOptions, Repository};
-use plimsoll_net::Client;
+use plimsoll_net::{Client, asked_wait};
 use plimsoll_store::{Store, StoreError, TagFilter};
 
 use super::patterns::Patterns;
 use super::plan::{Plan, Seen, plan};
-use super::timing::asked_wait;
 use crate::config::WatchConfig;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
@@ -138,7 +137,7 @@ impl Look<'_> {
             None => {
                 let limits = ListingLimits::default();
                 let listing = repositories(&self.client, registry, &self.options, None, &limits)
-                    .map_err(|error| without_catalog(registry, &error))?;
+                    .map_err(|error| without_catalog(registry, &error, (self.server.now)()))?;
                 if listing.next.is_some() {
                     self.problem(format!(
                         "`{registry}` lists more than {} repositories; what follows was not looked at",
@@ -246,7 +245,7 @@ impl Look<'_> {
                 return Ok(None);
             }
             Err(error) => {
-                self.problem(format!("`{name}`: {}", unless_of_all(error)?));
+                self.problem(format!("`{name}`: {}", unless_of_all(error, (self.server.now)())?));
                 return Ok(None);
             }
         };
@@ -265,7 +264,9 @@ impl Look<'_> {
             }
             match repository.digest(&TagOrDigest::Tag(tag.clone())) {
                 Ok(digest) => drop(digests.insert(tag.clone(), digest)),
-                Err(error) => self.problem(format!("`{name}:{tag}`: {}", unless_of_all(error)?)),
+                Err(error) => {
+                    self.problem(format!("`{name}:{tag}`: {}", unless_of_all(error, (self.server.now)())?))
+                }
             }
         }
         let listed = listing.next.is_none().then(|| listing.names.iter().cloned().collect());
@@ -296,10 +297,10 @@ impl Look<'_> {
 
 /// That the registry wants to be left alone, or does not answer, concerns all of it; anything else is a text about what
 /// was asked for.
-fn unless_of_all(error: RegistryError) -> Result<String, Broken> {
+fn unless_of_all(error: RegistryError, now: Timestamp) -> Result<String, Broken> {
     match &error {
         RegistryError::RateLimited { retry_after, .. } => {
-            Err(Broken { wait: asked_wait(retry_after.as_deref()), why: error.to_string() })
+            Err(Broken { wait: wait_of(retry_after.as_deref(), now), why: error.to_string() })
         }
         // Nothing answers: asking for the next would take as long and end so too.
         RegistryError::Unavailable { source, .. } if source.status().is_none() => {
@@ -309,10 +310,15 @@ fn unless_of_all(error: RegistryError) -> Result<String, Broken> {
     }
 }
 
+/// How long the registry wants to be left alone.
+fn wait_of(retry_after: Option<&str>, now: Timestamp) -> Option<Duration> {
+    asked_wait(retry_after?, now.into())
+}
+
 /// Many registries list their repositories to nobody.
-fn without_catalog(registry: &str, error: &RegistryError) -> Broken {
+fn without_catalog(registry: &str, error: &RegistryError, now: Timestamp) -> Broken {
     let wait = match error {
-        RegistryError::RateLimited { retry_after, .. } => asked_wait(retry_after.as_deref()),
+        RegistryError::RateLimited { retry_after, .. } => wait_of(retry_after.as_deref(), now),
         _ => None,
     };
     let advice = match error {
