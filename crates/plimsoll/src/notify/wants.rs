@@ -3,13 +3,15 @@
 //! A filter takes away what it is not about and lets all else pass: that a scan failed is told whatever severity is
 //! wanted, that a feed is late whatever repositories are.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use plimsoll_core::advisory::Severity;
 
 use super::severity;
 use super::topics::{Found, Occurrence, TOPICS, Topic, What};
 use crate::config::TargetConfig;
-use crate::rematch::changes::{ChangeKind, Changes, Tally};
+use crate::rematch::changes::{ChangeKind, Changes, FINDINGS_MAX, Tally};
 use crate::watch::patterns::fits;
 
 /// Longest pattern, in bytes.
@@ -106,17 +108,23 @@ impl Wants {
         is_bad && (!self.fixable || found.fixable > 0)
     }
 
-    fn narrow_changes(&self, changes: &Changes) -> Option<Changes> {
+    /// What is told of changes of an image, if anything.
+    pub(crate) fn narrow_changes(&self, changes: &Changes) -> Option<Changes> {
         let mut narrow = changes.clone();
         let is_wanted = |kind: ChangeKind| !self.new_only || kind == ChangeKind::Added;
         for kind in ChangeKind::ALL {
             let tally = narrow.tally(kind);
             *tally = if is_wanted(kind) { self.narrow_tally(tally) } else { Tally::default() };
         }
+        let mut told: BTreeMap<ChangeKind, usize> = BTreeMap::new();
         narrow.findings.retain(|finding| {
-            is_wanted(finding.change)
+            let is_told = is_wanted(finding.change)
                 && self.severity.is_none_or(|least| finding.rating() >= least)
-                && (!self.fixable || finding.fixed_in.is_some())
+                && (!self.fixable || finding.fixed_in.is_some());
+            // Cut only here: what a target does not want takes no room from what it does.
+            let of_kind = told.entry(finding.change).or_default();
+            *of_kind += usize::from(is_told);
+            is_told && *of_kind <= FINDINGS_MAX
         });
         let named = u64::try_from(narrow.findings.len()).unwrap_or(u64::MAX);
         narrow.left_out = narrow.total().saturating_sub(named);
