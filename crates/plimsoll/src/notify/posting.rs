@@ -15,6 +15,9 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a refusal is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 << 10;
 
+/// Least wait after the other side refused who asks: somebody has to mend that, at one end or the other.
+const REFUSED_WAIT: Duration = Duration::from_secs(30 * 60);
+
 /// A client for the one URL of a target.
 pub(super) fn client(config: &TargetConfig, url: &str, net: &Settings) -> anyhow::Result<Client> {
     if !url.starts_with("https://") && !url.starts_with("http://") {
@@ -49,12 +52,22 @@ pub(super) fn post(client: &Client, request: &Request, now: Timestamp) -> Went {
     let answer = clean(&String::from_utf8_lossy(&answer));
     let said = if answer.is_empty() { String::new() } else { format!(": {answer}") };
     let error = format!("`{}` answers with status {status}{said}", redacted(&request.url));
+    if is_refusal_of_sender(status) {
+        let error =
+            format!("{error}; see to its credentials and secrets, which are read anew for each attempt");
+        return Went::Later { error, after: Some(after.unwrap_or_default().max(REFUSED_WAIT)) };
+    }
     if is_final(status) { Went::Never(error) } else { Went::Later { error, after } }
+}
+
+/// Whether it is not the request that is refused but who asks: secrets are replaced at one end before the other.
+fn is_refusal_of_sender(status: u16) -> bool {
+    matches!(status, 401 | 403 | 407)
 }
 
 /// Whether asking again is in vain: the other side understood the request and does not want it.
 fn is_final(status: u16) -> bool {
-    (400..500).contains(&status) && !matches!(status, 408 | 425 | 429)
+    (400..500).contains(&status) && !is_refusal_of_sender(status) && !matches!(status, 408 | 425 | 429)
 }
 
 #[cfg(test)]
@@ -66,8 +79,10 @@ mod tests {
         for (status, wanted) in [
             (301, false),
             (400, true),
-            (401, true),
+            (401, false),
+            (403, false),
             (404, true),
+            (407, false),
             (408, false),
             (410, true),
             (413, true),

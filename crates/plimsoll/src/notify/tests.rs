@@ -330,6 +330,41 @@ fn deliveries_are_given_up_and_made_again() {
     assert!(ids.iter().all(|id| *id == "evt_1"), "the receiver knows it by its id: {ids:?}");
 }
 
+/// A secret is replaced at one end before the other: nothing is given up for it, and nobody is asked every few seconds.
+#[test]
+fn who_is_refused_is_asked_again_with_the_secret_that_is_there_then() {
+    let log = Log::new();
+    let hook = HookServer::start();
+    let token = log.path().join("token");
+    std::fs::write(&token, "old").unwrap();
+    let targets = targets(&format!(
+        "[notify.hook]\nkind = 'webhook'\nurl = 'http://127.0.0.1:{}/'\ncredentials = {{ token_file = {token:?} }}",
+        hook.port
+    ));
+    log.follow(&targets);
+    log.happen(1);
+    log.follow(&targets);
+    for status in [401, 403] {
+        hook.answer(status);
+        log.store.replay_delivery(1, at()).unwrap();
+        assert_eq!(hand_over::step(&log.store, &targets[0], "w", at).unwrap().postponed, 1, "{status}");
+        let delivery = log.deliveries("hook").remove(0);
+        let wait = delivery.due_at.duration_since(at());
+        assert_eq!((delivery.state, wait.as_mins()), (DeliveryState::Waiting, 30), "{status}");
+        let error = delivery.error.unwrap();
+        assert!(error.contains(&format!("status {status}; see to its credentials")), "{error}");
+    }
+    std::fs::write(&token, "new").unwrap();
+    hook.answer(204);
+    fn later() -> Timestamp {
+        at() + jiff::SignedDuration::from_mins(30)
+    }
+    assert_eq!(hand_over::step(&log.store, &targets[0], "w", later).unwrap().delivered, 1);
+    let said: Vec<String> =
+        hook.take().iter().map(|request| request.header("authorization").to_owned()).collect();
+    assert_eq!(said, ["Bearer old", "Bearer old", "Bearer new"]);
+}
+
 #[test]
 fn quay_is_told_with_a_token_and_a_length() {
     let log = Log::new();
