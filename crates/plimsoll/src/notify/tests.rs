@@ -421,3 +421,60 @@ fn what_happens_within_a_while_is_one_mail() {
     assert!(one.text.contains("Content-Type: text/html; charset=utf-8"), "{one:?}");
     assert!(hand_over::step(&log.store, &targets[0], "w", later).unwrap().is_nothing());
 }
+
+#[test]
+fn a_receiver_who_is_refused_keeps_nothing_from_the_others() {
+    let log = Log::new();
+    let mail = MailServer::start(Tls::Never);
+    let targets = targets(&format!(
+        "[notify.crew]\nkind = 'email'\nserver = 'smtp://127.0.0.1:{}'\nfrom = 'plimsoll@ship.example'\nto = \
+         ['nobody@ship.example', 'Bridge <bridge@ship.example>', 'deck@ship.example']\nallow_plain = true",
+        mail.port
+    ));
+    log.follow(&targets);
+    log.happen(2);
+    log.follow(&targets);
+    fn later() -> Timestamp {
+        at() + jiff::SignedDuration::from_mins(15)
+    }
+    let handed_over = hand_over::step(&log.store, &targets[0], "w", later).unwrap();
+    assert_eq!((handed_over.delivered, handed_over.postponed), (4, 2));
+    let told: Vec<String> = mail.take().iter().map(|mail| mail.header("To").to_owned()).collect();
+    assert_eq!(told, ["Bridge <bridge@ship.example>", "deck@ship.example"]);
+    let refused: Vec<Delivery> = log
+        .deliveries("crew")
+        .into_iter()
+        .filter(|delivery| delivery.state == DeliveryState::Waiting)
+        .collect();
+    for delivery in &refused {
+        assert!(delivery.key.ends_with("/nobody@ship.example"), "{}", delivery.key);
+        let error = delivery.error.as_deref().unwrap();
+        assert!(error.starts_with("`nobody@ship.example`: ") && error.contains("no such mailbox"), "{error}");
+    }
+    assert_eq!(refused[0].due_at, refused[1].due_at, "they are one mail again");
+}
+
+/// What failed together is one mail again, also where some of it was tried before.
+#[test]
+fn what_was_one_mail_stays_one_mail() {
+    let log = Log::new();
+    let targets = targets(&format!(
+        "[notify.crew]\nkind = 'email'\nserver = 'smtp://127.0.0.1:{}'\nfrom = 'plimsoll@ship.example'\nto = \
+         ['bridge@ship.example']\nallow_plain = true",
+        gone()
+    ));
+    log.follow(&targets);
+    thread_local!(static NOW: std::cell::Cell<i64> = const { std::cell::Cell::new(0) });
+    fn clock() -> Timestamp {
+        at() + jiff::SignedDuration::from_secs(NOW.get())
+    }
+    for count in [5, 10] {
+        log.happen(5);
+        log.follow(&targets);
+        NOW.set(NOW.get() + 60 * 60);
+        assert_eq!(hand_over::step(&log.store, &targets[0], "w", clock).unwrap().postponed, count);
+        let due: std::collections::BTreeSet<Timestamp> =
+            log.deliveries("crew").iter().map(|delivery| delivery.due_at).collect();
+        assert_eq!(due.len(), 1, "{due:?}");
+    }
+}
