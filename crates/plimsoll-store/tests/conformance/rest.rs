@@ -16,6 +16,7 @@ crate::scenarios! {
     layers_are_kept_by_rules,
     what_nothing_needs_is_forgotten,
     tags_come_move_and_go,
+    tags_are_forgotten_one_by_one,
     tags_are_listed,
     many_open_at_once,
 }
@@ -164,6 +165,9 @@ fn tags_come_move_and_go(store: &Store, _: &str) {
     assert!(store.note_tags(&[tag("a:1", 1, 20)], at(20)).unwrap().is_empty());
     let all = TagFilter { rows_max: 10, ..TagFilter::default() };
     assert_eq!(store.tags(&all).unwrap()[0], Tag { since: at(10), ..tag("a:1", 1, 20) });
+    // Who has looked for long does not undo what was seen meanwhile.
+    assert!(store.note_tags(&[tag("a:1", 9, 19)], at(21)).unwrap().is_empty());
+    assert_eq!(store.tags(&all).unwrap()[0], Tag { since: at(10), ..tag("a:1", 1, 20) });
     let moved = [tag("a:1", 3, 30)];
     assert_eq!(store.note_tags(&moved, at(30)).unwrap(), moved);
     assert_eq!(store.forget_tags("r:5000", "a", at(30), at(31)).unwrap(), [tag("a:2", 2, 10)]);
@@ -180,6 +184,17 @@ fn tags_come_move_and_go(store: &Store, _: &str) {
         })
         .collect();
     assert_eq!(seen, ["r:5000/a:1 - 01", "r:5000/a:2 - 02", "r:5000/a:1 01 03", "r:5000/a:2 02 -"]);
+}
+
+fn tags_are_forgotten_one_by_one(store: &Store, _: &str) {
+    store.note_tags(&[tag("a:1", 1, 10), tag("a:2", 2, 10), tag("b:1", 1, 10)], at(10)).unwrap();
+    // `a:2` leads elsewhere by now, and `a:3` is not known.
+    let gone = [tag("a:1", 1, 10), tag("a:2", 9, 10), tag("a:3", 1, 10)];
+    assert_eq!(store.forget_these_tags(&gone, at(11)).unwrap(), [tag("a:1", 1, 10)]);
+    assert!(store.forget_these_tags(&[], at(11)).unwrap().is_empty());
+    let all = TagFilter { rows_max: 10, ..TagFilter::default() };
+    assert_eq!(store.tags(&all).unwrap(), [tag("a:2", 2, 10), tag("b:1", 1, 10)]);
+    assert_eq!(store.last_event().unwrap(), 4);
 }
 
 fn tags_are_listed(store: &Store, _: &str) {

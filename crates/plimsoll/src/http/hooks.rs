@@ -12,10 +12,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::reference::RegistryReference;
-use plimsoll_store::{Store, StoreError, Tag, TagFilter};
+use plimsoll_store::{Store, Tag, TagFilter};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
@@ -243,19 +243,8 @@ fn deleted(
     let gone: Vec<Tag> = store.tags(&filter)?.into_iter().filter(is_meant).collect();
     let names = gone.iter().map(|tag| format!("{}:{}", reference.name, tag.tag));
     received.forgotten.extend(names);
-    forget(store, gone, (server.now)())?;
+    store.forget_these_tags(&gone, (server.now)())?;
     Ok(())
-}
-
-/// The store forgets what was last seen before a time: these are seen at the very first, and all that was is forgotten.
-fn forget(store: &Store, gone: Vec<Tag>, now: Timestamp) -> Result<(), StoreError> {
-    let Some(first) = gone.first() else { return Ok(()) };
-    let (registry, repository) = (first.registry.clone(), first.repository.clone());
-    let long_ago = Timestamp::UNIX_EPOCH;
-    let gone: Vec<Tag> = gone.into_iter().map(|tag| Tag { seen_at: long_ago, ..tag }).collect();
-    store.note_tags(&gone, now)?;
-    let before = long_ago.saturating_add(SignedDuration::from_secs(1)).unwrap_or(now);
-    store.forget_tags(&registry, &repository, before, now).map(drop)
 }
 
 #[cfg(test)]

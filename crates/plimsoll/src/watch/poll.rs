@@ -53,6 +53,15 @@ impl From<StoreError> for Broken {
     }
 }
 
+/// What came of looking at one repository.
+struct LookedAt {
+    seen: Seen,
+    /// Tags that were chosen and not asked for.
+    left: usize,
+    /// Why they were not, where that concerns the whole registry.
+    broken: Option<Broken>,
+}
+
 /// A look in the making.
 struct Look<'a> {
     server: &'a Server,
@@ -112,7 +121,13 @@ pub(super) fn poll(
     }
     polled.problems.sort_unstable();
     match (broken, polled.problems.first()) {
-        (Some(broken), _) => Err(broken),
+        (Some(Broken { why, wait }), _) => {
+            let (whole, all) = (polled.repositories, names.len());
+            Err(Broken {
+                why: format!("{why}; {whole} of {all} repositories were looked at to their end"),
+                wait,
+            })
+        }
         (None, Some(problem)) if polled.repositories == 0 && !names.is_empty() => {
             Err(Broken { why: problem.clone(), wait: None })
         }
@@ -202,14 +217,18 @@ impl Look<'_> {
             Ok(parsed) => (parsed.host().to_owned(), parsed.path().to_owned()),
             Err(_) => (registry.clone(), name.to_owned()),
         };
-        let seen = match repository {
+        let looked = match repository {
             Ok(repository) => self.look_at(&name, &repository)?,
             Err(error) => {
                 self.problem(error.to_string());
                 return Ok(());
             }
         };
-        let Some(seen) = seen else { return Ok(()) };
+        let Some(LookedAt { seen, left, broken }) = looked else { return Ok(()) };
+        // Another replica may have been taken for the one that looks, and knows better by now.
+        if !(self.keeps)() {
+            return Ok(());
+        }
         let filter = TagFilter {
             registry: registry.clone(),
             repository: name.clone(),
@@ -220,14 +239,19 @@ impl Look<'_> {
         let plan = plan(&registry, &name, &known, &seen, begun);
         self.carry_out(&registry, &name, &plan, begun)?;
         self.with(|(polled, _)| {
-            polled.repositories += 1;
+            polled.repositories += u64::from(left == 0);
             polled.tags += seen.digests.len() as u64;
         });
-        Ok(())
+        match broken {
+            Some(Broken { why, wait }) => {
+                Err(Broken { why: format!("{why}; {left} tags of `{name}` were not looked at"), wait })
+            }
+            None => Ok(()),
+        }
     }
 
     /// What a repository has; `None` where it could not be listed at all.
-    fn look_at(&self, name: &str, repository: &Repository) -> Result<Option<Seen>, Broken> {
+    fn look_at(&self, name: &str, repository: &Repository) -> Result<Option<LookedAt>, Broken> {
         let most = usize::try_from(self.watch.tags_max).unwrap_or(usize::MAX);
         let limits = ListingLimits::default();
         let listing = match repository.tags(None, &limits) {
@@ -235,7 +259,8 @@ impl Look<'_> {
             // It is gone, and so are its tags.
             Err(RegistryError::NotFound { is_stated: true, .. }) => {
                 self.problem(format!("`{name}` is not there; check its name"));
-                return Ok(Some(Seen { listed: Some(BTreeSet::new()), digests: BTreeMap::new() }));
+                let seen = Seen { listed: Some(BTreeSet::new()), digests: BTreeMap::new() };
+                return Ok(Some(LookedAt { seen, left: 0, broken: None }));
             }
             // What stands before a registry may say so of everything for a while.
             Err(error @ RegistryError::NotFound { .. }) => {
@@ -257,20 +282,26 @@ impl Look<'_> {
             ));
             chosen.truncate(most);
         }
-        let mut digests = BTreeMap::new();
+        let (mut digests, mut left, mut broken) = (BTreeMap::new(), chosen.len(), None);
         for tag in chosen {
             if self.is_broken.load(Ordering::SeqCst) {
                 break;
             }
             match repository.digest(&TagOrDigest::Tag(tag.clone())) {
                 Ok(digest) => drop(digests.insert(tag.clone(), digest)),
-                Err(error) => {
-                    self.problem(format!("`{name}:{tag}`: {}", unless_of_all(error, (self.server.now)())?))
-                }
+                Err(error) => match unless_of_all(error, (self.server.now)()) {
+                    Ok(text) => self.problem(format!("`{name}:{tag}`: {text}")),
+                    // What was learnt until now is kept all the same: the next look may come no further.
+                    Err(of_all) => {
+                        broken = Some(of_all);
+                        break;
+                    }
+                },
             }
+            left -= 1;
         }
         let listed = listing.next.is_none().then(|| listing.names.iter().cloned().collect());
-        Ok(Some(Seen { listed, digests }))
+        Ok(Some(LookedAt { seen: Seen { listed, digests }, left, broken }))
     }
 
     fn carry_out(&self, registry: &str, name: &str, plan: &Plan, begun: Timestamp) -> Result<(), Broken> {
