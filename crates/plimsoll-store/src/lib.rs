@@ -32,7 +32,7 @@ pub use error::StoreError;
 pub use events::{Event, EventKind, NewEvent};
 pub use inventories::{InventoryRow, Judged, PackageRow, Severities};
 pub use notices::{Notice, NoticeItem};
-pub use outbox::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, Went};
+pub use outbox::{CursorMove, Delivery, DeliveryFilter, DeliveryState, NewDelivery, Went};
 pub use scans::{
     Beat, Change, Child, Claim, Claimed, Lease, Outcome, Priority, Progress, Scan, ScanFilter, ScanKind,
     Submission, Submitted,

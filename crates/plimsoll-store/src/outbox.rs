@@ -35,6 +35,17 @@ pub struct NewDelivery {
     pub due_at: Timestamp,
 }
 
+/// How far somebody has followed events.
+#[derive(Clone, Copy, Debug)]
+pub struct CursorMove<'a> {
+    /// The cursor's name.
+    pub name: &'a str,
+    /// Where it is believed to be; 0 where there is none yet.
+    pub before: u64,
+    /// Where it is afterwards.
+    pub after: u64,
+}
+
 /// Something to deliver, and how that goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
@@ -98,13 +109,13 @@ impl DeliveryState {
 
 impl Store {
     /// Puts deliveries in, and moves a cursor forward in the same transaction, so that what follows events misses none
-    /// and repeats none after a kill.
+    /// and repeats none after a kill. `false`, and nothing is put in, where somebody else has moved the cursor meanwhile.
     pub fn put_deliveries(
         &self,
         deliveries: &[NewDelivery],
-        cursor: Option<(&str, u64)>,
+        cursor: Option<CursorMove<'_>>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut bodies = Vec::new();
         let mut rows = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -115,6 +126,16 @@ impl Store {
         }
         let values: [Value; 3] = [json(&rows).into(), bodies.into(), now.into()];
         self.engine.transaction(|transaction| {
+            if let Some(CursorMove { name, before, after }) = cursor {
+                let moved = transaction.execute(
+                    "INSERT INTO cursors (name, number) VALUES ($1, $3)
+                     ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE cursors.number = $2",
+                    &[name.into(), before.into(), after.into()],
+                )?;
+                if moved == 0 {
+                    return Ok(false);
+                }
+            }
             if !deliveries.is_empty() {
                 transaction.execute(
                     "INSERT INTO deliveries (target, key, media_type, body, at, state, attempts, due_at, worker, lease)
@@ -126,15 +147,7 @@ impl Store {
                     &values,
                 )?;
             }
-            if let Some((name, number)) = cursor {
-                transaction.execute(
-                    "INSERT INTO cursors (name, number) VALUES ($1, $2)
-                     ON CONFLICT (name) DO UPDATE SET number = excluded.number
-                     WHERE cursors.number < excluded.number",
-                    &[name.into(), number.into()],
-                )?;
-            }
-            Ok(())
+            Ok(true)
         })
     }
 

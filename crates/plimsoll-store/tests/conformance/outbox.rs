@@ -1,11 +1,12 @@
 //! Deliveries and notifications.
 
-use plimsoll_store::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, NoticeItem, Store};
+use plimsoll_store::{CursorMove, Delivery, DeliveryFilter, DeliveryState, NewDelivery, NoticeItem, Store};
 
 use crate::scenes::at;
 
 crate::scenarios! {
     deliveries_are_put_in_once,
+    a_cursor_that_another_moved_puts_nothing_in,
     targets_do_not_wait_for_each_other,
     deliveries_are_tried_again_and_given_up,
     deliveries_are_replayed,
@@ -24,6 +25,10 @@ fn to(target: &str, key: &str, due: i64) -> NewDelivery {
     }
 }
 
+fn moved(before: u64, after: u64) -> Option<CursorMove<'static>> {
+    Some(CursorMove { name: "hooks", before, after })
+}
+
 fn keys(claimed: &[(Delivery, plimsoll_store::Lease)]) -> Vec<&str> {
     claimed.iter().map(|(delivery, _)| delivery.key.as_str()).collect()
 }
@@ -36,9 +41,8 @@ fn listed(store: &Store, filter: &DeliveryFilter) -> Vec<String> {
 fn deliveries_are_put_in_once(store: &Store, _: &str) {
     assert_eq!(store.cursor("hooks").unwrap(), 0);
     let some = [to("a", "1", 0), to("a", "2", 0), to("b", "1", 0)];
-    store.put_deliveries(&some, Some(("hooks", 7)), at(0)).unwrap();
-    store.put_deliveries(&[to("a", "2", 9), to("a", "3", 0)], Some(("hooks", 9)), at(1)).unwrap();
-    store.put_deliveries(&[], Some(("hooks", 8)), at(1)).unwrap();
+    store.put_deliveries(&some, moved(0, 7), at(0)).unwrap();
+    store.put_deliveries(&[to("a", "2", 9), to("a", "3", 0)], moved(7, 9), at(1)).unwrap();
     assert_eq!(store.cursor("hooks").unwrap(), 9);
     assert_eq!(listed(store, &DeliveryFilter::default()), ["3", "1", "2", "1"]);
     let claimed = store.claim_deliveries("a", "w", 10, at(60), at(1)).unwrap();
@@ -47,6 +51,25 @@ fn deliveries_are_put_in_once(store: &Store, _: &str) {
         assert_eq!(delivery.body, to("a", &delivery.key, 0).body);
         assert_eq!((delivery.media_type.as_str(), delivery.due_at), ("application/json", at(0)));
     }
+}
+
+/// Two that both believe to be the one that follows events: the slower one tells nothing.
+fn a_cursor_that_another_moved_puts_nothing_in(store: &Store, place: &str) {
+    let other = Store::open(place).unwrap();
+    assert!(store.put_deliveries(&[to("a", "1-3", 0)], moved(0, 3), at(0)).unwrap());
+    assert!(!other.put_deliveries(&[to("a", "1-2", 0)], moved(0, 2), at(0)).unwrap());
+    assert!(!other.put_deliveries(&[to("a", "1-5", 0)], moved(0, 5), at(0)).unwrap());
+    assert!(other.put_deliveries(&[to("a", "4-5", 0)], moved(3, 5), at(0)).unwrap());
+    assert_eq!(store.cursor("hooks").unwrap(), 5);
+    assert_eq!(listed(store, &DeliveryFilter::default()), ["4-5", "1-3"]);
+    let put = std::thread::scope(|scope| {
+        let all = [(store, "a"), (&other, "b"), (store, "c"), (&other, "d")].map(|(store, key)| {
+            scope.spawn(move || store.put_deliveries(&[to(key, "6", 0)], moved(5, 6), at(0)).unwrap())
+        });
+        all.map(|one| one.join().unwrap())
+    });
+    assert_eq!(put.into_iter().filter(|is_put| *is_put).count(), 1);
+    assert_eq!(listed(store, &DeliveryFilter::default()).len(), 3);
 }
 
 fn targets_do_not_wait_for_each_other(store: &Store, _: &str) {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::digest::Digest;
-use plimsoll_store::{Judged, NewDelivery, Store, StoreError, TagFilter};
+use plimsoll_store::{CursorMove, Judged, NewDelivery, Store, StoreError, TagFilter};
 
 use super::kinds::Target;
 use super::topics::{self, Found, Occurrence, What};
@@ -74,7 +74,8 @@ pub(crate) fn step(
 ) -> Result<Followed, StoreError> {
     // Nobody is told of what was before all of them.
     let first = since.values().copied().min().unwrap_or_default();
-    let after = store.cursor(NAME)?.max(first);
+    let before = store.cursor(NAME)?;
+    let after = before.max(first);
     let events = store.events(after, EVENTS_MAX, wait)?;
     let Some(last) = events.last().map(|event| event.number) else { return Ok(Followed::default()) };
     let now = clock();
@@ -111,8 +112,10 @@ pub(crate) fn step(
         }));
     }
     followed.deliveries = deliveries.len();
-    store.put_deliveries(&deliveries, Some((NAME, last)), now)?;
-    Ok(followed)
+    // Another replica that believed this one gone may have read the same, and told it in other notices.
+    let cursor = CursorMove { name: NAME, before, after: last };
+    let is_put = store.put_deliveries(&deliveries, Some(cursor), now)?;
+    Ok(if is_put { followed } else { Followed::default() })
 }
 
 /// Adds what the image is called, and of a scan what was found.
