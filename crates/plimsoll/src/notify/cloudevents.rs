@@ -31,6 +31,9 @@ struct Data<'a> {
     /// What the image is called; of a feed there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<&'a str>>,
+    /// How many names are not among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_images: Option<u64>,
     /// Where more of it is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
@@ -61,6 +64,7 @@ pub(crate) fn json(happened: &Occurrence, source: &str) -> String {
     };
     let data = Data {
         images: (!is_feed).then(|| happened.names.iter().map(String::as_str).collect()),
+        more_images: Some(happened.more_names).filter(|count| *count > 0),
         url: (!is_feed).then(|| scan_url(source, &happened.subject)),
         what,
     };

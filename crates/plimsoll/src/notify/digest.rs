@@ -134,7 +134,8 @@ fn title(happened: &Occurrence) -> String {
         return clean(&format!("{} ({})", happened.subject, feed.title));
     }
     let names: Vec<&str> = happened.names.iter().take(NAMES_MAX).map(String::as_str).collect();
-    let more = happened.names.len().saturating_sub(NAMES_MAX);
+    let left_out = u64::try_from(happened.names.len().saturating_sub(NAMES_MAX)).unwrap_or(u64::MAX);
+    let more = happened.more_names.saturating_add(left_out);
     match (names.is_empty(), more) {
         (true, _) => clean(&happened.subject),
         (false, 0) => clean(&format!("{} ({})", names.join(", "), short(&happened.subject))),

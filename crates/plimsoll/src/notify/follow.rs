@@ -24,8 +24,8 @@ const SINCE: &str = "notify.since.";
 /// Events that are read at once.
 const EVENTS_MAX: u32 = 500;
 
-/// Most tags of an image that are looked at.
-const TAGS_MAX: u32 = 50;
+/// Most tags of an image that are looked at. The repositories that it was asked for in are known besides.
+const TAGS_MAX: u32 = 10_000;
 
 /// Events older than this are of no interest to anybody any more: nobody was to be told for a while, and then is
 /// again.
@@ -118,7 +118,7 @@ pub(crate) fn step(
     Ok(if is_put { followed } else { Followed::default() })
 }
 
-/// Adds what the image is called, and of a scan what was found.
+/// Adds all that the image is called and where it is, and of a scan what was found.
 fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
     if matches!(happened.what, What::Feed(_)) {
         return Ok(());
@@ -137,10 +137,16 @@ fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
             repositories.insert(repository);
         }
     }
+    // An image is in every repository that it was asked for in, not in the first of them alone.
+    let ids: BTreeSet<&str> = [Some(happened.subject.as_str()), digest.as_ref().map(Digest::as_str)]
+        .into_iter()
+        .flatten()
+        .collect();
+    for id in ids {
+        let places = store.places(id)?;
+        repositories.extend(places.iter().map(|(registry, repository)| format!("{registry}/{repository}")));
+    }
     if let Some(scan) = &scan {
-        if !scan.repository.is_empty() {
-            repositories.insert(format!("{}/{}", scan.registry, scan.repository));
-        }
         if names.is_empty() && !scan.reference.is_empty() {
             names.insert(scan.reference.clone());
         }

@@ -478,3 +478,65 @@ fn what_was_one_mail_stays_one_mail() {
         assert_eq!(due.len(), 1, "{due:?}");
     }
 }
+
+/// By whichever of its names an image is of interest, that one is told.
+#[test]
+fn an_image_is_known_by_each_of_its_names() {
+    let log = Log::new();
+    let targets = targets(
+        "[notify.hook]\nkind = 'webhook'\nurl = 'https://a.example/'\nrepositories = ['registry.example/team/*', \
+         'r.example:5000/asked']",
+    );
+    log.follow(&targets);
+    let tag = |repository: &str, tag: String| plimsoll_store::Tag {
+        registry: repository.split_once('/').unwrap().0.to_owned(),
+        repository: repository.split_once('/').unwrap().1.to_owned(),
+        tag,
+        digest: IMAGE.parse().unwrap(),
+        since: at(),
+        seen_at: at(),
+    };
+    let told = |count: usize| -> Vec<serde_json::Value> {
+        log.happen(1);
+        log.follow(&targets);
+        let deliveries = log.deliveries("hook");
+        assert_eq!(deliveries.len(), count);
+        let body =
+            deliveries.first().map(|first| serde_json::from_slice::<serde_json::Value>(&first.body).unwrap());
+        body.map(|body| vec![body["data"]["images"].clone(), body["data"]["more_images"].clone()])
+            .unwrap_or_default()
+    };
+    // So many of another repository come first in every list.
+    let others: Vec<plimsoll_store::Tag> =
+        (0..200).map(|at| tag("a.example/other", at.to_string())).collect();
+    log.store.note_tags(&others, at()).unwrap();
+    assert_eq!(told(0), [""; 0]);
+    // Known by the digest alone, in a second repository.
+    for repository in ["other", "asked"] {
+        let submission = plimsoll_store::Submission {
+            digest: Some(IMAGE.parse().unwrap()),
+            kind: plimsoll_store::ScanKind::Image,
+            reference: format!("r.example:5000/{repository}@{IMAGE}"),
+            registry: "r.example:5000".to_owned(),
+            repository: repository.to_owned(),
+            source: Vec::new(),
+            priority: plimsoll_store::Priority::Asked,
+            reason: plimsoll_core::scan::Reason::Asked,
+            attempts_max: 1,
+            index_state: String::new(),
+            is_forced: false,
+        };
+        log.store.submit(&submission, at()).unwrap();
+    }
+    assert_eq!(
+        told(1),
+        [serde_json::json!([format!("r.example:5000/asked@{IMAGE}")]), serde_json::Value::Null]
+    );
+    log.store.note_tags(&[tag("registry.example/team/app", "1.2".to_owned())], at()).unwrap();
+    assert_eq!(told(2), [serde_json::json!(["registry.example/team/app:1.2"]), serde_json::Value::Null]);
+    let many: Vec<plimsoll_store::Tag> =
+        (0..60).map(|at| tag("registry.example/team/app", format!("2.{at:02}"))).collect();
+    log.store.note_tags(&many, at()).unwrap();
+    let told = told(3);
+    assert_eq!((told[0].as_array().unwrap().len(), &told[1]), (50, &serde_json::json!(11)));
+}

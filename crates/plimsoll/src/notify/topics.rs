@@ -84,6 +84,8 @@ pub(crate) struct Occurrence {
     pub(crate) subject: String,
     /// What the image is called: `HOST/REPO:TAG`, sorted.
     pub(crate) names: BTreeSet<String>,
+    /// Names that are not among `names`.
+    pub(crate) more_names: u64,
     /// The repositories that it is in: `HOST/REPO`, sorted.
     pub(crate) repositories: BTreeSet<String>,
     /// More of it.
@@ -183,6 +185,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Occurrence>, serde_json::Erro
         topic,
         subject: event.subject.clone(),
         names: BTreeSet::new(),
+        more_names: 0,
         repositories: BTreeSet::new(),
         what,
     }))

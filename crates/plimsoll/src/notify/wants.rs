@@ -3,16 +3,20 @@
 //! A filter takes away what it is not about and lets all else pass: that a scan failed is told whatever severity is
 //! wanted, that a feed is late whatever repositories are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::bail;
 use plimsoll_core::advisory::Severity;
+use plimsoll_core::digest::Digest;
 
 use super::severity;
 use super::topics::{Found, Occurrence, TOPICS, Topic, What};
 use crate::config::TargetConfig;
 use crate::rematch::changes::{ChangeKind, Changes, FINDINGS_MAX, Tally};
 use crate::watch::patterns::fits;
+
+/// Most names of an image that are told; of the others it is told how many there are.
+const NAMES_MAX: usize = 50;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 512;
@@ -72,9 +76,12 @@ impl Wants {
         if !self.has(happened.topic) {
             return None;
         }
+        let (mut names, repositories) = match &happened.what {
+            What::Feed(_) => Default::default(),
+            _ => self.narrow_names(happened)?,
+        };
         let what = match &happened.what {
             What::Feed(feed) => What::Feed(feed.clone()),
-            _ if !self.is_in_repositories(happened) => return None,
             What::Scan(scan) => {
                 if !scan.found.as_ref().is_none_or(|found| self.is_found(found)) {
                     return None;
@@ -83,7 +90,11 @@ impl Wants {
             }
             What::Findings(changes) => What::Findings(self.narrow_changes(changes)?),
         };
-        Some(Occurrence { what, ..happened.clone() })
+        let more_names = u64::try_from(names.len().saturating_sub(NAMES_MAX)).unwrap_or(u64::MAX);
+        if let Some(first_left_out) = names.iter().nth(NAMES_MAX).cloned() {
+            drop(names.split_off(&first_left_out));
+        }
+        Some(Occurrence { what, names, more_names, repositories, ..happened.clone() })
     }
 
     /// What a delivery is known by: what may be told once of an image is known by it, all else by its number.
@@ -94,12 +105,27 @@ impl Wants {
         }
     }
 
-    fn is_in_repositories(&self, happened: &Occurrence) -> bool {
-        let Some(patterns) = &self.repositories else { return true };
-        happened
-            .repositories
-            .iter()
-            .any(|repository| patterns.iter().any(|pattern| fits(pattern, repository)))
+    /// The names and repositories of an image that are of interest; `None` where none is. Where it has no name in such a
+    /// repository, the name is by digest.
+    fn narrow_names(&self, happened: &Occurrence) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+        let Occurrence { names, repositories, subject, .. } = happened;
+        let Some(patterns) = &self.repositories else { return Some((names.clone(), repositories.clone())) };
+        let is_wanted = |repository: &&String| patterns.iter().any(|pattern| fits(pattern, repository));
+        let repositories: BTreeSet<String> = repositories.iter().filter(is_wanted).cloned().collect();
+        if repositories.is_empty() {
+            return None;
+        }
+        let is_there = |name: &&String| repositories.contains(repository_of(name));
+        let mut names: BTreeSet<String> = names.iter().filter(is_there).cloned().collect();
+        if names.is_empty() {
+            let is_digest = subject.parse::<Digest>().is_ok();
+            let by_digest = |repository: &String| match is_digest {
+                true => format!("{repository}@{subject}"),
+                false => repository.clone(),
+            };
+            names.extend(repositories.iter().map(by_digest));
+        }
+        Some((names, repositories))
     }
 
     /// Counts of a scan do not say of which severity those with a fix are.
@@ -142,6 +168,15 @@ impl Wants {
         }
         narrow.exploited = narrow.exploited.min(u32::try_from(narrow.all.total()).unwrap_or(u32::MAX));
         narrow
+    }
+}
+
+/// `HOST/REPO` of `HOST/REPO:TAG@DIGEST`.
+fn repository_of(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
     }
 }
 

@@ -21,6 +21,7 @@ pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, wha
         topic: TOPICS.iter().find(|row| row.name == topic).unwrap(),
         subject: subject.to_owned(),
         names: of("registry.example/team/app:1.2"),
+        more_names: 0,
         repositories: of("registry.example/team/app"),
         what,
     }
