@@ -10,6 +10,7 @@ crate::scenarios! {
     targets_do_not_wait_for_each_other,
     deliveries_are_tried_again_and_given_up,
     deliveries_are_replayed,
+    queues_have_an_end,
     deliveries_are_listed_and_forgotten,
     no_two_workers_have_one_delivery,
     notifications_are_read_page_by_page,
@@ -108,6 +109,59 @@ fn deliveries_are_tried_again_and_given_up(store: &Store, _: &str) {
     );
     assert!(one(99).is_none());
     assert_eq!(store.counts().unwrap().deliveries["a"], (0, 1));
+}
+
+fn queues_have_an_end(store: &Store, _: &str) {
+    let put = |target: &str, keys: std::ops::Range<u32>, now: i64| {
+        let some: Vec<NewDelivery> = keys.map(|key| to(target, &key.to_string(), now)).collect();
+        store.put_deliveries(&some, None, at(now)).unwrap();
+    };
+    put("a", 0..5, 10);
+    put("a", 5..30, 20);
+    put("b", 0..30, 10);
+    let of = |state| {
+        listed(
+            store,
+            &DeliveryFilter { target: Some("a".to_owned()), state: Some(state), before: None, rows_max: 0 },
+        )
+    };
+    // One is in hand, and one went wrong before.
+    let mut claimed = store.claim_deliveries("a", "w", 2, at(60), at(20)).unwrap();
+    let (_, in_hand) = claimed.pop().unwrap();
+    let (_, lease) = claimed.pop().unwrap();
+    assert!(store.finish_delivery(&lease, Err(("500".to_owned(), Some(at(90)))), at(21)).unwrap());
+    let drop = |before, rows_max, now| {
+        let dropped = store.drop_deliveries("a", at(before), rows_max, at(now)).unwrap();
+        (dropped.too_old, dropped.too_many)
+    };
+    assert_eq!(drop(10, 30, 22), (0, 0));
+    assert_eq!(store.last_event().unwrap(), 0, "nothing was dropped");
+    assert_eq!(drop(20, 30, 22), (4, 0));
+    assert_eq!(of(DeliveryState::Dropped), ["4", "3", "2", "0"]);
+    assert!(store.finish_delivery(&in_hand, Ok(()), at(23)).unwrap(), "what is in hand is left");
+    // 25 wait: of 20 that may, 18 are left.
+    assert_eq!(drop(20, 20, 24), (0, 7));
+    assert_eq!(drop(20, 20, 25), (0, 0));
+    let events = store.events(0, 10, std::time::Duration::ZERO).unwrap();
+    let told: Vec<(&str, &str)> =
+        events.iter().map(|event| (event.subject.as_str(), event.body.as_str())).collect();
+    assert_eq!(told, [("a", r#"{"too_old":4,"too_many":0}"#), ("a", r#"{"too_old":0,"too_many":7}"#)]);
+    let counts = store.counts().unwrap();
+    assert_eq!((counts.deliveries["a"], counts.dropped["a"], counts.deliveries["b"]), ((18, 0), 11, (30, 0)));
+    assert_eq!(store.targets_awaited().unwrap(), ["a", "b"]);
+    let filter = DeliveryFilter { target: Some("a".to_owned()), rows_max: 99, ..DeliveryFilter::default() };
+    let all = store.deliveries(&filter).unwrap();
+    let error = |key: &str| all.iter().find(|delivery| delivery.key == key).unwrap().error.clone().unwrap();
+    assert_eq!(error("0"), "it waited for too long (`queue_age_max`); at last: 500");
+    assert_eq!(error("2"), "it waited for too long (`queue_age_max`)");
+    assert_eq!(error("5"), "too many waited with it (`queue_max`)");
+    // Once more by hand: it waits from then on.
+    let number = all.iter().find(|delivery| delivery.key == "0").unwrap().number;
+    assert!(store.replay_delivery(number, at(40)).unwrap());
+    assert_eq!(drop(40, 30, 41), (18, 0));
+    assert_eq!(of(DeliveryState::Waiting), ["0"]);
+    store.prune(at(42)).unwrap();
+    assert!(of(DeliveryState::Dropped).is_empty());
 }
 
 fn deliveries_are_replayed(store: &Store, _: &str) {

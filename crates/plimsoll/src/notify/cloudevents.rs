@@ -28,7 +28,7 @@ struct CloudEvent<'a> {
 
 #[derive(Serialize)]
 struct Data<'a> {
-    /// What the image is called; of a feed there is none.
+    /// What the image is called; of a feed and of a target there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<&'a str>>,
     /// How many names are not among them.
@@ -47,6 +47,7 @@ enum DataOf<'a> {
     Scan(&'a super::topics::ScanEnded),
     Findings(&'a crate::rematch::changes::Changes),
     Feed(&'a super::topics::FeedChange),
+    Dropped(&'a super::topics::Dropped),
 }
 
 /// The id of what happened: the same for whoever is told, however often.
@@ -56,16 +57,17 @@ pub(crate) fn id(happened: &Occurrence) -> String {
 
 /// The event.
 pub(crate) fn json(happened: &Occurrence, source: &str) -> String {
-    let is_feed = matches!(happened.what, What::Feed(_));
+    let is_image = happened.what.is_of_image();
     let what = match &happened.what {
         What::Scan(scan) => DataOf::Scan(scan),
         What::Findings(changes) => DataOf::Findings(changes),
         What::Feed(feed) => DataOf::Feed(feed),
+        What::Dropped(dropped) => DataOf::Dropped(dropped),
     };
     let data = Data {
-        images: (!is_feed).then(|| happened.names.iter().map(String::as_str).collect()),
+        images: is_image.then(|| happened.names.iter().map(String::as_str).collect()),
         more_images: Some(happened.more_names).filter(|count| *count > 0),
-        url: (!is_feed).then(|| scan_url(source, &happened.subject)),
+        url: is_image.then(|| scan_url(source, &happened.subject)),
         what,
     };
     let event = CloudEvent {

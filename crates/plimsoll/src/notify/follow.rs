@@ -95,7 +95,9 @@ pub(crate) fn step(
     let mut deliveries = Vec::new();
     for target in targets {
         let since = since.get(&target.name).copied().unwrap_or_default();
-        let told = happened.iter().filter(|happened| happened.number > since);
+        // Who takes nothing is not told that it does, which would wait with the rest.
+        let is_own = |one: &Occurrence| matches!(one.what, What::Dropped(_)) && one.subject == target.name;
+        let told = happened.iter().filter(|happened| happened.number > since && !is_own(happened));
         let told: Vec<(String, Occurrence)> = told
             .filter_map(|happened| Some((target.wants.key(happened), target.wants.narrow(happened)?)))
             .collect();
@@ -120,7 +122,7 @@ pub(crate) fn step(
 
 /// Adds all that the image is called and where it is, and of a scan what was found.
 fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
-    if matches!(happened.what, What::Feed(_)) {
+    if !happened.what.is_of_image() {
         return Ok(());
     }
     let scan = store.scan(&happened.subject)?;

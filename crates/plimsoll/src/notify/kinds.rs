@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use plimsoll_net::Settings;
 use plimsoll_store::{Delivery, NoticeItem};
 
+use super::queues::Limits;
 use super::topics::{Occurrence, Topic};
 use super::wants::Wants;
 use crate::config::TargetConfig;
@@ -113,6 +114,8 @@ pub(crate) struct Target {
     pub(crate) kind: &'static Kind,
     /// What it wants to be told.
     pub(crate) wants: Wants,
+    /// Where its queue ends.
+    pub(crate) queue: Limits,
     /// What it can do.
     pub(crate) ways: Ways,
 }
@@ -128,8 +131,9 @@ pub(crate) fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result
         bail!("a target of kind `{}` has no `{key}`; it takes {}", kind.name, kind.keys.join(", "));
     }
     let wants = Wants::read(config, kind.tells)?;
+    let queue = Limits::read(config)?;
     let ways = (kind.open)(config, around)?;
-    Ok(Target { name: around.name.to_owned(), kind, wants, ways })
+    Ok(Target { name: around.name.to_owned(), kind, wants, queue, ways })
 }
 
 /// A key that a kind cannot do without.

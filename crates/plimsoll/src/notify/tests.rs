@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use plimsoll_store::{Delivery, DeliveryFilter, DeliveryState, EventKind, NewEvent};
 
 use self::samples::{IMAGE, all, at, changes};
@@ -539,4 +540,41 @@ fn an_image_is_known_by_each_of_its_names() {
     log.store.note_tags(&many, at()).unwrap();
     let told = told(3);
     assert_eq!((told[0].as_array().unwrap().len(), &told[1]), (50, &serde_json::json!(11)));
+}
+
+/// A target that is dead loses the oldest, all others are told of it, and it is not told that itself.
+#[test]
+fn a_queue_that_nobody_takes_from_has_an_end_and_that_is_told() {
+    let log = Log::new();
+    let targets = targets(
+        "[notify.dead]\nkind = 'webhook'\nurl = 'https://a.example/'\nqueue_max = 10\nqueue_age_max = '1d'\n\
+         [notify.other]\nkind = 'webhook'\nurl = 'https://b.example/'\nevents = ['deliveries.dropped']",
+    );
+    let count = |target: &str, state: DeliveryState| {
+        log.deliveries(target).iter().filter(|delivery| delivery.state == state).count()
+    };
+    log.follow(&targets);
+    log.happen(12);
+    log.follow(&targets);
+    let dead = &targets[0];
+    assert_eq!(dead.queue.hold(&log.store, "dead", at()).unwrap(), 3);
+    let (waiting, dropped) = (DeliveryState::Waiting, DeliveryState::Dropped);
+    assert_eq!((count("dead", waiting), count("dead", dropped)), (9, 3));
+    log.follow(&targets);
+    assert_eq!((count("dead", waiting), count("other", waiting)), (9, 1));
+    let body: serde_json::Value = serde_json::from_slice(&log.deliveries("other")[0].body).unwrap();
+    assert_eq!(body["type"], "io.plimsoll.deliveries.dropped");
+    assert_eq!(
+        (&body["subject"], &body["data"]),
+        (&"dead".into(), &serde_json::json!({"too_old": 0, "too_many": 3}))
+    );
+    let later = at() + jiff::SignedDuration::from_hours(25);
+    assert_eq!(dead.queue.hold(&log.store, "dead", later).unwrap(), 9);
+    // One that is configured no more.
+    let others = queues::hold_others(&log.store, &targets[1..], at()).unwrap();
+    assert_eq!(others, [], "nothing waits for it");
+    assert!(log.store.replay_delivery(1, at()).unwrap());
+    assert_eq!(queues::hold_others(&log.store, &targets[1..], later).unwrap(), [("dead".to_owned(), 0)]);
+    let late = at() + jiff::SignedDuration::from_hours(24 * 8);
+    assert_eq!(queues::hold_others(&log.store, &targets[1..], late).unwrap(), [("dead".to_owned(), 1)]);
 }

@@ -34,6 +34,12 @@ impl Topic {
 /// All topics, sorted by name.
 pub(crate) static TOPICS: &[&Topic] = &[
     &Topic {
+        name: "deliveries.dropped",
+        about: "another target took nothing for so long that some of what it was to be told was dropped",
+        event: EventKind::DeliveriesDropped,
+        state: "",
+    },
+    &Topic {
         name: "feed.late",
         about: "a feed is stale, missing, or cannot be fetched",
         event: EventKind::FeedChanged,
@@ -80,7 +86,7 @@ pub(crate) struct Occurrence {
     pub(crate) at: Timestamp,
     /// What sort of thing.
     pub(crate) topic: &'static Topic,
-    /// What it happened to: a digest, the name of a feed.
+    /// What it happened to: a digest, the name of a feed or of a target.
     pub(crate) subject: String,
     /// What the image is called: `HOST/REPO:TAG`, sorted.
     pub(crate) names: BTreeSet<String>,
@@ -101,6 +107,28 @@ pub(crate) enum What {
     Findings(Changes),
     /// A feed became late or recovered.
     Feed(FeedChange),
+    /// Deliveries to a target were dropped.
+    Dropped(Dropped),
+}
+
+/// Deliveries to a target that were dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Dropped {
+    /// They waited for too long.
+    pub(crate) too_old: u64,
+    /// They were the oldest of too many.
+    pub(crate) too_many: u64,
+}
+
+impl What {
+    /// Whether it happened to an image, which has names and is in repositories.
+    pub(crate) fn is_of_image(&self) -> bool {
+        match self {
+            What::Scan(_) | What::Findings(_) => true,
+            What::Feed(_) | What::Dropped(_) => false,
+        }
+    }
 }
 
 /// A scan that came to its end: what its event says, and what was found.
@@ -177,6 +205,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Occurrence>, serde_json::Erro
     let what = match event.kind {
         EventKind::FindingsChanged => What::Findings(serde_json::from_str(&event.body)?),
         EventKind::FeedChanged => What::Feed(serde_json::from_str(&event.body)?),
+        EventKind::DeliveriesDropped => What::Dropped(serde_json::from_str(&event.body)?),
         _ => What::Scan(serde_json::from_str(&event.body)?),
     };
     Ok(Some(Occurrence {
@@ -211,6 +240,7 @@ mod tests {
             (EventKind::ScanChanged, r#"{"state":"cancelled"}"#, ""),
             (EventKind::FeedChanged, r#"{"state":"late"}"#, "feed.late"),
             (EventKind::FeedChanged, r#"{"state":"recovered"}"#, "feed.recovered"),
+            (EventKind::DeliveriesDropped, r#"{"too_old":4,"too_many":0}"#, "deliveries.dropped"),
             (EventKind::DatabaseChanged, "{}", ""),
             (EventKind::TagChanged, "no JSON", ""),
         ] {

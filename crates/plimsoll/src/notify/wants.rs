@@ -77,11 +77,12 @@ impl Wants {
             return None;
         }
         let (mut names, repositories) = match &happened.what {
-            What::Feed(_) => Default::default(),
-            _ => self.narrow_names(happened)?,
+            what if what.is_of_image() => self.narrow_names(happened)?,
+            _ => Default::default(),
         };
         let what = match &happened.what {
             What::Feed(feed) => What::Feed(feed.clone()),
+            What::Dropped(dropped) => What::Dropped(*dropped),
             What::Scan(scan) => {
                 if !scan.found.as_ref().is_none_or(|found| self.is_found(found)) {
                     return None;

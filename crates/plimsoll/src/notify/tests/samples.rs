@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::notify::topics::{FeedChange, Found, Occurrence, ScanEnded, TOPICS, What};
+use crate::notify::topics::{Dropped, FeedChange, Found, Occurrence, ScanEnded, TOPICS, What};
 use crate::rematch::changes::{Before, BySeverity, Change, ChangeKind, Changes, Tally};
 
 pub(in crate::notify) fn at() -> Timestamp {
@@ -12,9 +12,10 @@ pub(in crate::notify) fn at() -> Timestamp {
 }
 
 pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, what: What) -> Occurrence {
-    let is_feed = matches!(what, What::Feed(_));
-    let of =
-        |text: &str| -> BTreeSet<String> { if is_feed { BTreeSet::new() } else { [text.to_owned()].into() } };
+    let is_image = what.is_of_image();
+    let of = |text: &str| -> BTreeSet<String> {
+        if is_image { [text.to_owned()].into() } else { BTreeSet::new() }
+    };
     Occurrence {
         number,
         at: at(),
@@ -127,5 +128,6 @@ pub(in crate::notify) fn all() -> Vec<Occurrence> {
         occurrence("scan.failed", 9, IMAGE, What::Scan(scan_ended("failed"))),
         occurrence("feed.late", 10, "kev", What::Feed(feed("late"))),
         occurrence("feed.recovered", 11, "kev", What::Feed(feed("recovered"))),
+        occurrence("deliveries.dropped", 12, "bus", What::Dropped(Dropped { too_old: 4, too_many: 1000 })),
     ]
 }

@@ -26,21 +26,24 @@ fn told(toml: &str) -> String {
 
 #[test]
 fn filters() {
-    let rest = "scan.completed, scan.failed, feed.late, feed.recovered";
+    let rest = "scan.completed, scan.failed, feed.late, feed.recovered, deliveries.dropped";
     for (toml, wanted) in [
         ("", format!("findings[1 2 3 4 +1], {rest}")),
         ("severity = 'unknown'", format!("findings[1 2 3 4 +1], {rest}")),
         ("severity = 'low'", format!("findings[1 3 4 +1], {rest}")),
         ("severity = 'high'", format!("findings[1 3 4 +0], {rest}")),
         // The scan found nothing critical; that another one failed is told all the same.
-        ("severity = 'critical'", "findings[1 4 +0], scan.failed, feed.late, feed.recovered".to_owned()),
+        (
+            "severity = 'critical'",
+            "findings[1 4 +0], scan.failed, feed.late, feed.recovered, deliveries.dropped".to_owned(),
+        ),
         ("fixable = true", format!("findings[1 4 +0], {rest}")),
         ("new_only = true", format!("findings[1 2 +1], {rest}")),
         ("new_only = true\nfixable = true", format!("findings[1 +0], {rest}")),
         ("events = ['feed.late']", "feed.late".to_owned()),
         ("events = ['scan.failed', 'findings.changed']", "findings[1 2 3 4 +1], scan.failed".to_owned()),
         ("repositories = ['registry.example/team/*']", format!("findings[1 2 3 4 +1], {rest}")),
-        ("repositories = ['registry.example/*']", "feed.late, feed.recovered".to_owned()),
+        ("repositories = ['registry.example/*']", "feed.late, feed.recovered, deliveries.dropped".to_owned()),
         (
             "repositories = ['other.example/**', 'registry.example/**']",
             format!("findings[1 2 3 4 +1], {rest}"),
