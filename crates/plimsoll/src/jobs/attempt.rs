@@ -5,6 +5,7 @@
 //! image is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +25,8 @@ use sha2::{Digest as _, Sha256};
 use super::judging;
 use super::pulse::{Beating, Pulse, Stop, while_beating};
 use super::source::Source;
-use crate::server::Server;
+use crate::rematch;
+use crate::server::{Advised, Server};
 
 mod opening;
 
@@ -58,9 +60,10 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         stopped,
         now: server.now,
     };
+    let used = OnceLock::new();
     server.metrics.worker_began();
     let outcome = while_beating(&beating, &pulse, || {
-        let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse };
+        let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse, used: &used };
         caught(|| work.outcome(&source))
     });
     server.metrics.worker_ended();
@@ -71,6 +74,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         return;
     };
     tell(server, store, &lease, &outcome);
+    catch_up(server, store, &outcome, used.get().map(Arc::as_ref));
     if matches!(outcome, Outcome::Awaiting { .. }) && server.advised().stamp != stamp {
         // What it waits for may have come while it was judged.
         wake(server, store);
@@ -127,6 +131,15 @@ fn tell(server: &Server, store: &Store, lease: &Lease, outcome: &Outcome) {
     }
 }
 
+/// Images may have been told of another database while this one was judged.
+fn catch_up(server: &Server, store: &Store, outcome: &Outcome, used: Option<&Advised>) {
+    let Outcome::Judged { inventory, judged, .. } = outcome else { return };
+    let Some(Ok(database)) = used.map(|used| &used.database) else { return };
+    if let Err(error) = rematch::catch_up(server, store, inventory, judged, database) {
+        tracing::warn!(error = %error, "what a newer database changes of the image could not be told");
+    }
+}
+
 /// Where this does not work, the scan is woken like those that have waited long.
 fn wake(server: &Server, store: &Store) {
     let now = (server.now)();
@@ -144,6 +157,8 @@ struct Work<'a> {
     scan: &'a Scan,
     lease: &'a Lease,
     pulse: &'a Pulse,
+    /// What it is judged with.
+    used: &'a OnceLock<Arc<Advised>>,
 }
 
 /// Why an attempt came to its end before its end.
@@ -246,7 +261,7 @@ impl Work<'_> {
     }
 
     fn judge(&self, row: InventoryRow) -> Outcome {
-        let advised = self.server.advised();
+        let advised = Arc::clone(self.used.get_or_init(|| self.server.advised()));
         judging::outcome(row, &self.server.config, &self.server.data_dir, &advised, (self.server.now)())
     }
 
