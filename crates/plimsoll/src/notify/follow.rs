@@ -148,10 +148,11 @@ fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
         let places = store.places(id)?;
         repositories.extend(places.iter().map(|(registry, repository)| format!("{registry}/{repository}")));
     }
-    if let Some(scan) = &scan {
-        if names.is_empty() && !scan.reference.is_empty() {
-            names.insert(scan.reference.clone());
-        }
+    if let Some(scan) = &scan
+        && names.is_empty()
+        && !scan.reference.is_empty()
+    {
+        names.insert(scan.reference.clone());
     }
     if let What::Scan(ended) = &mut happened.what {
         let judged = scan.as_ref().and_then(|scan| scan.judged.as_ref());
