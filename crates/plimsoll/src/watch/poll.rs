@@ -151,6 +151,7 @@ impl Look<'_> {
             Some(names) => names,
             None => {
                 let limits = ListingLimits::default();
+                let begun = (self.server.now)();
                 let listing = repositories(&self.client, registry, &self.options, None, &limits)
                     .map_err(|error| without_catalog(registry, &error, (self.server.now)()))?;
                 if listing.next.is_some() {
@@ -162,7 +163,7 @@ impl Look<'_> {
                 let names: Vec<String> =
                     listing.names.into_iter().filter(|name| patterns.choose(name)).collect();
                 if listing.next.is_none() {
-                    self.forget_others(patterns, &names)?;
+                    self.forget_others(patterns, &names, begun)?;
                 }
                 names
             }
@@ -178,8 +179,9 @@ impl Look<'_> {
         Ok(names)
     }
 
-    /// Forgets the tags of repositories that were chosen once and are not there any more.
-    fn forget_others(&self, patterns: &Patterns, names: &[String]) -> Result<(), Broken> {
+    /// Forgets the tags of repositories that were chosen once and were not there any more when the list was begun; what was
+    /// seen of them since stays.
+    fn forget_others(&self, patterns: &Patterns, names: &[String], begun: Timestamp) -> Result<(), Broken> {
         let there: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let registry = self.watch.registry.as_str();
         let mut after = (registry.to_owned(), String::new());
@@ -187,8 +189,7 @@ impl Look<'_> {
             let page = self.store.repositories(Some((&after.0, &after.1)), 1_000)?;
             for known in page.iter().filter(|known| known.registry == registry) {
                 if patterns.choose(&known.repository) && !there.contains(known.repository.as_str()) {
-                    let now = (self.server.now)();
-                    self.store.forget_tags(registry, &known.repository, now, now)?;
+                    self.store.forget_tags(registry, &known.repository, begun, (self.server.now)())?;
                 }
             }
             match page.last() {

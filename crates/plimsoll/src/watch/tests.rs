@@ -339,3 +339,26 @@ async fn what_was_learnt_before_a_registry_had_enough_is_kept_and_the_rest_is_to
     assert!(state.last_error.unwrap().contains("3 tags of `team/app` were not looked at"));
     assert_eq!(world.tags(), "team/app:1=1 team/app:2=2 team/app:3=3 team/other:1=4");
 }
+
+/// A repository that was made while the list was read is not in it, and not gone.
+#[tokio::test]
+async fn a_repository_that_is_newer_than_the_list_stays() {
+    let registry =
+        Registry { has_catalog: true, content: content(&[("team/app", "1", 1)]), ..Registry::default() };
+    let world = World::new("repositories = ['team/*']", registry).await;
+    let meanwhile = now() + SignedDuration::from_mins(5);
+    let tag = |repository: &str, seen_at: Timestamp| plimsoll_store::Tag {
+        registry: world.host.clone(),
+        repository: repository.to_owned(),
+        tag: "1".to_owned(),
+        digest: plimsoll_core::digest::Digest::sha256(&[2; 32]),
+        since: seen_at,
+        seen_at,
+    };
+    let before = now() - SignedDuration::from_mins(5);
+    world.store.note_tags(&[tag("team/new", meanwhile), tag("team/old", before)], meanwhile).unwrap();
+    world.look(0).await;
+    assert_eq!(world.tags(), "team/app:1=1 team/new:1=2");
+    world.look(1).await;
+    assert_eq!(world.tags(), "team/app:1=1");
+}
