@@ -32,6 +32,7 @@ pub use error::{NetError, StatusError};
 pub use fetch::{Fetched, Validators};
 pub use message::{Authorization, Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
+pub use retry::asked_wait;
 pub use settings::Settings;
 pub use url::{
     has_same_origin, host_and_port_of, is_allowed, is_listed, is_loopback_name, redacted, same_server,

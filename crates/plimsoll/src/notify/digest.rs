@@ -85,6 +85,13 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
                 paragraph.lines.push(plain("Some things could not be read or known; the report says which."));
             }
         }
+        What::Dropped(dropped) => {
+            paragraph.url.clear();
+            let count = dropped.too_old.saturating_add(dropped.too_many);
+            let notifications = if count == 1 { "notification" } else { "notifications" };
+            paragraph.gist =
+                format!("It took nothing for so long that {count} {notifications} to it were dropped.");
+        }
         What::Feed(feed) => {
             paragraph.gist = match feed.age_days {
                 _ if feed.state == "recovered" => "It is as it should be again.".to_owned(),
@@ -145,8 +152,12 @@ fn title(happened: &Occurrence) -> String {
     if let What::Feed(feed) = &happened.what {
         return clean(&format!("{} ({})", happened.subject, feed.title));
     }
+    if matches!(happened.what, What::Dropped(_)) {
+        return clean(&format!("target {}", happened.subject));
+    }
     let names: Vec<&str> = happened.names.iter().take(NAMES_MAX).map(String::as_str).collect();
-    let more = happened.names.len().saturating_sub(NAMES_MAX);
+    let left_out = u64::try_from(happened.names.len().saturating_sub(NAMES_MAX)).unwrap_or(u64::MAX);
+    let more = happened.more_names.saturating_add(left_out);
     match (names.is_empty(), more) {
         (true, _) => clean(&happened.subject),
         (false, 0) => clean(&format!("{} ({})", names.join(", "), short(&happened.subject))),
@@ -251,6 +262,7 @@ fn what_of(paragraphs: &[Paragraph]) -> String {
         ("scan.completed", "1 scan done", "scans done"),
         ("scan.failed", "1 scan failed", "scans failed"),
         ("scan.unsupported", "1 image unsupported", "images unsupported"),
+        ("deliveries.dropped", "1 target lost notifications", "targets lost notifications"),
         ("feed.late", "1 feed late", "feeds late"),
         ("feed.recovered", "1 feed recovered", "feeds recovered"),
     ] {

@@ -73,6 +73,8 @@ pub(crate) enum DeliveryResult {
     Failed,
     /// It did not as often as it may be asked.
     GivenUp,
+    /// It was not asked any more, because too many waited or it waited for too long.
+    Dropped,
 }
 
 /// What the server counts.
@@ -210,6 +212,7 @@ impl Metrics {
             DeliveryResult::Delivered => "delivered",
             DeliveryResult::Failed => "failed",
             DeliveryResult::GivenUp => "given_up",
+            DeliveryResult::Dropped => "dropped",
         };
         let delivered = Delivered { target: target.to_owned(), result };
         self.deliveries.get_or_create(&delivered).inc_by(count as u64);

@@ -89,7 +89,11 @@ fn stored(out: &mut String, server: &Server, counts: &Counts) -> fmt::Result {
         counts.deliveries.iter().map(|(target, counts)| (label("target", target), pick(counts))).collect()
     };
     gauge(out, "plimsoll_deliveries_waiting", "Notifications that wait.", &of(|(waiting, _)| *waiting))?;
-    gauge(out, "plimsoll_deliveries_dead", "Notifications that were given up.", &of(|(_, dead)| *dead))
+    gauge(out, "plimsoll_deliveries_dead", "Notifications that were given up.", &of(|(_, dead)| *dead))?;
+    let dropped: Vec<(String, u64)> =
+        counts.dropped.iter().map(|(target, count)| (label("target", target), *count)).collect();
+    let help = "Notifications that were dropped, because too many waited or they waited for too long.";
+    gauge(out, "plimsoll_deliveries_dropped", help, &dropped)
 }
 
 fn label(name: &str, value: &str) -> String {

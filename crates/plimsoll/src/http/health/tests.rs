@@ -89,6 +89,7 @@ fn busy() -> (String, tempfile::TempDir) {
         layers: 12,
         packages: 300,
         deliveries: [("chat".to_owned(), (1, 0))].into(),
+        dropped: [("chat".to_owned(), 4)].into(),
     };
     (metrics::write(&server, Some(&counts)).unwrap(), folder)
 }

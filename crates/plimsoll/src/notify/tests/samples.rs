@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::notify::topics::{ClearanceEnded, FeedChange, Found, Occurrence, ScanEnded, TOPICS, What};
+use crate::notify::topics::{
+    ClearanceEnded, Dropped, FeedChange, Found, Occurrence, ScanEnded, TOPICS, What,
+};
 use crate::rematch::changes::{Before, BySeverity, Change, ChangeKind, Changes, Tally};
 
 pub(in crate::notify) fn at() -> Timestamp {
@@ -12,8 +14,8 @@ pub(in crate::notify) fn at() -> Timestamp {
 }
 
 pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, what: What) -> Occurrence {
-    let is_of_an_image = matches!(what, What::Scan(_) | What::Findings(_));
-    let is_in_repositories = !matches!(what, What::Feed(_));
+    let is_of_an_image = what.is_of_image();
+    let is_in_repositories = is_of_an_image || matches!(what, What::Clearance(_));
     let of = |text: &str, is_so: bool| -> BTreeSet<String> {
         is_so.then(|| text.to_owned()).into_iter().collect()
     };
@@ -23,6 +25,7 @@ pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, wha
         topic: TOPICS.iter().find(|row| row.name == topic).unwrap(),
         subject: subject.to_owned(),
         names: of("registry.example/team/app:1.2", is_of_an_image),
+        more_names: 0,
         repositories: of("registry.example/team/app", is_in_repositories),
         what,
     }
@@ -145,5 +148,6 @@ pub(in crate::notify) fn all() -> Vec<Occurrence> {
         occurrence("feed.recovered", 11, "kev", What::Feed(feed("recovered"))),
         occurrence("clearance.decided", 12, "clr-0a", What::Clearance(clearance(Some("refused")))),
         occurrence("clearance.failed", 13, "clr-0b", What::Clearance(clearance(None))),
+        occurrence("deliveries.dropped", 14, "bus", What::Dropped(Dropped { too_old: 4, too_many: 1000 })),
     ]
 }
