@@ -6,6 +6,7 @@
 mod changes;
 mod kinds;
 mod spoils;
+mod tables;
 mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
