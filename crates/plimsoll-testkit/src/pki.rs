@@ -36,6 +36,7 @@ mod gcb;
 mod identity;
 mod key;
 mod log;
+pub mod samples;
 pub mod statements;
 mod time;
 
