@@ -7,11 +7,13 @@
 //! What surprises: a thing that is not there refuses, and a thing that could not be looked at leaves undecided.
 //! Neither clears.
 
+use std::collections::BTreeMap;
+
 use crate::advisory::{DatabaseIdentity, Severity};
 use crate::digest::Digest;
 use crate::image::Platform;
 use crate::promotion::{Change, Fault};
-use crate::rules::{RULES, Rule};
+use crate::rules::{self, About, RULES, Rule};
 
 /// One digest that is asked to be promoted.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,9 +82,13 @@ pub struct Observed {
     /// What each destination has.
     pub destinations: Vec<DestinationSeen>,
     /// What speaks of the manifest or of what its index names; `None` where it was not looked for.
-    pub evidence: Option<Seen<Vec<EvidenceSeen>>>,
+    pub evidence: Option<EvidenceSeen>,
+    /// What lists of packages that were attested have in common with what is aboard.
+    pub lists: Vec<ListSeen>,
     /// Tags that do not follow the pattern that is demanded.
     pub odd_tags: Vec<String>,
+    /// What the first destination holds today; `None` where nobody asked.
+    pub predecessor: Option<Seen<Option<PredecessorSeen>>>,
     /// What is known to be wrong with the images; `None` where no policy asks.
     pub flaws: Option<Flaws>,
     /// What the policy requires of the candidate as a whole: each demand, and whether it holds.
@@ -90,6 +96,11 @@ pub struct Observed {
 }
 
 impl Observed {
+    /// Bytes of the images' layers, each once, as stored.
+    pub fn layer_bytes(&self) -> u64 {
+        layer_bytes(&self.images)
+    }
+
     /// Nothing was looked at yet.
     pub fn nothing(level: Level) -> Observed {
         Observed {
@@ -100,7 +111,9 @@ impl Observed {
             source_tags: Vec::new(),
             destinations: Vec::new(),
             evidence: None,
+            lists: Vec::new(),
             odd_tags: Vec::new(),
+            predecessor: None,
             flaws: None,
             required: Vec::new(),
         }
@@ -116,10 +129,34 @@ pub struct Flaws {
     pub gaps: Vec<String>,
     /// The flaws, worst first.
     pub flaws: Vec<FlawSeen>,
-    /// What they were compared with: the reference of what the destination holds today, if it holds anything.
-    pub predecessor: Seen<Option<String>>,
     /// Age of the database in hours, and how old it may be.
     pub database_age: Option<(u64, u64)>,
+    /// How many statements of VEX there are by signers whose word counts; `None` where the policy names none.
+    pub vex_statements: Option<usize>,
+}
+
+/// What a destination holds today, with which a candidate is compared.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PredecessorSeen {
+    /// `HOST/PATH:TAG`.
+    pub reference: String,
+    /// Platforms of its images, as their configs say; sorted.
+    pub platforms: Vec<Platform>,
+    /// Bytes of its layers, each once, as stored.
+    pub bytes: u64,
+    /// How the packages differ; `None` where layers were not read.
+    pub packages: Option<PackagesSeen>,
+}
+
+/// How the packages of a candidate differ from those of its predecessor. One that is there on several platforms counts once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PackagesSeen {
+    /// Packages that the predecessor has not.
+    pub added: usize,
+    /// Packages that the predecessor alone has.
+    pub removed: usize,
+    /// Packages that both have, in different versions.
+    pub changed: usize,
 }
 
 /// One flaw of one package, on any of the platforms.
@@ -163,6 +200,13 @@ pub enum Held {
     },
     /// A waiver of it has run out.
     Expired(String),
+    /// It would be refused, and a signer that the policy names says that it does no harm here.
+    Harmless {
+        /// The policy's name of the signer.
+        signer: String,
+        /// What is said, for people.
+        why: String,
+    },
 }
 
 impl Held {
@@ -175,6 +219,7 @@ impl Held {
             Held::Untold(_) => "untold",
             Held::Waived { .. } => "waived",
             Held::Expired(_) => "expired",
+            Held::Harmless { .. } => "harmless",
         }
     }
 }
@@ -201,6 +246,8 @@ pub struct Child {
     pub platform: Option<Platform>,
     /// Whether it is a statement about an image (BuildKit's, which nobody signed), not an image.
     pub is_attestation: bool,
+    /// What it is a statement about, as the index says.
+    pub attests: Option<Digest>,
     /// What was there.
     pub seen: Seen<Document>,
 }
@@ -225,6 +272,8 @@ pub struct ConfigSeen {
     pub platform: Platform,
     /// How many layers it lists.
     pub diff_ids: usize,
+    /// As whom it runs, as written; empty for `root`.
+    pub user: String,
 }
 
 /// One layer.
@@ -246,17 +295,6 @@ pub struct LayerSeen {
     pub unpacked: Option<Seen<()>>,
 }
 
-/// A signature, an attestation or whatever else speaks of a manifest: that it is there. Nobody has verified it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct EvidenceSeen {
-    /// What it speaks of.
-    pub subject: Digest,
-    /// Its manifest.
-    pub digest: Digest,
-    /// Where it was found: `referrers`, or a tag.
-    pub place: String,
-}
-
 /// What a destination has.
 #[derive(Clone, Debug)]
 pub struct DestinationSeen {
@@ -271,12 +309,16 @@ pub struct DestinationSeen {
 pub struct Demands {
     /// Platforms that an index must have.
     pub platforms: Vec<Platform>,
+    /// Whether each platform of the predecessor must be there.
+    pub keeps_platforms: bool,
     /// Whether a destination's tag may be moved.
     pub allows_tag_moves: bool,
     /// The pattern that tags must follow.
     pub tag_pattern: Option<String>,
     /// What is made of checks that are not firm, by id.
     pub modes: Vec<(String, Mode)>,
+    /// What is demanded of evidence.
+    pub evidence: EvidenceDemands,
 }
 
 /// What is made of a check.
@@ -394,11 +436,12 @@ impl Answer {
 /// How much worse an outcome is: what is known to be wrong decides before what is not known.
 fn rank(outcome: Outcome) -> u8 {
     match outcome {
-        Outcome::NotApplicable | Outcome::Pass => 0,
-        Outcome::Waived => 1,
-        Outcome::Error => 2,
-        Outcome::Missing => 3,
-        Outcome::Fail => 4,
+        Outcome::NotApplicable => 0,
+        Outcome::Pass => 1,
+        Outcome::Waived => 2,
+        Outcome::Error => 3,
+        Outcome::Missing => 4,
+        Outcome::Fail => 5,
     }
 }
 
@@ -487,6 +530,17 @@ impl Entry {
     pub fn verdict(&self) -> Verdict {
         self.checks.iter().map(Check::verdict).max().unwrap_or(Verdict::Undecided)
     }
+
+    /// The worst outcome of the checks that are about something.
+    pub fn outcome(&self, about: About) -> Outcome {
+        let of = self.checks.iter().filter(|check| rules::about(check.id) == Some(about));
+        of.map(|check| check.outcome).max_by_key(|outcome| rank(*outcome)).unwrap_or(Outcome::NotApplicable)
+    }
+
+    /// Whether any of the checks that are about something had anything to say.
+    fn was_asked(&self, about: About) -> bool {
+        self.outcome(about) != Outcome::NotApplicable
+    }
 }
 
 /// What the answer was made from.
@@ -541,7 +595,16 @@ impl Clearance {
         if self.changes.is_empty() && self.inputs.base.is_none() && !self.checks.is_empty() {
             unchecked.push("what the manifests change: no base was named".to_owned());
         }
-        unchecked.push("who signed the images, and from what they were built".to_owned());
+        for (about, what) in [
+            (About::Signature, "who signed the images"),
+            (About::Provenance, "from what the images were built, and by whom"),
+        ] {
+            let all = self.entries.len();
+            let without = self.entries.iter().filter(|entry| !entry.was_asked(about)).count();
+            if without > 0 {
+                unchecked.push(format!("{what}, of {without} of {all} entries"));
+            }
+        }
         if self.entries.iter().any(|entry| entry.observed.flaws.is_none()) {
             unchecked.push(
                 "whether what is known to be wrong with the images lets them ship: no policy asks".to_owned(),
@@ -558,7 +621,20 @@ impl Clearance {
     }
 }
 
+/// Bytes of images' layers, each once, as stored.
+pub fn layer_bytes(images: &[ImageSeen]) -> u64 {
+    let layers = images.iter().flat_map(|image| &image.layers);
+    let distinct: BTreeMap<&Digest, u64> = layers.map(|layer| (&layer.digest, layer.size)).collect();
+    distinct.values().fold(0, |sum, size| sum.saturating_add(*size))
+}
+
+mod attested;
 mod manifests;
+
+pub use attested::{
+    EvidenceDemands, EvidenceSeen, ListCompared, ListDemand, ListSeen, Piece, ProvenanceDemand,
+    SignatureDemand, SummaryDemand,
+};
 
 /// Checks of the manifests themselves.
 pub fn manifest_checks(faults: &[Fault], changes: Option<&[Change]>, count: usize) -> Vec<Check> {

@@ -20,7 +20,7 @@ impl Evidence {
     pub fn proven(&self) -> impl Iterator<Item = (&Item, &Proof)> {
         self.items.iter().filter_map(|item| match &item.standing {
             Standing::Proven(proof) => Some((item, proof.as_ref())),
-            Standing::Refused(_) | Standing::Unsigned => None,
+            Standing::Refused(_) | Standing::Unsigned | Standing::Unverified(_) => None,
         })
     }
 }
@@ -82,6 +82,20 @@ pub enum Standing {
     Refused(Refusal),
     /// Nobody signed it: a claim.
     Unsigned,
+    /// Nobody looked whether it holds: why. One sentence, no full stop.
+    Unverified(String),
+}
+
+impl Standing {
+    /// The standing's stable name in reports.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Standing::Proven(_) => "proven",
+            Standing::Refused(_) => "refused",
+            Standing::Unsigned => "unsigned",
+            Standing::Unverified(_) => "unverified",
+        }
+    }
 }
 
 /// What a verified signature proves.
@@ -464,6 +478,16 @@ pub enum SbomFormat {
     Spdx,
     /// CycloneDX.
     CycloneDx,
+}
+
+impl SbomFormat {
+    /// The format's own name.
+    pub fn title(self) -> &'static str {
+        match self {
+            SbomFormat::Spdx => "SPDX",
+            SbomFormat::CycloneDx => "CycloneDX",
+        }
+    }
 }
 
 /// One statement of an OpenVEX document.

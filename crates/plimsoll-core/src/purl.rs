@@ -1,4 +1,6 @@
-//! Writing package URLs (<https://github.com/package-url/purl-spec>).
+//! Writing package URLs, and comparing them (<https://github.com/package-url/purl-spec>).
+
+use std::str::FromStr as _;
 
 use packageurl::PackageUrl;
 
@@ -21,6 +23,16 @@ pub fn write(kind: &str, namespace: &str, name: &str, version: &str, qualifiers:
         }
     }
     purl.to_string()
+}
+
+/// What a package URL names: type, namespace, name and version, in canonical form. `None` for what is no package URL.
+///
+/// Qualifiers and subpath are left out: tools write different ones for the same package.
+pub fn identity(text: &str) -> Option<String> {
+    let purl = PackageUrl::from_str(text).ok()?;
+    let part = |part: Option<&str>| part.unwrap_or_default().to_owned();
+    let (namespace, version) = (part(purl.namespace()), part(purl.version()));
+    Some(write(purl.ty(), &namespace, purl.name(), &version, &[])).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -52,6 +64,25 @@ mod tests {
             (write("pypi", "", "", "1", &[]), ""),
         ] {
             assert_eq!(got, expected);
+        }
+    }
+
+    #[test]
+    fn one_package_has_one_identity_however_it_is_written() {
+        for (text, expected) in [
+            (
+                "pkg:deb/debian/libssl3@3.0.11-1?arch=amd64&distro=debian-12",
+                "pkg:deb/debian/libssl3@3.0.11-1",
+            ),
+            ("pkg:npm/%40babel/core@7.0.0", "pkg:npm/%40babel/core@7.0.0"),
+            ("pkg:npm/@babel/core@7.0.0#sub", "pkg:npm/%40babel/core@7.0.0"),
+            ("pkg:deb/debian/libstdc%2B%2B6@1%3A2", "pkg:deb/debian/libstdc%2B%2B6@1:2"),
+            ("pkg:deb/debian/libstdc++6@1:2", "pkg:deb/debian/libstdc%2B%2B6@1:2"),
+        ] {
+            assert_eq!(identity(text).as_deref(), Some(expected), "{text}");
+        }
+        for text in ["", "libssl3", "pkg:", "pkg:deb"] {
+            assert_eq!(identity(text), None, "{text}");
         }
     }
 }

@@ -7,9 +7,7 @@
 use std::collections::HashMap;
 use std::io::{self, Read};
 
-use plimsoll_core::clearance::{
-    Child, ConfigSeen, Document as Told, EvidenceSeen, ImageSeen, LayerSeen, Seen, Trouble,
-};
+use plimsoll_core::clearance::{Child, ConfigSeen, Document as Told, ImageSeen, LayerSeen, Seen, Trouble};
 use plimsoll_core::digest::{Digest, hex};
 use plimsoll_core::image::{Image, Layer, Platform};
 use plimsoll_core::inventory::Inventory;
@@ -54,25 +52,6 @@ pub fn trouble(error: &RegistryError) -> Trouble {
 pub fn digest_of_tag(repository: &Repository, tag: &str) -> Seen<Digest> {
     let manifest = repository.manifest(&TagOrDigest::Tag(tag.to_owned())).map_err(|error| trouble(&error))?;
     Ok(manifest.digest)
-}
-
-/// What speaks of manifests: referrers, by the API and by their tag, and cosign's tags. Sorted, each once a place.
-pub fn evidence(repository: &Repository, subjects: &[Digest]) -> Seen<Vec<EvidenceSeen>> {
-    let mut all = Vec::new();
-    for subject in subjects {
-        let found = |digest: Digest, place: &str| EvidenceSeen {
-            subject: subject.clone(),
-            digest,
-            place: place.to_owned(),
-        };
-        let referrers = repository.referrers(subject).map_err(|error| trouble(&error))?;
-        all.extend(referrers.into_iter().map(|referrer| found(referrer.digest, "referrers")));
-        let tags = repository.cosign_tags(subject).map_err(|error| trouble(&error))?;
-        all.extend(tags.into_iter().map(|(tag, manifest)| found(manifest.digest, &tag)));
-    }
-    all.sort_unstable();
-    all.dedup();
-    Ok(all)
 }
 
 /// Reads the documents below a reference, and asks for each layer whether it is there.
@@ -151,6 +130,7 @@ impl Walk<'_> {
             digest: descriptor.digest.clone(),
             platform: descriptor.platform.clone(),
             is_attestation: descriptor.is_attestation(),
+            attests: descriptor.attests(),
             seen,
         });
         if let Some(document) = document
@@ -189,6 +169,7 @@ impl Walk<'_> {
             config: config.map(|config| ConfigSeen {
                 platform: config.platform(),
                 diff_ids: config.rootfs.diff_ids.len(),
+                user: config.config.user,
             }),
             layers,
         });

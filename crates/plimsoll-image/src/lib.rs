@@ -2,8 +2,10 @@
 //!
 //! [`open`] finds an image's manifest, config and layers wherever they are and verifies them; [`catalog`] has
 //! each layer read once by [`layers`], which hands evidence to the [`catalogers`], and has [`merge`] join what
-//! the layers state. [`inspect`] looks at an image in a registry more closely, for those who promote it.
+//! the layers state. [`inspect`] looks at an image in a registry more closely, for those who promote it, and
+//! [`attached`] at what speaks of it.
 
+pub mod attached;
 pub mod cache;
 pub mod catalog;
 pub mod catalogers;

@@ -11,6 +11,8 @@ use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use plimsoll_core::digest::hex;
+use sha2::{Digest as _, Sha256};
 
 use crate::{NewEvent, StoreError};
 
@@ -55,6 +57,8 @@ pub(crate) enum Alone {
     Tagging,
     /// Makes tables.
     Migrating,
+    /// Asks for clearances and records them, so that a record follows the one before it.
+    Recording,
 }
 
 /// What a connection is asked for.
@@ -352,7 +356,18 @@ fn pause(tries: u32) {
     std::thread::sleep(longest.saturating_mul(512 + share / 2) / 1024);
 }
 
+/// An id for what has none of its own. Nobody can guess it, so it is as good as a secret among those who share it.
+pub(crate) fn random_id(prefix: &str, now: Timestamp) -> String {
+    let mut hash = Sha256::new();
+    for part in [random(), random(), random(), random()] {
+        hash.update(part.to_le_bytes());
+    }
+    hash.update(now.as_microsecond().to_le_bytes());
+    let digits = hex(&hash.finalize());
+    format!("{prefix}-{}", &digits[..32])
+}
+
 /// A number that nobody can foretell: the standard library keys its hashes with the system's randomness.
-pub(crate) fn random() -> u64 {
+fn random() -> u64 {
     RandomState::new().hash_one(std::process::id())
 }

@@ -20,6 +20,8 @@ pub enum EventKind {
     DatabaseChanged,
     /// A tag of a watched repository came, moved or went; the subject is `HOST/REPO:TAG`.
     TagChanged,
+    /// A clearance that was asked for changed its state; the subject is its id.
+    ClearanceChanged,
 }
 
 /// Something that happened.
@@ -34,7 +36,8 @@ pub struct Event {
     /// What it happened to.
     pub subject: String,
     /// More of it, as JSON. Of a scan: `{"state", "reason", "detail", "attempt", "repository", "registry",
-    /// "reference", "digest"}`. Of a tag: `{"registry", "repository", "tag", "digest", "before"}`.
+    /// "reference", "digest"}`. Of a tag: `{"registry", "repository", "tag", "digest", "before"}`. Of a clearance: `{"state",
+    /// "reason", "detail", "attempt", "policy", "repositories", "verdict", "record", "record_digest"}`.
     pub body: String,
 }
 
@@ -50,12 +53,13 @@ pub struct NewEvent {
 }
 
 impl EventKind {
-    const ALL: [EventKind; 5] = [
+    const ALL: [EventKind; 6] = [
         EventKind::ScanChanged,
         EventKind::FindingsChanged,
         EventKind::FeedChanged,
         EventKind::DatabaseChanged,
         EventKind::TagChanged,
+        EventKind::ClearanceChanged,
     ];
 
     /// The kind's stable name, snake_case.
@@ -66,6 +70,7 @@ impl EventKind {
             EventKind::FeedChanged => "feed_changed",
             EventKind::DatabaseChanged => "database_changed",
             EventKind::TagChanged => "tag_changed",
+            EventKind::ClearanceChanged => "clearance_changed",
         }
     }
 

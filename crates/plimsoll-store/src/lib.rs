@@ -15,11 +15,13 @@
 mod engine;
 mod error;
 mod events;
+mod hearings;
 mod inventories;
 mod layers;
 mod migrations;
 mod notices;
 mod outbox;
+mod records;
 mod scans;
 mod settings;
 mod steps;
@@ -30,9 +32,13 @@ use engine::Engine;
 
 pub use error::StoreError;
 pub use events::{Event, EventKind, NewEvent};
+pub use hearings::{
+    Decision, Hearing, HearingClaimed, HearingFilter, HearingOutcome, HearingState, IsWithin, NewHearing,
+};
 pub use inventories::{InventoryRow, Judged, PackageRow, Severities};
 pub use notices::{Notice, NoticeItem};
 pub use outbox::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, Went};
+pub use records::{Checked, Ended, Record, RecordHead, Report, Spoken};
 pub use scans::{
     Beat, Change, Child, Claim, Claimed, Lease, Outcome, Priority, Progress, Scan, ScanFilter, ScanKind,
     Submission, Submitted,

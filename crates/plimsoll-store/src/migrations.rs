@@ -11,7 +11,10 @@ use crate::StoreError;
 use crate::engine::{Alone, Engine, Transaction};
 
 /// The files, by number.
-const MIGRATIONS: &[(u32, &str)] = &[(1, include_str!("../migrations/0001-start.sql"))];
+const MIGRATIONS: &[(u32, &str)] = &[
+    (1, include_str!("../migrations/0001-start.sql")),
+    (2, include_str!("../migrations/0002-clearances.sql")),
+];
 
 /// Applies what is missing.
 pub(crate) fn migrate(engine: &Engine) -> Result<(), StoreError> {

@@ -90,8 +90,8 @@ impl Store {
     }
 
     /// Forgets what is too old: events and ended deliveries from before a time, notifications from before it, names
-    /// that were resolved before it or could not be, digests that led to nothing before it and that no index names, and
-    /// layers and packages that no inventory has.
+    /// that were resolved before it or could not be, clearances that failed before it, digests that led to nothing before
+    /// it and that no index names, and layers and packages that no inventory has.
     ///
     /// Each of these is a transaction of its own. Of a layer that was read by several sets of rules, only what the
     /// newest said is kept. A scan that is in hand and has no inventory yet may have to read a layer again.
@@ -101,6 +101,7 @@ impl Store {
             "DELETE FROM deliveries WHERE ended_at < $1",
             "DELETE FROM notices WHERE at < $1",
             "DELETE FROM scans WHERE kind = 'reference' AND finished_at < $1",
+            "DELETE FROM hearings WHERE state = 'failed' AND finished_at < $1",
             "DELETE FROM scans WHERE kind = 'digest' AND state IN ('failed', 'cancelled') AND finished_at < $1
              AND NOT EXISTS (SELECT 1 FROM children WHERE children.digest = scans.id)",
         ] {

@@ -8,6 +8,8 @@
 mod claims;
 #[path = "conformance/events.rs"]
 mod events;
+#[path = "conformance/hearings.rs"]
+mod hearings;
 #[path = "conformance/inventories.rs"]
 mod inventories;
 #[path = "conformance/outbox.rs"]
@@ -15,6 +17,8 @@ mod outbox;
 #[path = "support/postgres.rs"]
 #[allow(dead_code, reason = "not all tests stop their server")]
 mod postgres;
+#[path = "conformance/records.rs"]
+mod records;
 #[path = "conformance/rest.rs"]
 mod rest;
 #[path = "conformance/scans.rs"]
@@ -45,8 +49,10 @@ fn all() -> impl Iterator<Item = &'static Scenario> {
         scans::SCENARIOS,
         claims::SCENARIOS,
         events::SCENARIOS,
+        hearings::SCENARIOS,
         inventories::SCENARIOS,
         outbox::SCENARIOS,
+        records::SCENARIOS,
         rest::SCENARIOS,
     ]
     .into_iter()

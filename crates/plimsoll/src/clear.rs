@@ -4,8 +4,11 @@
 
 pub(crate) mod audit;
 pub(crate) mod candidates;
+pub(crate) mod clearing;
+pub(crate) mod evidence;
 pub(crate) mod files;
 pub(crate) mod judging;
+mod lists;
 pub(crate) mod manifests;
 pub(crate) mod observe;
 pub(crate) mod policy;

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 mod apis;
 mod bundles;
 pub(crate) mod clair;
+mod clearances;
 mod credentials;
 mod environment;
 mod feeds;
@@ -29,6 +30,7 @@ mod windows;
 
 pub(crate) use apis::{ClairApiConfig, NotReady, QuayApiConfig};
 pub(crate) use bundles::BundlesConfig;
+pub(crate) use clearances::{AdmissionConfig, ClearancesConfig, Rules, Unknown};
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
@@ -71,6 +73,12 @@ pub(crate) struct Config {
     /// How Harbor is answered.
     #[serde(default)]
     pub(crate) harbor: HarborConfig,
+    /// Clearances that the server is asked for.
+    #[serde(default)]
+    pub(crate) clearances: ClearancesConfig,
+    /// What a Kubernetes cluster is told that asks whether pods may start.
+    #[serde(default)]
+    pub(crate) admission: AdmissionConfig,
     /// Registries that are watched, by names of your choice.
     #[serde(default)]
     pub(crate) watch: BTreeMap<String, WatchConfig>,
@@ -136,6 +144,8 @@ impl Config {
         self.check_feeds()?;
         self.check_watches()?;
         self.check_windows()?;
+        self.clearances.check()?;
+        self.admission.check(&self.clearances)?;
         self.server.check()
     }
 

@@ -28,6 +28,7 @@ use crate::refusal::Refusal;
 
 mod advisories;
 mod assessed;
+mod chain;
 pub(crate) mod duty;
 mod lifecycle;
 pub(crate) mod metrics;
@@ -35,6 +36,7 @@ mod tail;
 
 pub(crate) use advisories::Advised;
 pub(crate) use assessed::Assessed;
+pub(crate) use chain::Chain;
 pub(crate) use lifecycle::Lifecycle;
 pub(crate) use metrics::Metrics;
 pub(crate) use tail::{Heard, Listener};
@@ -73,6 +75,7 @@ pub(crate) struct Server {
     followed: Mutex<advisories::Followed>,
     assessed: assessed::Cache,
     told: tail::Told,
+    chain: Mutex<Chain>,
 }
 
 impl Server {
@@ -107,6 +110,7 @@ impl Server {
             followed,
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
+            chain: Mutex::default(),
         }
     }
 

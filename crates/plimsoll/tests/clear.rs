@@ -52,8 +52,12 @@ impl Port {
         let entries = report["entries"].as_array().unwrap();
         let checks = entries.iter().flat_map(|entry| entry["checks"].as_array().unwrap());
         let all = checks.chain(report["checks"].as_array().unwrap());
-        let bad =
-            all.filter(|check| ["FAIL", "MISSING", "ERROR"].contains(&check["outcome"].as_str().unwrap()));
+        // The ships of the tests sail as root, which is told of each.
+        let is_bad = |check: &&Value| {
+            ["FAIL", "MISSING", "ERROR"].contains(&check["outcome"].as_str().unwrap())
+                && check["id"] != "content.user"
+        };
+        let bad = all.filter(is_bad);
         let name = |check: &Value| {
             format!("{} {}", check["outcome"].as_str().unwrap(), check["id"].as_str().unwrap())
         };
@@ -474,9 +478,18 @@ fn evidence_that_is_there_is_told_and_what_cannot_be_asked_for_does_not_clear() 
         let entry = ran.json()["entries"][0].clone();
         let checks = entry["checks"].as_array().unwrap();
         let check = checks.iter().find(|check| check["id"] == "evidence.discovery").unwrap();
-        (check["outcome"].as_str().unwrap().to_owned(), entry["evidence"].clone())
+        // Of the attestations in the index it is known that nobody signed them.
+        let pieces = entry["evidence"]["pieces"].as_array().unwrap().iter();
+        let (claims, rest): (Vec<&Value>, Vec<&Value>) =
+            pieces.partition(|piece| piece["scheme"] == "buildkit");
+        assert!(
+            claims.len() == 2 && claims.iter().all(|claim| claim["standing"] == "unsigned"),
+            "{claims:?}"
+        );
+        assert!(rest.iter().all(|piece| piece["standing"] == "unverified"), "{rest:?}");
+        (check["outcome"].as_str().unwrap().to_owned(), rest.into_iter().cloned().collect::<Vec<Value>>())
     };
-    assert_eq!(evidence(0), ("PASS".to_owned(), json!([])));
+    assert_eq!(evidence(0), ("PASS".to_owned(), Vec::new()));
     let tag = port.digest.replace(':', "-");
     port.registry.manifest(
         &format!("from/fleet/{tag}.sig"),
@@ -497,7 +510,7 @@ fn evidence_that_is_there_is_told_and_what_cannot_be_asked_for_does_not_clear() 
     port.registry.script(&format!("{path}?page=2"), Deed::Say(200, "", second));
     port.registry.script(&path, Deed::Say(200, "Link: </v2/x?page=2>; rel=\"next\"\r\n", first));
     let (outcome, found) = evidence(0);
-    assert_eq!((outcome.as_str(), found.as_array().unwrap().len()), ("PASS", 3), "{found}");
+    assert_eq!((outcome.as_str(), found.len()), ("PASS", 3), "{found:?}");
     port.registry.behave();
     port.registry.script(&format!("{path}?page=2"), Deed::Say(404, "", UNKNOWN));
     port.registry.script(&path, Deed::Say(200, "Link: </v2/x?page=2>; rel=\"next\"\r\n", first));

@@ -4,6 +4,8 @@ use super::*;
 use crate::digest::Digest;
 use crate::rules::RULES;
 
+mod attested;
+
 fn digest(of: char) -> Digest {
     format!("sha256:{}", of.to_string().repeat(64)).parse().unwrap()
 }
@@ -26,7 +28,7 @@ fn image(of: char, platform: &str) -> ImageSeen {
     ImageSeen {
         digest: digest(of),
         claimed: Some(platform.clone()),
-        config: Ok(ConfigSeen { platform, diff_ids: 1 }),
+        config: Ok(ConfigSeen { platform, diff_ids: 1, user: "65532".to_owned() }),
         layers: vec![layer],
     }
 }
@@ -47,6 +49,7 @@ fn observed() -> Observed {
         digest: digest(of),
         platform: Some(platform.parse().unwrap()),
         is_attestation: false,
+        attests: None,
         seen: Ok(document(of, "application/vnd.oci.image.manifest.v1+json")),
     };
     Observed {
@@ -54,10 +57,12 @@ fn observed() -> Observed {
         children: vec![child('b', "linux/amd64"), child('c', "linux/arm64")],
         images: vec![image('b', "linux/amd64"), image('c', "linux/arm64")],
         source_tags: vec![("1.0".to_owned(), Ok(digest('a')))],
-        destinations: vec![DestinationSeen {
-            repository: "h.example/to/app".to_owned(),
-            tags: vec![("1.0".to_owned(), Err(Trouble::Missing("free".to_owned())))],
-        }],
+        destinations: ["h.example/to/app", "mirror.example/to/app"]
+            .map(|repository| DestinationSeen {
+                repository: repository.to_owned(),
+                tags: vec![("1.0".to_owned(), Err(Trouble::Missing("free".to_owned())))],
+            })
+            .to_vec(),
         flaws: Some(Flaws {
             matched: Ok(2),
             gaps: Vec::new(),
@@ -70,17 +75,24 @@ fn observed() -> Observed {
                 is_new: Some(false),
                 held: Held::ByNone,
             }],
-            predecessor: Ok(Some("h.example/to/app:0.9".to_owned())),
             database_age: Some((3, 48)),
+            vex_statements: Some(0),
         }),
-        evidence: Some(Ok(Vec::new())),
+        evidence: Some(attested::evidence()),
+        lists: attested::lists(),
+        predecessor: Some(Ok(Some(PredecessorSeen {
+            reference: "h.example/to/app:0.9".to_owned(),
+            ..PredecessorSeen::default()
+        }))),
         required: vec![("true".to_owned(), Ok(true))],
         ..Observed::nothing(Level::Content)
     }
 }
 
 fn demands() -> Demands {
-    Demands { platforms: vec!["linux/amd64".parse().unwrap()], ..Demands::default() }
+    let evidence = attested::evidence_demands();
+    let platforms = vec!["linux/amd64".parse().unwrap()];
+    Demands { platforms, evidence, keeps_platforms: true, ..Demands::default() }
 }
 
 fn flaws(seen: &mut Observed) -> &mut Flaws {
@@ -101,9 +113,6 @@ fn what_is_well_is_cleared_by_checks_that_all_say_what_they_compared() {
 
 /// Check, outcome, and what leads to it.
 static TROUBLES: &[(&str, Outcome, Spoil)] = &[
-    ("evidence.discovery", Outcome::Error, |_, seen| {
-        seen.evidence = Some(Err(Trouble::Unknown("x".into())));
-    }),
     ("ref.exists", Outcome::Missing, |_, seen| seen.top = Err(Trouble::Missing("x".into()))),
     ("ref.exists", Outcome::Error, |_, seen| seen.top = Err(Trouble::Unknown("x".into()))),
     ("ref.digest", Outcome::Fail, |_, seen| seen.top = Err(Trouble::Wrong("x".into()))),
@@ -114,6 +123,14 @@ static TROUBLES: &[(&str, Outcome, Spoil)] = &[
     ("index.children", Outcome::Error, |_, seen| seen.children[1].seen = Err(Trouble::Unknown("x".into()))),
     ("index.children", Outcome::Fail, |_, seen| seen.children[1].seen = Err(Trouble::Wrong("x".into()))),
     ("index.platforms", Outcome::Fail, |_, seen| drop(seen.images.remove(0))),
+    ("index.platforms", Outcome::Fail, |_, seen| {
+        let before =
+            PredecessorSeen { platforms: vec!["linux/s390x".parse().unwrap()], ..Default::default() };
+        seen.predecessor = Some(Ok(Some(before)));
+    }),
+    ("index.platforms", Outcome::Error, |_, seen| {
+        seen.predecessor = Some(Err(Trouble::Unknown("x".into())));
+    }),
     ("config.platform", Outcome::Fail, |_, seen| {
         seen.images[1].claimed = Some("linux/s390x".parse().unwrap());
     }),
@@ -159,7 +176,7 @@ static TROUBLES: &[(&str, Outcome, Spoil)] = &[
 
 #[test]
 fn each_trouble_is_told_by_its_check() {
-    for (id, outcome, spoil) in TROUBLES {
+    for (id, outcome, spoil) in TROUBLES.iter().chain(attested::TROUBLES) {
         let (mut asked, mut seen) = (candidate(), observed());
         spoil(&mut asked, &mut seen);
         let entry = Entry::judge(asked, seen, &demands());
@@ -168,11 +185,24 @@ fn each_trouble_is_told_by_its_check() {
         let expected = if *outcome == Outcome::Error { Verdict::Undecided } else { Verdict::Refused };
         assert_eq!(entry.verdict(), expected, "{id}: {:#?}", entry.checks);
     }
-    let tried: std::collections::BTreeSet<&str> = TROUBLES.iter().map(|case| case.0).collect();
+    let tried: std::collections::BTreeSet<&str> =
+        TROUBLES.iter().chain(attested::TROUBLES).map(|case| case.0).collect();
     let untried: Vec<&str> = RULES.iter().map(|rule| rule.id).filter(|id| !tried.contains(id)).collect();
     // Only reached with a manifest of one kind: whatever is of two is refused where it is read.
-    // The other two refuse nothing.
-    assert_eq!(untried, ["ref.media-type", "vuln.new", "vuln.warn"]);
+    // The age of the roots is a fact of the policy. The others refuse nothing.
+    assert_eq!(
+        untried,
+        [
+            "content.user",
+            "dest.mirrors",
+            "ref.media-type",
+            "sbom.coverage",
+            "trust.age",
+            "vex.applied",
+            "vuln.new",
+            "vuln.warn"
+        ]
+    );
 }
 
 #[test]
@@ -241,6 +271,23 @@ fn a_policy_softens_what_is_not_firm_and_nothing_else() {
         let demands = Demands { modes: vec![(id.to_owned(), mode)], ..Demands::default() };
         let entry = Entry::judge(asked, seen, &demands);
         assert_eq!(entry.verdict(), expected, "{id} {mode:?}: {:#?}", entry.checks);
+    }
+}
+
+#[test]
+fn what_only_warns_is_told() {
+    let spoils: [(&str, Spoil); 4] = [
+        ("content.user", |_, seen| seen.images[0].config.as_mut().unwrap().user.clear()),
+        ("content.user", |_, seen| seen.images[1].config.as_mut().unwrap().user = "0:0".to_owned()),
+        ("dest.mirrors", |_, seen| seen.destinations[1].tags[0].1 = Ok(digest('a'))),
+        ("vuln.warn", |_, seen| flaws(seen).flaws[0].held = Held::Warned("r".to_owned())),
+    ];
+    for (id, spoil) in spoils {
+        let (mut asked, mut seen) = (candidate(), observed());
+        spoil(&mut asked, &mut seen);
+        let entry = Entry::judge(asked, seen, &demands());
+        let check = entry.checks.iter().find(|check| check.id == id).expect("the rule is on the list");
+        assert_eq!((check.outcome, entry.verdict()), (Outcome::Fail, Verdict::Cleared), "{check:?}");
     }
 }
 

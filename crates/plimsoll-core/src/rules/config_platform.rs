@@ -2,13 +2,14 @@
 //!
 //! Registries accept an index that calls an image for amd64 one for arm64; a node of the second kind then runs nothing.
 
-use super::{Rule, count, top};
+use super::{About, Rule, count, top};
 use crate::clearance::{Answer, Case, ImageSeen, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "config.platform",
     asks: "does each config say what its index says",
+    about: About::Platforms,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

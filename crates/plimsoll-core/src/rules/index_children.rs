@@ -3,13 +3,14 @@
 //! Registries accept an index whose descriptors state wrong sizes (measured with distribution 2.8), and some accept
 //! one whose manifests they do not have.
 
-use super::{Rule, count, top};
+use super::{About, Rule, count, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "index.children",
     asks: "is all there that the index names, as it states it",
+    about: About::Presence,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, ImageSeen, Outcome, Weight};
 use crate::digest::Digest;
 use crate::image::Platform;
@@ -11,6 +11,7 @@ use crate::image::Platform;
 pub(super) static RULE: Rule = Rule {
     id: "index.platforms",
     asks: "does it have the platforms that are demanded",
+    about: About::Platforms,
     weight: Weight::Refuse,
     is_firm: false,
     judge,
@@ -43,6 +44,9 @@ fn judge(case: &Case<'_>) -> Answer {
     if !lost.is_empty() {
         return Answer::new(Outcome::Fail, format!("{} is demanded; there is {shown}", lost.join(", ")));
     }
+    if let Some(answer) = kept(case, &there) {
+        return answer;
+    }
     let mut known: BTreeMap<String, &Digest> = BTreeMap::new();
     for (image, platform) in images.iter().filter_map(|image| Some((image, said(image)?))) {
         let name = full_name(&platform);
@@ -57,6 +61,22 @@ fn judge(case: &Case<'_>) -> Answer {
         0 => Answer::new(Outcome::Pass, format!("none is demanded; there is {shown}")),
         _ => Answer::new(Outcome::Pass, format!("all that are demanded are there: {shown}")),
     }
+}
+
+/// What is wrong where every platform of the predecessor must be there.
+fn kept(case: &Case<'_>, there: &[Platform]) -> Option<Answer> {
+    if !case.demands.keeps_platforms || case.candidate.destinations.is_empty() {
+        return None;
+    }
+    let before = match &case.observed.predecessor {
+        Some(Ok(before)) => before.as_ref()?,
+        Some(Err(trouble)) => return Some(Answer::of(trouble)),
+        None => return Some(Answer::new(Outcome::Error, "what the destination holds was not looked for")),
+    };
+    let is_lost = |was: &&Platform| !there.iter().any(|platform| platform.serves(was));
+    let lost: Vec<String> = before.platforms.iter().filter(is_lost).map(|was| format!("`{was}`")).collect();
+    let detail = || format!("`{}` has {}, which is lost", before.reference, lost.join(", "));
+    (!lost.is_empty()).then(|| Answer::new(Outcome::Fail, detail()))
 }
 
 /// With the version of the operating system, by which images for Windows differ.

@@ -3,13 +3,14 @@
 //! A runtime that unpacks by diff id runs the config's word; nobody but it would ever see the difference.
 
 use super::layer_exists::distinct;
-use super::{Rule, count, top};
+use super::{About, Rule, count, top};
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "layer.diffid",
     asks: "do the layers unpack to what the config says",
+    about: About::Bytes,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

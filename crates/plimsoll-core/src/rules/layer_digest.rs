@@ -1,13 +1,14 @@
 //! `layer.digest`: are the layers' bytes those that their digests name? Asked at level `content`.
 
 use super::layer_exists::distinct;
-use super::{Rule, count, top};
+use super::{About, Rule, count, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "layer.digest",
     asks: "are the layers' bytes what their digests say",
+    about: About::Bytes,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Rule, count, top};
+use super::{About, Rule, count, top};
 use crate::clearance::{Answer, Case, LayerSeen, Outcome, Weight};
 use crate::digest::Digest;
 
@@ -12,6 +12,7 @@ use crate::digest::Digest;
 pub(super) static RULE: Rule = Rule {
     id: "layer.exists",
     asks: "is every layer there, as large as stated",
+    about: About::Presence,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

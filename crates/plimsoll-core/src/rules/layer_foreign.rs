@@ -3,13 +3,14 @@
 //! They are never fetched from the URLs that their manifest names: those are anybody's.
 
 use super::layer_exists::distinct;
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "layer.foreign",
     asks: "does the registry have every layer itself",
+    about: About::Content,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

@@ -1,12 +1,13 @@
 //! `policy.require`: does everything hold that the policy requires of the candidate as a whole?
 
-use super::{Rule, count, top};
+use super::{About, Rule, count, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "policy.require",
     asks: "does all hold that the policy requires",
+    about: About::Policy,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

@@ -1,12 +1,13 @@
 //! `ref.digest`: are the manifest's bytes those that the digest names?
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "ref.digest",
     asks: "are the bytes what the digest says",
+    about: About::Bytes,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

@@ -2,13 +2,14 @@
 //!
 //! Only a registry's own word that it has it not is MISSING.
 
-use super::Rule;
+use super::{About, Rule};
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "ref.exists",
     asks: "does the registry have it",
+    about: About::Presence,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

@@ -2,13 +2,14 @@
 //!
 //! What could be read as an index and as a manifest is refused before this is asked (CVE-2021-41190).
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "ref.media-type",
     asks: "is it of one known kind",
+    about: About::Bytes,
     weight: Weight::Refuse,
     is_firm: true,
     judge,

@@ -1,12 +1,13 @@
 //! `tag.destination`: is each tag free where it is to be written, or the digest's already?
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Trouble, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "tag.destination",
     asks: "is each tag free, or the digest's already, where it is to be written",
+    about: About::Tags,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

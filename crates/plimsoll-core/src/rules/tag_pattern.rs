@@ -1,12 +1,13 @@
 //! `tag.pattern`: is each tag one that may be promoted?
 
-use super::Rule;
+use super::{About, Rule};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "tag.pattern",
     asks: "does each tag look like a release",
+    about: About::Policy,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

@@ -2,13 +2,14 @@
 //!
 //! Otherwise the digest of one release could be promoted under the name of another.
 
-use super::{Rule, top};
+use super::{About, Rule, top};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "tag.source",
     asks: "is each claimed tag the digest's",
+    about: About::Tags,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

@@ -1,12 +1,13 @@
 //! `vuln.db-age`: is the advisory database as young as the policy demands?
 
-use super::{Rule, flaws};
+use super::{About, Rule, flaws};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vuln.db-age",
     asks: "is the advisory database young enough",
+    about: About::Flaws,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

@@ -1,12 +1,13 @@
 //! `vuln.refuse`: is there a flaw that the policy refuses?
 
-use super::{Rule, count, flaws, shown};
+use super::{About, Rule, count, flaws, shown};
 use crate::clearance::{Answer, Case, Held, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vuln.refuse",
     asks: "is there no flaw that the policy refuses",
+    about: About::Flaws,
     weight: Weight::Refuse,
     is_firm: false,
     judge,
@@ -25,7 +26,9 @@ fn judge(case: &Case<'_>) -> Answer {
             format!("{}: {owner} answers for it until {expires}: {reason}", shown(flaw)),
         ),
         // Told by `waiver.valid`.
-        Held::Expired(_) | Held::ByNone | Held::Warned(_) => Answer::new(Outcome::Pass, ""),
+        Held::Harmless { .. } | Held::Expired(_) | Held::ByNone | Held::Warned(_) => {
+            Answer::new(Outcome::Pass, "")
+        }
     });
     Answer::all(answers, || format!("{}, none of which a rule refuses", count(flaws.flaws.len(), "flaw")))
 }

@@ -2,13 +2,14 @@
 //!
 //! What was not looked at is not clean.
 
-use super::{Rule, count, flaws};
+use super::{About, Rule, count, flaws};
 use crate::clearance::{Answer, Case, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vuln.scanned",
     asks: "was all that is aboard held against advisories",
+    about: About::Flaws,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

@@ -1,12 +1,13 @@
 //! `vuln.warn`: is there a flaw that the policy warns of?
 
-use super::{Rule, count, flaws, shown};
+use super::{About, Rule, count, flaws, shown};
 use crate::clearance::{Answer, Case, Held, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "vuln.warn",
     asks: "is there no flaw that the policy warns of",
+    about: About::Flaws,
     weight: Weight::Warn,
     is_firm: false,
     judge,

@@ -1,12 +1,13 @@
 //! `waiver.valid`: does every waiver that is needed still hold?
 
-use super::{Rule, count, flaws, shown};
+use super::{About, Rule, count, flaws, shown};
 use crate::clearance::{Answer, Case, Held, Outcome, Weight};
 
 /// The row.
 pub(super) static RULE: Rule = Rule {
     id: "waiver.valid",
     asks: "does every waiver still hold that is needed",
+    about: About::Flaws,
     weight: Weight::Refuse,
     is_firm: false,
     judge,

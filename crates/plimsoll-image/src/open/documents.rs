@@ -71,6 +71,11 @@ impl Descriptor {
             || self.platform.as_ref().is_some_and(|p| p.os == "unknown" && p.architecture == "unknown")
     }
 
+    /// What it points to speaks of, where it is something about an image and says so.
+    pub fn attests(&self) -> Option<Digest> {
+        self.annotations.get("vnd.docker.reference.digest")?.parse().ok()
+    }
+
     /// Whether it points to an encrypted layer, as ocicrypt marks them.
     pub fn is_encrypted(&self) -> bool {
         self.media_type.ends_with("+encrypted")
@@ -186,6 +191,9 @@ impl Document {
 /// An image's config.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub struct Config {
+    /// How it is run.
+    #[serde(default, deserialize_with = "null_is_default")]
+    pub config: ConfigRun,
     /// Processor.
     #[serde(default)]
     pub architecture: String,
@@ -204,6 +212,14 @@ pub struct Config {
     /// How the layers were made.
     #[serde(default, deserialize_with = "null_is_default")]
     pub history: Vec<History>,
+}
+
+/// How an image is run (OCI image specification, `config.md`, "config").
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct ConfigRun {
+    /// As whom, as written; empty for `root`.
+    #[serde(rename = "User", default, deserialize_with = "null_is_default")]
+    pub user: String,
 }
 
 /// `rootfs` of a config.

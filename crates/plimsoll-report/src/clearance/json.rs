@@ -13,6 +13,8 @@ use serde::Serialize;
 use super::Format;
 use crate::formats::write_json;
 
+mod evidence;
+
 /// The row.
 pub(super) static FORMAT: Format =
     Format { name: "json", title: "everything, for programs", media_type: "application/json", write };
@@ -163,20 +165,10 @@ struct WireEntry<'a> {
     children: Vec<WireChild<'a>>,
     images: Vec<WireImage<'a>>,
     destinations: Vec<WireDestination<'a>>,
-    /// Signatures and attestations that are there, and that nobody has verified; none where they were not looked for, or
-    /// could not be.
-    evidence: Option<Vec<WireEvidence<'a>>>,
+    /// What speaks of it: signatures, attestations, claims; none where it was not looked for.
+    evidence: Option<evidence::WireEvidence<'a>>,
     /// What is known to be wrong, worst first; none where no policy asks.
     flaws: Option<Vec<WireFlaw<'a>>>,
-}
-
-/// Something that speaks of a manifest.
-#[derive(Serialize, JsonSchema)]
-struct WireEvidence<'a> {
-    subject: &'a str,
-    digest: &'a str,
-    /// `referrers`, or the tag.
-    place: &'a str,
 }
 
 /// One flaw of one package.
@@ -190,7 +182,7 @@ struct WireFlaw<'a> {
     fixed_in: Option<&'a str>,
     /// Whether what the destination holds has it not; none where that is not known.
     is_new: Option<bool>,
-    /// `by-none`, `warned`, `refused`, `untold`, `waived` or `expired`.
+    /// `by-none`, `warned`, `refused`, `untold`, `waived`, `expired` or `harmless`.
     held: &'a str,
 }
 
@@ -321,19 +313,9 @@ fn entry(entry: &Entry) -> WireEntry<'_> {
                 tags: one.tags.iter().map(|(tag, seen)| destination_tag(tag, seen)).collect(),
             })
             .collect(),
-        evidence: seen.evidence.as_ref().and_then(|found| found.as_ref().ok()).map(|all| evidence(all)),
+        evidence: seen.evidence.as_ref().map(|found| evidence::wire(found, &seen.lists)),
         flaws: seen.flaws.as_ref().map(|flaws| flaws.flaws.iter().map(flaw).collect()),
     }
-}
-
-fn evidence(all: &[clearance::EvidenceSeen]) -> Vec<WireEvidence<'_>> {
-    all.iter()
-        .map(|one| WireEvidence {
-            subject: one.subject.as_str(),
-            digest: one.digest.as_str(),
-            place: &one.place,
-        })
-        .collect()
 }
 
 fn flaw(flaw: &clearance::FlawSeen) -> WireFlaw<'_> {

@@ -3,13 +3,16 @@
 //! What surprises: passing checks are shown too, folded, since a reader who signs for a release asks what was looked
 //! at; and what was not checked is always listed.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use plimsoll_core::clearance::{Check, Clearance, Entry, Outcome, Verdict, Weight};
 use plimsoll_core::promotion::ChangeKind;
 
 use super::{Format, digest, is_bad, title};
+
+mod columns;
+mod vouched;
+
 use crate::printable::one_line;
 
 /// The row.
@@ -81,43 +84,22 @@ fn changes(clearance: &Clearance) -> Option<String> {
     ))
 }
 
-/// A row an entry, a column a group of checks: the worst of each.
+/// A row an entry, a column a question.
 fn table(clearance: &Clearance, out: &mut dyn Write) -> io::Result<()> {
-    let Some(first) = clearance.entries.first() else {
+    if clearance.entries.is_empty() {
         return writeln!(out, "\nNothing is to be judged.");
-    };
-    let groups: Vec<&str> = by_group(first).into_keys().collect();
-    writeln!(out, "\n| entry | digest | {} | result |", groups.join(" | "))?;
-    writeln!(out, "|{}", "---|".repeat(groups.len() + 3))?;
+    }
+    let headings: Vec<&str> = columns::COLUMNS.iter().map(|column| column.heading).collect();
+    writeln!(out, "\n| entry | digest | {} | result |", headings.join(" | "))?;
+    writeln!(out, "|{}", "---|".repeat(headings.len() + 3))?;
     for entry in &clearance.entries {
         let short = digest(entry).map_or("-", |digest| digest.short());
-        let outcomes: Vec<&str> = by_group(entry).into_values().map(Outcome::name).collect();
+        let cells: Vec<String> = columns::COLUMNS.iter().map(|column| text(&(column.cell)(entry))).collect();
         let verdict = entry.verdict().name().to_uppercase();
         let title = text(&title(entry));
-        writeln!(out, "| {title} | `{short}` | {} | {verdict} |", outcomes.join(" | "))?;
+        writeln!(out, "| {title} | `{short}` | {} | {verdict} |", cells.join(" | "))?;
     }
     Ok(())
-}
-
-/// The worst outcome of the checks before each dot.
-fn by_group(entry: &Entry) -> BTreeMap<&'static str, Outcome> {
-    let rank = |outcome| match outcome {
-        Outcome::NotApplicable => 0,
-        Outcome::Pass => 1,
-        Outcome::Waived => 2,
-        Outcome::Error => 3,
-        Outcome::Missing => 4,
-        Outcome::Fail => 5,
-    };
-    let mut groups = BTreeMap::new();
-    for check in &entry.checks {
-        let group = check.id.split('.').next().unwrap_or_default();
-        let worst = groups.entry(group).or_insert(check.outcome);
-        if rank(check.outcome) > rank(*worst) {
-            *worst = check.outcome;
-        }
-    }
-    groups
 }
 
 /// What keeps it from shipping, then what is told beside.
@@ -164,7 +146,13 @@ fn evidence(clearance: &Clearance, out: &mut dyn Write) -> io::Result<()> {
     for entry in &clearance.entries {
         let digest = digest(entry).map_or(String::new(), |digest| format!(" {digest}"));
         writeln!(out, "\n<details><summary>{}{digest}</summary>\n", text(&title(entry)))?;
-        lines(&entry.checks.iter().collect::<Vec<_>>(), out)?;
+        let (asked, not_asked): (Vec<&Check>, Vec<&Check>) =
+            entry.checks.iter().partition(|check| check.outcome != Outcome::NotApplicable);
+        lines(&asked, out)?;
+        if !not_asked.is_empty() {
+            let ids: Vec<&str> = not_asked.iter().map(|check| check.id).collect();
+            writeln!(out, "- **N/A** {}", ids.join(", "))?;
+        }
         for image in &entry.observed.images {
             let bytes: u64 = image.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.size));
             let platform =
@@ -172,6 +160,7 @@ fn evidence(clearance: &Clearance, out: &mut dyn Write) -> io::Result<()> {
             let (digest, layers) = (&image.digest, image.layers.len());
             writeln!(out, "- image `{digest}`: {}, {layers} layers, {bytes} bytes", text(&platform))?;
         }
+        vouched::write(entry, out)?;
         writeln!(out, "\n</details>")?;
     }
     Ok(())
@@ -185,14 +174,28 @@ fn lines(checks: &[&Check], out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// A text that means nothing to Markdown but its code spans, which are ours: a registry's words may hold anything.
+///
+/// In a code span nothing has to be escaped, and what is escaped is shown so. Where the spans are not plain to see, all of
+/// the text is taken for prose.
 fn text(text: &str) -> String {
+    let line = one_line(text);
+    let ticks = line.matches('`').count();
+    let has_spans = ticks.is_multiple_of(2) && !line.contains("``");
     let mut out = String::new();
-    for c in one_line(text).chars() {
+    let mut is_in_span = false;
+    for c in line.chars() {
         match c {
+            '`' if has_spans => {
+                is_in_span = !is_in_span;
+                out.push(c);
+            }
+            // It ends a cell of a table even in a code span.
+            '|' => out.push_str("\\|"),
+            c if is_in_span => out.push(c),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
-            '|' | '[' | ']' | '*' | '!' | '#' | '\\' => {
+            '`' | '[' | ']' | '*' | '!' | '#' | '\\' => {
                 out.push('\\');
                 out.push(c);
             }
@@ -201,4 +204,23 @@ fn text(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn prose_means_nothing_and_code_spans_stay_as_they_are() {
+        for (given, expected) in [
+            ("a <b> & @c", "a &lt;b&gt; &amp; &#64;c"),
+            ("by `x@refs/tags/v1.*` of #1", "by `x@refs/tags/v1.*` of \\#1"),
+            ("`a|b`", "`a\\|b`"),
+            ("one ` alone *x*", "one \\` alone \\*x\\*"),
+            ("``<b>``", "\\`\\`&lt;b&gt;\\`\\`"),
+            ("`a` <b> `c`", "`a` &lt;b&gt; `c`"),
+        ] {
+            assert_eq!(text(given), expected);
+        }
+    }
 }

@@ -28,9 +28,12 @@ const STATEMENTS_MAX: usize = 128;
 
 /// How SQLite spells what it spells its own way.
 const WORDS: &[(&str, &str)] = &[
+    ("append_only", "BEGIN SELECT RAISE(ABORT, 'records are only ever added'); END"),
+    ("append_only_function", ""),
     ("blob", "BLOB"),
     ("clustered", " WITHOUT ROWID"),
     ("for_update", ""),
+    ("or_truncate", ""),
     ("rows", "json_each(?1) AS listed"),
     ("serial", "INTEGER PRIMARY KEY AUTOINCREMENT"),
     ("skip_locked", ""),

@@ -1,14 +1,13 @@
 //! What becomes of a submission.
 
 use jiff::Timestamp;
-use plimsoll_core::digest::{Digest, hex};
+use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
-use sha2::{Digest as _, Sha256};
 
 use super::row::{self, Row};
 use super::{Scan, ScanKind, Submission};
 use crate::StoreError;
-use crate::engine::{Transaction, clean, random};
+use crate::engine::{Transaction, clean, random_id};
 
 /// Most repositories that are remembered of one scan.
 pub(super) const PLACES_MAX: u32 = 1_000;
@@ -95,7 +94,7 @@ fn by_name(
     if let Some(known) = row::rows(transaction, unresolved, &[reference.as_str().into()])?.pop() {
         return again(transaction, known, submission, now);
     }
-    let new = new(submission, random_id(now), now);
+    let new = new(submission, random_id("ref", now), now);
     if new.insert(transaction)? {
         transaction.note(new.changed(), now);
         return Ok(Taken::of(new.scan, true, true));
@@ -269,17 +268,6 @@ fn lacks_images(
                                                      AND places.registry = $2 AND places.repository = $3)))
                    LIMIT 1";
     Ok(transaction.row(lacking, &values)?.is_some())
-}
-
-/// An id for what has no digest. Nobody can guess it, so it is as good as a secret among those who share it.
-fn random_id(now: Timestamp) -> String {
-    let mut hash = Sha256::new();
-    for part in [random(), random(), random(), random()] {
-        hash.update(part.to_le_bytes());
-    }
-    hash.update(now.as_microsecond().to_le_bytes());
-    let digits = hex(&hash.finalize());
-    format!("ref-{}", &digits[..32])
 }
 
 /// Puts scans that have waited for feeds since before a time back into the queue, up to so many; how many they were.

@@ -5,19 +5,21 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::clearance::{
-    Candidate, Check, Demands, Entry, FlawSeen, Flaws, Observed, Outcome, Seen, Trouble, Weight,
+    Candidate, Check, Demands, Entry, FlawSeen, Flaws, Held, Observed, Outcome, Trouble, Weight,
 };
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::Inventory;
 use plimsoll_core::policy::Policy as Nothing;
 use plimsoll_core::standings::Standings;
 use plimsoll_feeds::database::Database;
+use plimsoll_image::attached::Collected;
 use plimsoll_image::catalog::Options;
 
-use super::observe::{Asking, Look};
+use super::evidence::{SideFile, Vex, compare_lists, verify};
+use super::observe::{Asking, Look, subjects};
 use super::policy::flaws::{Flaw, Key, of_assessments};
-use super::policy::{Policy, Vulnerabilities};
-use super::predecessor::{self, Predecessor};
+use super::policy::{Policy, Vouching, Vulnerabilities};
+use super::predecessor;
 use crate::pipeline;
 
 /// Most gaps that a check names; the rest are counted.
@@ -32,6 +34,8 @@ pub(crate) struct Judge<'a> {
     pub(crate) now: Timestamp,
     pub(crate) asking: &'a Asking,
     pub(crate) options: &'a Options<'a>,
+    /// Files of evidence.
+    pub(crate) files: &'a [SideFile],
     /// What is demanded where there is no policy.
     pub(crate) demands: Demands,
     /// Waivers that were used, by policy.
@@ -41,9 +45,10 @@ pub(crate) struct Judge<'a> {
 impl Judge<'_> {
     /// Judges one candidate.
     pub(crate) fn judge(&mut self, candidate: Candidate, look: Look) -> anyhow::Result<Entry> {
-        let Look { mut observed, aboard } = look;
+        let Look { mut observed, aboard, collected } = look;
         let policies = self.policies;
         if policies.is_empty() {
+            self.vouch(&candidate, &mut observed, collected, &aboard, None);
             return Ok(Entry::judge(candidate, observed, &self.demands));
         }
         let mut meant = None;
@@ -67,34 +72,73 @@ impl Judge<'_> {
             observed.required.push(("when".to_owned(), Err(trouble)));
             return Ok(Entry::judge(candidate, observed, &self.demands));
         };
-        policy.require(&candidate, &mut observed);
+        self.vouch(&candidate, &mut observed, collected, &aboard, policy.vouching.as_ref());
         let is_image = observed.top.as_ref().is_ok_and(|top| top.artifact.is_none());
+        let mut before = None;
+        if is_image {
+            let found = predecessor::find(&candidate, self.asking, self.options);
+            observed.predecessor = Some(
+                found
+                    .as_ref()
+                    .map(|found| found.as_ref().map(|found| found.seen.clone()))
+                    .map_err(Clone::clone),
+            );
+            before = found.ok().flatten();
+        }
+        policy.require(&candidate, &mut observed);
         if let (Some(vulnerabilities), true) = (&policy.vulnerabilities, is_image) {
-            observed.flaws = Some(self.flaws(at, policy, vulnerabilities, &candidate, &observed, aboard)?);
+            let before = before.map(|before| before.read(self.options)).transpose()?;
+            if let (Some(before), Some(Ok(Some(seen)))) = (&before, &mut observed.predecessor)
+                && !aboard.is_empty()
+            {
+                seen.packages = Some(predecessor::packages(before, &aboard));
+            }
+            let aboard = Aboard { now: aboard, before };
+            observed.flaws = Some(self.flaws((at, policy), vulnerabilities, &candidate, &observed, aboard));
         }
         let mut demands = policy.demands().clone();
         demands.platforms.extend(self.demands.platforms.iter().cloned());
         Ok(Entry::judge(candidate, observed, &demands))
     }
 
+    /// Verifies what speaks of a candidate.
+    fn vouch(
+        &self,
+        candidate: &Candidate,
+        observed: &mut Observed,
+        collected: Option<Collected>,
+        aboard: &[(Image, Inventory)],
+        vouching: Option<&Vouching>,
+    ) {
+        let Ok(top) = &observed.top else { return };
+        let Some(collected) = collected else { return };
+        let subjects = subjects(observed);
+        let now = self.now.as_second();
+        let seen = verify(candidate, collected, self.files, &subjects, vouching, now);
+        observed.lists = compare_lists(&seen, &top.digest, aboard);
+        observed.evidence = Some(seen);
+    }
+
     fn flaws(
         &mut self,
-        at: usize,
-        policy: &Policy,
+        (at, policy): (usize, &Policy),
         vulnerabilities: &Vulnerabilities,
         candidate: &Candidate,
         observed: &Observed,
-        aboard: Vec<(Image, Inventory)>,
-    ) -> anyhow::Result<Flaws> {
-        let assessments = self.assess(aboard);
+        aboard: Aboard,
+    ) -> Flaws {
+        let Aboard { now, before } = aboard;
+        let assessments = self.assess(now);
         let mut flaws = of_assessments(&assessments);
-        let predecessor = match predecessor::find(candidate, self.asking, self.options)? {
-            Ok(found) => self.compare(&mut flaws, found),
-            Err(trouble) => Err(trouble),
-        };
+        if matches!(observed.predecessor, Some(Ok(_))) {
+            self.compare(&mut flaws, before);
+        }
+        let subjects = subjects(observed);
+        let vex = Vex::of(observed.evidence.as_ref(), &subjects, policy.vouching.as_ref());
         let used = self.used.entry(at).or_default();
         let seen = flaws.iter().map(|flaw| {
-            let (held, waiver) = policy.waivers.apply(&candidate.name, flaw, policy.held(flaw));
+            let held = harmless(vex.as_ref(), flaw, policy.held(flaw));
+            let (held, waiver) = policy.waivers.apply(&candidate.name, flaw, held);
             used.extend(waiver);
             FlawSeen {
                 id: flaw.id.clone(),
@@ -118,13 +162,13 @@ impl Judge<'_> {
             }
             (Ok(_), read, _) => Ok(read),
         };
-        Ok(Flaws {
+        Flaws {
             matched,
             gaps: gaps(&assessments),
             flaws: seen,
-            predecessor,
             database_age: self.age().zip(vulnerabilities.hours_max),
-        })
+            vex_statements: vex.as_ref().map(Vex::count),
+        }
     }
 
     fn assess(&self, aboard: Vec<(Image, Inventory)>) -> Vec<Assessment> {
@@ -134,10 +178,9 @@ impl Judge<'_> {
 
     /// Says of each flaw whether it is new. Where the predecessor was not read without a gap, what is not found in it
     /// may be there all the same.
-    fn compare(&self, flaws: &mut [Flaw], found: Option<Predecessor>) -> Seen<Option<String>> {
-        let Some(Predecessor { reference, aboard }) = found else {
-            flaws.iter_mut().for_each(|flaw| flaw.is_new = Some(true));
-            return Ok(None);
+    fn compare(&self, flaws: &mut [Flaw], before: Option<Vec<(Image, Inventory)>>) {
+        let Some(aboard) = before else {
+            return flaws.iter_mut().for_each(|flaw| flaw.is_new = Some(true));
         };
         let assessments = self.assess(aboard);
         let is_whole = !assessments.is_empty() && gaps(&assessments).is_empty();
@@ -148,7 +191,6 @@ impl Judge<'_> {
                 false => is_whole.then_some(true),
             };
         }
-        Ok(Some(reference))
     }
 
     /// Age of the database in hours.
@@ -175,6 +217,23 @@ impl Judge<'_> {
             false => (Outcome::Fail, format!("not needed here: {}", unused.join("; "))),
         };
         Some(Check { id: "waiver.unused", outcome, weight: Weight::Inform, detail })
+    }
+}
+
+/// What is aboard a candidate, and aboard what it replaces.
+struct Aboard {
+    now: Vec<(Image, Inventory)>,
+    before: Option<Vec<(Image, Inventory)>>,
+}
+
+/// What a signer's word makes of a flaw that would be refused.
+fn harmless(vex: Option<&Vex<'_>>, flaw: &Flaw, held: Held) -> Held {
+    if !matches!(held, Held::Refused(_) | Held::Untold(_)) {
+        return held;
+    }
+    match vex.and_then(|vex| vex.of_flaw(flaw)) {
+        Some((signer, why)) => Held::Harmless { signer: signer.to_owned(), why },
+        None => held,
     }
 }
 

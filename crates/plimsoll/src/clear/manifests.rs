@@ -98,7 +98,8 @@ pub(crate) fn read(kind: Kind, path: &Path, files: &Files) -> anyhow::Result<Vec
     Ok(manifests)
 }
 
-fn one_file(kind: Kind, file: &str, bytes: &[u8]) -> Manifest {
+/// A manifest that is one text, by the name that it has in reports.
+pub(crate) fn one_file(kind: Kind, file: &str, bytes: &[u8]) -> Manifest {
     let mut manifest = Manifest::default();
     match kind {
         Kind::List => list(&mut manifest, file, bytes),
@@ -123,35 +124,41 @@ fn thin(folder: &Path, files: &Files) -> anyhow::Result<Vec<Manifest>> {
     }
     let mut manifests = Vec::new();
     for project in projects {
-        let mut manifest = Manifest { project: project.clone(), ..Manifest::default() };
-        let [of_registries, of_images] =
-            [REGISTRIES, IMAGES].map(|[place, name]| [place, &project, name].join("/"));
+        let [of_registries, of_images] = names_of(&project);
         let read = |name: &str| files.read(&folder.join(name));
         match (read(&of_registries)?, read(&of_images)?) {
             // A folder with neither is somebody else's.
             (None, None) => continue,
-            (first, second) => {
-                for (name, is_there) in [(&of_registries, first.is_some()), (&of_images, second.is_some())] {
-                    if !is_there {
-                        let detail = "it is not there, and the project's other file is".to_owned();
-                        manifest.faults.push(Fault { kind: FaultKind::Scope, file: name.clone(), detail });
-                    }
-                }
-                if let Some(read) =
-                    first.and_then(|bytes| yaml::<Registries>(&mut manifest, &of_registries, &bytes))
-                {
-                    registries(&mut manifest, &of_registries, read.registries);
-                }
-                if let Some(read) =
-                    second.and_then(|bytes| yaml::<Vec<Image>>(&mut manifest, &of_images, &bytes))
-                {
-                    images(&mut manifest, &of_images, read);
-                }
-            }
+            (first, second) => manifests.push(project_of(&project, first.as_deref(), second.as_deref())),
         }
-        manifests.push(manifest);
     }
     Ok(manifests)
+}
+
+/// What the two files of a project are called below the folder.
+pub(crate) fn names_of(project: &str) -> [String; 2] {
+    [REGISTRIES, IMAGES].map(|[place, name]| [place, project, name].join("/"))
+}
+
+/// A thin manifest: its registries and its images, as far as each is there.
+pub(crate) fn project_of(project: &str, of_registries: Option<&[u8]>, of_images: Option<&[u8]>) -> Manifest {
+    let mut manifest = Manifest { project: project.to_owned(), ..Manifest::default() };
+    let [registries_name, images_name] = names_of(project);
+    for (name, is_there) in [(&registries_name, of_registries.is_some()), (&images_name, of_images.is_some())]
+    {
+        if !is_there {
+            let detail = "it is not there, and the project's other file is".to_owned();
+            manifest.faults.push(Fault { kind: FaultKind::Scope, file: name.clone(), detail });
+        }
+    }
+    let read = of_registries.and_then(|bytes| yaml::<Registries>(&mut manifest, &registries_name, bytes));
+    if let Some(read) = read {
+        registries(&mut manifest, &registries_name, read.registries);
+    }
+    if let Some(read) = of_images.and_then(|bytes| yaml::<Vec<Image>>(&mut manifest, &images_name, bytes)) {
+        images(&mut manifest, &images_name, read);
+    }
+    manifest
 }
 
 fn yaml<T: DeserializeOwned>(manifest: &mut Manifest, file: &str, bytes: &[u8]) -> Option<T> {

@@ -12,8 +12,9 @@ use plimsoll_core::clearance::{Candidate, DestinationSeen, Level, Observed, Seen
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::Inventory;
+use plimsoll_image::attached::{Collected, Depth, collect};
 use plimsoll_image::catalog::Options;
-use plimsoll_image::inspect::{Inspection, digest_of_tag, evidence, inspect, trouble};
+use plimsoll_image::inspect::{Inspection, digest_of_tag, inspect, trouble};
 use plimsoll_image::open::registry::push::Push;
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{RegistryOptions, Repository};
@@ -49,19 +50,38 @@ impl Asking {
 pub(crate) struct Look {
     pub(crate) observed: Observed,
     pub(crate) aboard: Vec<(Image, Inventory)>,
+    /// What speaks of it; `None` where it was not looked for.
+    pub(crate) collected: Option<Collected>,
+}
+
+/// How closely to look.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Closely {
+    pub(crate) level: Level,
+    /// Whether somebody will verify what is found.
+    pub(crate) evidence: Depth,
+}
+
+/// The manifests of a candidate that evidence may speak of: itself, and what its index names but statements, of which what
+/// would speak is of no interest.
+pub(crate) fn subjects(observed: &Observed) -> Vec<Digest> {
+    let children = observed.children.iter().filter(|child| !child.is_attestation);
+    let top = observed.top.as_ref().ok().map(|top| top.digest.clone());
+    let all: BTreeSet<Digest> = children.map(|child| child.digest.clone()).chain(top).collect();
+    all.into_iter().collect()
 }
 
 /// Looks at all candidates; what was seen of each, in their order.
 pub(crate) fn observe(
     candidates: &[Candidate],
     asking: &Asking,
-    level: Level,
+    closely: Closely,
     options: &Options<'_>,
 ) -> anyhow::Result<Vec<Look>> {
-    let inspected = together(candidates, |candidate| documents(candidate, asking, level, options));
+    let inspected = together(candidates, |candidate| documents(candidate, asking, closely, options));
     let mut looks = Vec::new();
     for (candidate, (mut look, inspection)) in candidates.iter().zip(inspected) {
-        if let (Level::Content, Some(mut inspection)) = (level, inspection)
+        if let (Level::Content, Some(mut inspection)) = (closely.level, inspection)
             && let Ok(repository) = asking.repository(&candidate.source)
         {
             look.aboard = inspection.read_layers(repository, options)?;
@@ -97,16 +117,16 @@ fn together<T: Send>(candidates: &[Candidate], work: impl Fn(&Candidate) -> T + 
 fn documents(
     candidate: &Candidate,
     asking: &Asking,
-    level: Level,
+    closely: Closely,
     options: &Options<'_>,
 ) -> (Look, Option<Inspection>) {
-    let mut observed = Observed::nothing(level);
-    let look = |observed| Look { observed, aboard: Vec::new() };
+    let mut observed = Observed::nothing(closely.level);
+    let look = |observed, collected| Look { observed, aboard: Vec::new(), collected };
     let repository = match asking.repository(&candidate.source) {
         Ok(repository) => repository,
         Err(trouble) => {
             observed.top = Err(trouble);
-            return (look(observed), None);
+            return (look(observed, None), None);
         }
     };
     let target = match (&candidate.digest, candidate.tags.first()) {
@@ -117,13 +137,11 @@ fn documents(
     observed.top = inspection.top.clone();
     observed.children = std::mem::take(&mut inspection.children);
     observed.images = inspection.images.clone();
-    if let (Level::Content, Ok(top)) = (level, &observed.top) {
-        // Statements in the index are children themselves; what would speak of them is of no interest.
-        let children = observed.children.iter().filter(|child| !child.is_attestation);
-        let subjects: BTreeSet<Digest> =
-            children.map(|child| child.digest.clone()).chain([top.digest.clone()]).collect();
-        observed.evidence = Some(evidence(&repository, &subjects.into_iter().collect::<Vec<_>>()));
-    }
+    let is_asked = closely.level == Level::Content || closely.evidence == Depth::Read;
+    let collected = (is_asked && observed.top.is_ok()).then(|| {
+        let limits = options.limits;
+        collect(&repository, &subjects(&observed), &observed.children, closely.evidence, limits)
+    });
     // Asked after the documents: a tag that moves meanwhile is seen to differ.
     let tag_of = |repository: &Repository, tag: &String| (tag.clone(), digest_of_tag(repository, tag));
     observed.source_tags = candidate.tags.iter().map(|tag| tag_of(&repository, tag)).collect();
@@ -134,5 +152,5 @@ fn documents(
         };
         observed.destinations.push(DestinationSeen { repository: name.clone(), tags });
     }
-    (look(observed), Some(inspection))
+    (look(observed, collected), Some(inspection))
 }

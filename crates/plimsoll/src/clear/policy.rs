@@ -5,6 +5,7 @@
 //! is not known (its severity, whether it is new) is held against each expression with every value that it may have; only
 //! where all agree is the answer one.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -23,10 +24,12 @@ use crate::config::units::Time;
 pub(crate) mod expression;
 pub(crate) mod flaws;
 pub(crate) mod sample;
+mod vouching;
 mod waivers;
 
 use expression::Expression;
 use flaws::Flaw;
+pub(crate) use vouching::Vouching;
 pub(crate) use waivers::Waivers;
 
 /// The version of the format that this is.
@@ -49,7 +52,13 @@ struct Wire {
     #[serde(default)]
     tags: WireTags,
     #[serde(default)]
-    checks: std::collections::BTreeMap<String, WireCheck>,
+    checks: BTreeMap<String, WireCheck>,
+    #[serde(default)]
+    trust: Option<vouching::WireTrust>,
+    #[serde(default)]
+    signers: BTreeMap<String, vouching::WireSigner>,
+    #[serde(default)]
+    evidence: vouching::WireEvidence,
     #[serde(default)]
     vulnerabilities: Option<WireVulnerabilities>,
     #[serde(default)]
@@ -68,10 +77,13 @@ enum WireLevel {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WirePlatforms {
     #[serde(default)]
     require: Vec<String>,
+    /// Whether each platform of what the destination holds must be there.
+    #[serde(default)]
+    no_loss: bool,
 }
 
 #[derive(Default, Deserialize)]
@@ -100,6 +112,18 @@ enum WireMode {
     Require,
 }
 
+impl WireMode {
+    /// What it means today: before its day a demand warns.
+    fn on(self, from: Option<Day>, today: Date) -> Mode {
+        match self {
+            WireMode::Off => Mode::Off,
+            WireMode::Warn => Mode::Warn,
+            WireMode::Require if from.is_some_and(|from| from.0 > today) => Mode::Warn,
+            WireMode::Require => Mode::Require,
+        }
+    }
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct WireVulnerabilities {
@@ -109,6 +133,9 @@ struct WireVulnerabilities {
     refuse: Vec<String>,
     #[serde(default)]
     warn: Vec<String>,
+    /// Signers whose VEX counts.
+    #[serde(default)]
+    vex_from: Vec<String>,
 }
 
 /// A policy that was read, and means something.
@@ -123,6 +150,8 @@ pub(crate) struct Policy {
     when: Option<Expression>,
     require: Vec<Expression>,
     pub(crate) vulnerabilities: Option<Vulnerabilities>,
+    /// Whom it trusts; `None` where it names no signer.
+    pub(crate) vouching: Option<Vouching>,
     pub(crate) waivers: Waivers,
 }
 
@@ -155,14 +184,36 @@ impl Policy {
             }
         };
         let digest = files.digest_of(path).context("a file that was read has a digest")?;
-        Policy::of(wire, file.clone(), digest, waivers, today).with_context(|| format!("`{file}`"))
+        let of = |mut wire: Wire| {
+            let vouching = vouching::Wire {
+                trust: wire.trust.take(),
+                signers: std::mem::take(&mut wire.signers),
+                evidence: std::mem::take(&mut wire.evidence),
+                vex_from: wire
+                    .vulnerabilities
+                    .as_mut()
+                    .map_or(Vec::new(), |of| std::mem::take(&mut of.vex_from)),
+            };
+            let vouching = vouching::read(vouching, path, files, today)?;
+            Policy::of(wire, file.clone(), digest, vouching, waivers, today)
+        };
+        of(wire).with_context(|| format!("`{file}`"))
     }
 
-    fn of(wire: Wire, file: String, digest: Digest, waivers: Waivers, today: Date) -> anyhow::Result<Policy> {
+    fn of(
+        wire: Wire,
+        file: String,
+        digest: Digest,
+        vouching: vouching::Read,
+        waivers: Waivers,
+        today: Date,
+    ) -> anyhow::Result<Policy> {
         if wire.api_version != API_VERSION {
             bail!("`apiVersion` is `{}`; write `{API_VERSION}`", wire.api_version);
         }
         let entry = |texts: &[String], what: &str| compiled(texts, what, &json!({"entry": sample::entry()}));
+        let judged =
+            |texts: &[String], what: &str| compiled(texts, what, &json!({"entry": sample::judged_entry()}));
         let flaw = |texts: &[String], what: &str| compiled(texts, what, &json!({"v": sample::flaw()}));
         let mut modes = Vec::new();
         for (id, check) in &wire.checks {
@@ -173,14 +224,11 @@ impl Policy {
             if rule.is_firm {
                 bail!("`checks`: `{id}` is firm: a policy cannot soften whether what ships is what it says");
             }
-            let mode = match check.mode {
-                WireMode::Off => Mode::Off,
-                WireMode::Warn => Mode::Warn,
-                WireMode::Require if check.from.is_some_and(|from| from.0 > today) => Mode::Warn,
-                WireMode::Require => Mode::Require,
-            };
+            let mode = check.mode.on(check.from, today);
             modes.push((id.clone(), mode));
         }
+        // What `checks` says of a rule goes before what its kind of evidence says: the first is taken.
+        modes.extend(vouching.modes.into_iter().map(|(id, mode)| (id.to_owned(), mode)));
         let platforms: Result<Vec<Platform>, _> =
             wire.platforms.require.iter().map(|text| text.parse()).collect();
         let tag_pattern = match &wire.tags.pattern {
@@ -208,14 +256,17 @@ impl Policy {
             }),
             demands: Demands {
                 platforms: platforms.context("`platforms.require`")?,
+                keeps_platforms: wire.platforms.no_loss,
                 allows_tag_moves: wire.tags.allow_moves,
                 tag_pattern: wire.tags.pattern,
                 modes,
+                evidence: vouching.demands,
             },
             tag_pattern,
             when: entry(wire.when.as_slice(), "`when`")?.pop(),
-            require: entry(&wire.require, "`require`")?,
+            require: judged(&wire.require, "`require`")?,
             vulnerabilities,
+            vouching: vouching.vouching,
             waivers,
         })
     }
@@ -244,7 +295,7 @@ impl Policy {
 
     /// Adds what the policy requires of the candidate itself to what was seen.
     pub(crate) fn require(&self, candidate: &Candidate, observed: &mut Observed) {
-        let facts = json!({"entry": entry(candidate, observed)});
+        let facts = json!({"entry": judged_entry(candidate, observed)});
         observed.required = self.require_of(&facts);
         let Some(pattern) = &self.tag_pattern else { return };
         let is_odd = |tag: &&String| pattern.holds(&json!({ "tag": tag })) != Ok(true);
@@ -302,12 +353,8 @@ fn entry(candidate: &Candidate, observed: &Observed) -> Value {
         .iter()
         .filter_map(|image| Some(image.config.as_ref().ok()?.platform.to_string()))
         .collect();
-    let layers: std::collections::BTreeMap<_, u64> = observed
-        .images
-        .iter()
-        .flat_map(|image| &image.layers)
-        .map(|layer| (&layer.digest, layer.size))
-        .collect();
+    let layers: BTreeSet<_> =
+        observed.images.iter().flat_map(|image| &image.layers).map(|layer| &layer.digest).collect();
     json!({
         "name": candidate.name,
         "project": candidate.project,
@@ -318,8 +365,39 @@ fn entry(candidate: &Candidate, observed: &Observed) -> Value {
         "destinations": candidate.destinations,
         "platforms": platforms,
         "layers": layers.len(),
-        "bytes": layers.values().fold(0_u64, |sum, size| sum.saturating_add(*size)),
+        "bytes": observed.layer_bytes(),
     })
+}
+
+/// The same with what is known of it once its evidence was verified and what it replaces was looked at;
+/// [`sample::judged_entry`] has the same fields. What could not be looked at is left out, so that what asks for it is an error.
+fn judged_entry(candidate: &Candidate, observed: &Observed) -> Value {
+    let mut facts = entry(candidate, observed);
+    let fields = facts.as_object_mut().expect("it was made as an object");
+    if let (Some(seen), Ok(top)) = (&observed.evidence, &observed.top) {
+        // Of the candidate itself: a signer of one image of it did not sign the rest.
+        let pieces = seen.pieces.iter().filter(|piece| piece.subject == top.digest);
+        let signers: BTreeSet<&str> = pieces.flat_map(|piece| &piece.signers).map(String::as_str).collect();
+        fields.insert("signers".to_owned(), json!(signers));
+    }
+    let users: Option<BTreeSet<&str>> =
+        observed.images.iter().map(|image| Some(image.config.as_ref().ok()?.user.as_str())).collect();
+    fields.extend(users.map(|users| ("users".to_owned(), json!(users))));
+    let growth = match &observed.predecessor {
+        Some(Ok(Some(before))) => growth(before.bytes, observed.layer_bytes()),
+        Some(Ok(None)) => Some(0.0),
+        Some(Err(_)) | None => None,
+    };
+    fields.extend(growth.map(|growth| ("growth".to_owned(), json!(growth))));
+    facts
+}
+
+/// By how much something grew: 0.5 for half as much more. `None` where there was nothing that could grow.
+fn growth(before: u64, now: u64) -> Option<f64> {
+    // Mebibytes are exact enough for a share, and fit.
+    let mebibytes = |bytes: u64| f64::from(u32::try_from(bytes >> 10).unwrap_or(u32::MAX)) / 1024.0;
+    let before = mebibytes(before);
+    (before > 0.0).then(|| mebibytes(now) / before - 1.0)
 }
 
 /// A file that another names: beside it.

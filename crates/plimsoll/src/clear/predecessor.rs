@@ -4,48 +4,74 @@
 //! those of semantic versioning, with or without `v` before them. What surprises: where nothing can be compared every flaw is
 //! new, and where the comparison failed none is known to be either.
 
-use plimsoll_core::clearance::{Candidate, Seen, Trouble};
+use std::collections::{BTreeMap, BTreeSet};
+
+use plimsoll_core::clearance::{Candidate, PackagesSeen, PredecessorSeen, Seen, Trouble, layer_bytes};
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::Inventory;
 use plimsoll_core::schemes::semver;
 use plimsoll_image::catalog::Options;
-use plimsoll_image::inspect::{inspect, trouble};
+use plimsoll_image::inspect::{Inspection, inspect, trouble};
+use plimsoll_image::open::registry::Repository;
 use plimsoll_image::open::registry::listing::ListingLimits;
 use plimsoll_image::open::registry::reference::TagOrDigest;
 
 use super::observe::Asking;
 
-/// A predecessor, and what is aboard.
+/// A predecessor, whose documents were read.
 pub(super) struct Predecessor {
-    /// `HOST/PATH:TAG`.
-    pub(super) reference: String,
-    pub(super) aboard: Vec<(Image, Inventory)>,
+    pub(super) seen: PredecessorSeen,
+    inspection: Inspection,
+    repository: Repository,
 }
 
-/// Finds and reads the predecessor; `None` where the destination holds nothing to compare with.
+impl Predecessor {
+    /// Reads what is aboard.
+    pub(super) fn read(mut self, options: &Options<'_>) -> anyhow::Result<Vec<(Image, Inventory)>> {
+        Ok(self.inspection.read_layers(self.repository, options)?)
+    }
+}
+
+/// Finds the predecessor; `None` where the destination holds nothing to compare with.
 pub(super) fn find(
     candidate: &Candidate,
     asking: &Asking,
     options: &Options<'_>,
-) -> anyhow::Result<Seen<Option<Predecessor>>> {
-    let Some(destination) = candidate.destinations.first() else { return Ok(Ok(None)) };
-    let tag = match tag(candidate, destination, asking) {
-        Ok(Some(tag)) => tag,
-        Ok(None) => return Ok(Ok(None)),
-        Err(trouble) => return Ok(Err(trouble)),
-    };
-    let repository = match asking.repository(destination) {
-        Ok(repository) => repository,
-        Err(trouble) => return Ok(Err(trouble)),
-    };
+) -> Seen<Option<Predecessor>> {
+    let Some(destination) = candidate.destinations.first() else { return Ok(None) };
+    let Some(tag) = tag(candidate, destination, asking)? else { return Ok(None) };
+    let repository = asking.repository(destination)?;
     let reference = format!("{destination}:{tag}");
-    let mut found = inspect(&repository, &TagOrDigest::Tag(tag), &reference, options.limits);
-    let unread = found.children.iter().find_map(|child| child.seen.as_ref().err());
-    if let Some(trouble) = found.top.as_ref().err().or(unread) {
-        return Ok(Err(trouble.clone()));
+    let inspection = inspect(&repository, &TagOrDigest::Tag(tag), &reference, options.limits);
+    let unread = inspection.children.iter().find_map(|child| child.seen.as_ref().err());
+    if let Some(trouble) = inspection.top.as_ref().err().or(unread) {
+        return Err(trouble.clone());
     }
-    let aboard = found.read_layers(repository, options)?;
-    Ok(Ok(Some(Predecessor { reference, aboard })))
+    let mut platforms = Vec::new();
+    for image in &inspection.images {
+        platforms.push(image.config.as_ref().map_err(Clone::clone)?.platform.clone());
+    }
+    platforms.sort_unstable();
+    let bytes = layer_bytes(&inspection.images);
+    let seen = PredecessorSeen { reference, platforms, bytes, packages: None };
+    Ok(Some(Predecessor { seen, inspection, repository }))
+}
+
+/// How the packages aboard differ from those of the predecessor.
+pub(super) fn packages(before: &[(Image, Inventory)], now: &[(Image, Inventory)]) -> PackagesSeen {
+    fn versions(aboard: &[(Image, Inventory)]) -> BTreeMap<(&str, &str), BTreeSet<&str>> {
+        let mut all: BTreeMap<(&str, &str), BTreeSet<&str>> = BTreeMap::new();
+        for package in aboard.iter().flat_map(|(_, inventory)| &inventory.packages) {
+            all.entry((package.ecosystem.name, &package.name)).or_default().insert(&package.version);
+        }
+        all
+    }
+    let (before, now) = (versions(before), versions(now));
+    PackagesSeen {
+        added: now.keys().filter(|key| !before.contains_key(*key)).count(),
+        removed: before.keys().filter(|key| !now.contains_key(*key)).count(),
+        changed: now.iter().filter(|(key, is)| before.get(*key).is_some_and(|was| was != *is)).count(),
+    }
 }
 
 fn tag(candidate: &Candidate, destination: &str, asking: &Asking) -> Seen<Option<String>> {

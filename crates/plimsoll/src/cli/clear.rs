@@ -1,6 +1,5 @@
 //! `plimsoll clear`: may these digests ship.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write as _};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
@@ -10,13 +9,8 @@ use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use plimsoll_core::advisory::Advisories as _;
-use plimsoll_core::clearance::{
-    Candidate, Clearance, Demands, Entry, Inputs, Level, Verdict, manifest_checks,
-};
-use plimsoll_core::digest::Digest;
+use plimsoll_core::clearance::{Clearance, Demands, Level, Verdict};
 use plimsoll_core::image::Platform;
-use plimsoll_core::promotion::{Change, Fault, Manifest, changes};
 use plimsoll_feeds::update::database_path;
 use plimsoll_image::cache::{LayerCache, LayerStore};
 use plimsoll_image::catalog::Options;
@@ -27,11 +21,12 @@ use plimsoll_report::clearance::{FORMATS, Format};
 
 use super::scan::{open_database, write_aside};
 use super::{Outcome, Session, misused};
-use crate::clear::candidates::{of_manifests, of_reference};
+use crate::clear::candidates::of_reference;
+use crate::clear::clearing::{Asked, Means, clear, wants_database};
+use crate::clear::evidence::side_files;
 use crate::clear::files::Files;
-use crate::clear::judging::Judge;
 use crate::clear::manifests::{self, Kind};
-use crate::clear::observe::{Asking, observe};
+use crate::clear::observe::Asking;
 use crate::clear::policy::{Policy, day};
 use crate::progress::Bar;
 use crate::standings::standings;
@@ -57,6 +52,10 @@ pub(super) struct ClearArgs {
     /// Commit from which policies and their waivers are read, or `disk` for as they are.
     #[arg(long, value_name = "GITREF")]
     policy_at: Option<String>,
+    /// Signatures, attestations and provenance that no registry keeps: bundles, envelopes, statements, provenance of Google
+    /// Cloud Build (JSON, or one a line); a file or a folder of them. Repeat for more.
+    #[arg(long, value_name = "FILE|DIR")]
+    evidence: Vec<PathBuf>,
     /// Advisory database to match against, in place of the data directory's.
     #[arg(long, value_name = "FILE")]
     database: Option<PathBuf>,
@@ -112,7 +111,10 @@ enum LevelArg {
 
 pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome> {
     let outputs = outputs(&args.format).map_err(misused)?;
-    let asked = Asked::read(args)?;
+    let mut asked = asked(args)?;
+    let read = Files::default();
+    let evidence = side_files(&args.evidence, &read)?;
+    asked.files.extend(read.into_read());
     let now = Timestamp::now();
     let policies = policies(args, day(now))?;
     let level = level(args, &policies);
@@ -133,43 +135,25 @@ pub(super) fn run(session: &Session, args: &ClearArgs) -> anyhow::Result<Outcome
     };
     let client = Arc::new(Client::new(session.net_settings(&args.insecure_registry))?);
     let asking = Asking::new(client, session.registry_options(credentials, &args.insecure_registry));
-    let looks = observe(&asked.candidates, &asking, level, &options)?;
     let path = args.database.clone().unwrap_or_else(|| database_path(&session.data_dir));
-    let database = match policies.iter().any(|policy| policy.vulnerabilities.is_some()) {
+    let database = match wants_database(&policies) {
         true => open_database(&path, args.database.is_some())?,
         false => Err("no policy asks for advisories".to_owned()),
     };
     let data_dir = args.database.is_none().then_some(session.data_dir.as_path());
-    let mut judge = Judge {
+    let means = Means {
         policies: &policies,
+        demands: Demands { platforms: args.require_platform.clone(), ..Demands::default() },
+        level,
+        asking: &asking,
+        options: &options,
+        evidence: &evidence,
         database: database.as_ref().map_err(String::as_str),
         standings: &standings(&session.config, data_dir, now),
         now,
-        asking: &asking,
-        options: &options,
-        demands: Demands { platforms: args.require_platform.clone(), ..Demands::default() },
-        used: BTreeMap::new(),
     };
-    let mut entries: Vec<Entry> = Vec::new();
-    for (candidate, look) in asked.candidates.into_iter().zip(looks) {
-        entries.push(judge.judge(candidate, look)?);
-    }
-    let mut checks = asked.checks;
-    checks.extend(judge.unused_waivers());
+    let clearance = clear(asked, &means)?;
     drop(bar);
-    let of_policy = |policy: &Policy| (policy.name.clone(), policy.file.clone(), policy.digest.clone());
-    let clearance = Clearance {
-        inputs: Inputs {
-            base: asked.base,
-            files: asked.files,
-            policies: policies.iter().map(of_policy).collect(),
-            database: database.ok().map(|database| database.identity().clone()),
-            level,
-        },
-        changes: asked.changes.unwrap_or_default(),
-        checks,
-        entries,
-    };
     for output in &outputs {
         output.write(&clearance)?;
     }
@@ -208,54 +192,33 @@ fn folder_of(path: &Path) -> &Path {
     if folder.as_os_str().is_empty() { Path::new(".") } else { folder }
 }
 
-/// What is asked for.
-struct Asked {
-    base: Option<String>,
-    /// The manifests' files, with digests.
-    files: Vec<(String, Digest)>,
-    changes: Option<Vec<Change>>,
-    checks: Vec<plimsoll_core::clearance::Check>,
-    candidates: Vec<Candidate>,
-}
-
-impl Asked {
-    fn read(args: &ClearArgs) -> anyhow::Result<Asked> {
-        let named = args.manifests.named();
-        if named.is_empty() && args.references.is_empty() {
-            return Err(misused(anyhow!(
-                "nothing is asked for; name references, or manifests with `--manifest`"
-            )));
-        }
-        if args.base.is_some() && named.is_empty() {
-            return Err(misused(anyhow!("`--base` compares manifests, and none is named")));
-        }
-        let (mut head, mut before, mut base) = (Vec::new(), Vec::new(), None);
-        let files = Files::default();
-        for (kind, path) in &named {
-            head.extend(manifests::read(*kind, path, &files)?);
-            if let Some(reference) = &args.base {
-                let of_base = Files::at(reference, folder_of(path))?;
-                before.extend(manifests::read(*kind, path, &of_base)?);
-                base = of_base.commit().map(str::to_owned);
-            }
-        }
-        let mut faults: Vec<Fault> = head.iter().flat_map(|manifest| manifest.faults.clone()).collect();
-        faults.sort_unstable();
-        let changes = base.is_some().then(|| changes(&before, &head));
-        let mut candidates = of_manifests(&head, changes.as_deref());
-        for reference in &args.references {
-            candidates.push(of_reference(reference).map_err(misused)?);
-        }
-        let count = head.iter().map(|manifest: &Manifest| manifest.lines.len()).sum();
-        if candidates.is_empty() && changes.is_none() && faults.is_empty() {
-            return Err(misused(anyhow!("the manifests list nothing")));
-        }
-        let checks = match named.is_empty() {
-            true => Vec::new(),
-            false => manifest_checks(&faults, changes.as_deref(), count),
-        };
-        Ok(Asked { base, files: files.into_read(), changes, checks, candidates })
+fn asked(args: &ClearArgs) -> anyhow::Result<Asked> {
+    let named = args.manifests.named();
+    if named.is_empty() && args.references.is_empty() {
+        return Err(misused(anyhow!(
+            "nothing is asked for; name references, or manifests with `--manifest`"
+        )));
     }
+    if args.base.is_some() && named.is_empty() {
+        return Err(misused(anyhow!("`--base` compares manifests, and none is named")));
+    }
+    let (mut head, mut before, mut base) = (Vec::new(), Vec::new(), None);
+    let files = Files::default();
+    for (kind, path) in &named {
+        head.extend(manifests::read(*kind, path, &files)?);
+        if let Some(reference) = &args.base {
+            let of_base = Files::at(reference, folder_of(path))?;
+            before.extend(manifests::read(*kind, path, &of_base)?);
+            base = of_base.commit().map(str::to_owned);
+        }
+    }
+    let references = args.references.iter().map(|text| of_reference(text).map_err(misused));
+    let references = references.collect::<anyhow::Result<Vec<_>>>()?;
+    let asked = Asked::of(&head, base.is_some().then_some(before.as_slice()), references);
+    if asked.is_nothing() {
+        return Err(misused(anyhow!("the manifests list nothing")));
+    }
+    Ok(Asked { base, files: files.into_read(), ..asked })
 }
 
 /// One report to write.

@@ -104,11 +104,13 @@ fn outcome(policy: &Policy, case: &Case) -> anyhow::Result<Expected> {
                 Held::Refused(_) => Expected::Refuse,
                 Held::Untold(_) => Expected::Undecided,
                 Held::Warned(_) => Expected::Warn,
-                Held::ByNone | Held::Waived { .. } | Held::Expired(_) => Expected::Pass,
+                Held::ByNone | Held::Waived { .. } | Held::Expired(_) | Held::Harmless { .. } => {
+                    Expected::Pass
+                }
             })
         }
         (None, Some(fields)) => {
-            let facts = json!({"entry": with(sample::entry(), fields)?});
+            let facts = json!({"entry": with(sample::judged_entry(), fields)?});
             let answers = policy.require_of(&facts);
             Ok(if answers.iter().any(|(_, holds)| *holds == Ok(false)) {
                 Expected::Refuse

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{Outcome, Session, misused};
 use crate::config::{ServerConfig, secret};
-use crate::jobs::workers;
+use crate::jobs::{hearings, workers};
 use crate::notify::kinds::Target;
 use crate::server::Server;
 use crate::{http, logs, notify, warnings, watch};
@@ -187,6 +187,7 @@ fn start(
     tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
     let count = server.config.server.workers.unwrap_or_else(default_workers);
     let mut threads = workers::start(server, count)?;
+    threads.extend(hearings::start(server)?);
     threads.push(thread_of(server, "events", Server::tail)?);
     threads.push(thread_of(server, "upkeep", upkeep::run)?);
     watch::start(server)?;

@@ -87,7 +87,7 @@ pub(super) fn run(args: &VerifyBundleArgs) -> anyhow::Result<Outcome> {
         Standing::Refused(refusal) => {
             return refused(&format!("{}: {}", refusal.kind.name(), refusal.detail));
         }
-        Standing::Unsigned => return refused("nobody signed it"),
+        Standing::Unsigned | Standing::Unverified(_) => return refused("nobody signed it"),
     };
     match (&proof.signer, wanted(args)) {
         // A bundle that is signed otherwise than was demanded must not pass for what was.

@@ -1,4 +1,4 @@
-//! Plimsoll's own API: asking for scans, where they stand, what was found, what happens.
+//! Plimsoll's own API: asking for scans and clearances, where they stand, what was found, what happens.
 //!
 //! Errors are problem documents (RFC 9457).
 
@@ -10,9 +10,11 @@ use serde_json::json;
 use super::endpoint::{Endpoint, Payload, schema_of};
 use super::{Api, Front, Refusal};
 
+mod clearances;
 mod deliveries;
 mod events;
 mod query;
+mod records;
 mod reports;
 mod scans;
 mod verdict;
@@ -21,7 +23,7 @@ pub(crate) mod wire;
 /// The row.
 pub(super) static API: Api = Api {
     name: "api-v1",
-    about: "Plimsoll's own API: asking for scans, where they stand, what was found, what happens.",
+    about: "Plimsoll's own API: asking for scans and clearances, where they stand, what was found, what happens.",
     endpoints: ENDPOINTS,
     refuse,
     front: Front {
@@ -41,6 +43,12 @@ static ENDPOINTS: &[Endpoint] = &[
     scans::FORGET,
     reports::REPORT,
     verdict::VERDICT,
+    clearances::ASK,
+    clearances::GET,
+    clearances::LIST,
+    clearances::HISTORY,
+    records::GET,
+    records::CHECK,
     events::EVENTS,
     deliveries::LIST,
     deliveries::REPLAY,

@@ -335,7 +335,7 @@ fn failed(reason: Reason, detail: String) -> Outcome {
 
 /// How long to wait before another attempt: twice as long each time, shortened by up to a half, so that a thousand
 /// scans that failed together do not come back together; never sooner than the registry asks for.
-fn retry_wait(id: &str, attempt: u32, after_seconds: Option<u64>) -> Duration {
+pub(super) fn retry_wait(id: &str, attempt: u32, after_seconds: Option<u64>) -> Duration {
     let doubled =
         RETRY_WAIT.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(RETRY_WAIT_MAX);
     let digest = Sha256::digest(format!("{id} {attempt}"));

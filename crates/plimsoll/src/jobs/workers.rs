@@ -32,7 +32,7 @@ impl Bell {
         self.changed.notify_all();
     }
 
-    fn wait(&self, heard: &mut u64, time: Duration) {
+    pub(super) fn wait(&self, heard: &mut u64, time: Duration) {
         let rung = self.rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self.changed.wait_timeout_while(rung, time, |rung| *rung == *heard);
         let (rung, _) = waited.unwrap_or_else(PoisonError::into_inner);

@@ -109,6 +109,11 @@ impl Scripted {
         self.shared.state.lock().unwrap().manifests.insert(name.to_owned(), manifest);
     }
 
+    /// Has a blob.
+    pub(crate) fn blob(&self, digest: &str, bytes: &[u8]) {
+        self.shared.state.lock().unwrap().blobs.insert(digest.to_owned(), bytes.to_vec());
+    }
+
     /// Lists these tags of a repository.
     pub(crate) fn tags(&self, repository: &str, tags: &[&str]) {
         let tags = tags.iter().map(|&tag| tag.to_owned()).collect();

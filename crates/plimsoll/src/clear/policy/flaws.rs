@@ -18,6 +18,8 @@ pub(crate) struct Flaw {
     pub(crate) package: String,
     pub(crate) ecosystem: &'static str,
     pub(crate) version: String,
+    /// The package URL, which VEX names packages by; not told to expressions.
+    pub(crate) purl: String,
     pub(crate) severity: Option<Severity>,
     pub(crate) fixed_in: Option<String>,
     /// Whether it is exploited; `None` where nobody was asked.
@@ -58,6 +60,7 @@ impl Flaw {
             package: text("package")?,
             ecosystem: "",
             version: text("version")?,
+            purl: String::new(),
             severity,
             fixed_in: is_fixed.then(|| text("fixedIn")).transpose()?,
             kev: is("kev")?,
@@ -140,6 +143,7 @@ pub(crate) fn of_assessments(assessments: &[Assessment]) -> Vec<Flaw> {
                 package: package.name.clone(),
                 ecosystem: package.ecosystem.name,
                 version: package.version.clone(),
+                purl: package.purl.clone(),
                 severity: finding.severity,
                 fixed_in: finding.fixed_in.clone(),
                 kev: (is_kev || knows_kev).then_some(is_kev),

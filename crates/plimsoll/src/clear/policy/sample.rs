@@ -25,6 +25,16 @@ pub(crate) fn entry() -> Value {
     })
 }
 
+/// A candidate as `require` sees it, when evidence was verified and what it replaces was looked at.
+pub(crate) fn judged_entry() -> Value {
+    let mut facts = entry();
+    let fields = facts.as_object_mut().expect("it was made as an object");
+    fields.insert("signers".to_owned(), json!(["builder"]));
+    fields.insert("users".to_owned(), json!(["65532"]));
+    fields.insert("growth".to_owned(), json!(0.25));
+    facts
+}
+
 /// A flaw.
 pub(crate) fn flaw() -> Value {
     json!({

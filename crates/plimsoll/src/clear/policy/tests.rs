@@ -4,6 +4,8 @@ use std::fs;
 
 use super::*;
 
+mod vouching;
+
 fn today() -> Date {
     "2026-11-20".parse().unwrap()
 }

@@ -1,5 +1,5 @@
 //! What has to be done from time to time: noticing another advisory database, waking scans that wait for feeds,
-//! rescanning what was indexed by older rules, forgetting what is old.
+//! rescanning what was indexed by older rules, forgetting what is old, looking whether records are what they were.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -41,6 +41,7 @@ pub(super) fn run(server: &Server) {
         if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
             tidied = Some(Instant::now());
             note(tidy(server, store), "what is old could not be forgotten");
+            note(server.check_records().map(drop), "the records of clearances could not be checked");
         }
     }
 }

@@ -58,7 +58,7 @@ pub(super) const EVENTS: Endpoint = Endpoint {
         Answer {
             status: 200,
             about: "The stream. Each event has a number as `id`, a kind as `event` (`scan`, `findings`, `feed`, \
-                    `database`, `tag`, `missed`), and JSON as `data` with `at`, `subject` and more of it.",
+                    `database`, `tag`, `clearance`, `missed`), and JSON as `data` with `at`, `subject` and more of it.",
             headers: &[],
             payload: Some(Payload { media_types: &["text/event-stream"], schema: schema_of::<String> }),
         },
@@ -212,8 +212,12 @@ impl Follower {
             return Ok(None);
         }
         let mut body: Value = serde_json::from_str(&event.body).unwrap_or(Value::Null);
+        if event.kind == EventKind::ClearanceChanged && !sees_all_places(&self.principal, &body) {
+            return Ok(None);
+        }
         let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-        if !self.principal.may_see(&text("registry"), &text("repository")) {
+        let is_of_a_scan = event.kind != EventKind::ClearanceChanged;
+        if is_of_a_scan && !self.principal.may_see(&text("registry"), &text("repository")) {
             if !self.is_of_ours(&event.subject).await? {
                 return Ok(None);
             }
@@ -233,6 +237,16 @@ impl Follower {
     }
 }
 
+/// Whether somebody may see every repository that a clearance speaks of.
+fn sees_all_places(principal: &Principal, body: &Value) -> bool {
+    let places = body.get("repositories").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is_seen = |place: &Value| {
+        let place = place.as_str().and_then(|place| place.split_once('/'));
+        place.is_some_and(|(registry, repository)| principal.may_see(registry, repository))
+    };
+    !principal.is_limited() || (!places.is_empty() && places.iter().all(is_seen))
+}
+
 /// The client comes again and is told what it missed; why it has to is for the log.
 fn broke_off(refusal: &Refusal) {
     tracing::warn!(error = %refusal.message, "a stream of events broke off");
@@ -246,6 +260,7 @@ fn kind_name(kind: EventKind) -> &'static str {
         EventKind::FeedChanged => "feed",
         EventKind::DatabaseChanged => "database",
         EventKind::TagChanged => "tag",
+        EventKind::ClearanceChanged => "clearance",
     }
 }
 

@@ -70,6 +70,13 @@ impl Query {
         Ok(rows.clamp(1, ROWS_MAX))
     }
 
+    /// A number.
+    pub(super) fn number(&self, key: &str) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.text(key) else { return Ok(None) };
+        let number = text.parse();
+        number.map(Some).map_err(|_| Refusal::bad_request(format!("`{key}` is `{text}`; write a number")))
+    }
+
     /// A state's name.
     pub(super) fn state(&self, key: &str) -> Result<Option<ScanState>, Refusal> {
         let Some(text) = self.text(key) else { return Ok(None) };

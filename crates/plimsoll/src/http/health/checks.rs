@@ -4,12 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::advisory::Advisories as _;
 use plimsoll_feeds::status::FeedStatus;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::config::units::Time;
 use crate::http::Refusal;
 use crate::server::Server;
 use crate::standings::statuses;
@@ -35,7 +36,7 @@ pub(super) struct Readiness {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Check {
-    /// What was looked at: `database`, `feeds`, `queue`, `server`, `store`, `tokens`.
+    /// What was looked at: `database`, `feeds`, `queue`, `records`, `server`, `store`, `tokens`.
     name: &'static str,
     /// `ok`; `warning`: it works, and somebody should look after it; `failed`: the server is not ready.
     status: &'static str,
@@ -65,6 +66,7 @@ static CHECKS: &[(&str, Look)] = &[
     ("database", database),
     ("feeds", feeds),
     ("queue", queue),
+    ("records", records),
     ("server", server_itself),
     ("store", store),
     ("tokens", tokens),
@@ -116,12 +118,29 @@ fn database(server: &Server) -> Found {
     match &server.advised().database {
         Ok(database) => {
             let identity = database.identity();
-            Found::Ok(format!("{}, built {}", identity.id, identity.built_at))
+            match too_old(server, &identity.built_at) {
+                Some(max) => Found::Failed(format!(
+                    "{}, built {}, is older than {max} (`database_age_max` of `[admission]`); see `plimsoll feeds status`",
+                    identity.id, identity.built_at
+                )),
+                None => Found::Ok(format!("{}, built {}", identity.id, identity.built_at)),
+            }
         }
+        Err(reason) if server.config.admission.database_age_max.is_some() => Found::Failed(format!(
+            "{reason}, and `database_age_max` of `[admission]` demands one; see `plimsoll feeds update`"
+        )),
         Err(reason) => Found::Warning(format!(
             "{reason}; images are indexed and wait for it, see `plimsoll feeds update` and `updates_feeds` in `[server]`"
         )),
     }
+}
+
+/// How old the database may be, where it is older. One whose age is not known is.
+fn too_old(server: &Server, built_at: &str) -> Option<Time> {
+    let max = server.config.admission.database_age_max?;
+    let age = built_at.parse().ok().map(|built: Timestamp| (server.now)().duration_since(built));
+    let is_young = age.is_some_and(|age| SignedDuration::try_from(max.0).is_ok_and(|max| age <= max));
+    (!is_young).then_some(max)
 }
 
 fn feeds(server: &Server) -> Found {
@@ -162,6 +181,23 @@ fn queue(server: &Server) -> Found {
             server.metrics.store_failed(&error);
             Found::Warning(format!("cannot be looked at: {error}"))
         }
+    }
+}
+
+fn records(server: &Server) -> Found {
+    let chain = server.chain();
+    match (&chain.broken, chain.checked_at) {
+        (Some((number, detail)), _) => Found::Warning(format!(
+            "{detail}; what is recorded from {number} on clears nothing until the store is as it was, see \
+             `POST /api/v1/records/check`"
+        )),
+        (None, None) => Found::Ok("the records of clearances were not looked at yet".to_owned()),
+        (None, Some(_)) => match &chain.head.digest {
+            None => Found::Ok("there are no records of clearances".to_owned()),
+            Some(digest) => {
+                Found::Ok(format!("{} records of clearances, the last {digest}", chain.head.number))
+            }
+        },
     }
 }
 
