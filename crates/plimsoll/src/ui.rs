@@ -35,6 +35,7 @@ mod overview;
 mod packages;
 mod parts;
 mod repositories;
+mod search;
 pub(crate) mod session;
 mod sign_in;
 mod tags;
@@ -62,6 +63,7 @@ static ENDPOINTS: &[Endpoint] = &[
     jobs::AGAIN,
     jobs::REPLAY,
     feeds::PAGE,
+    search::PAGE,
     sign_in::PAGE,
     sign_in::SIGN_IN,
     sign_in::SIGN_OUT,

@@ -258,3 +258,5 @@ fn a_page_of_five_thousand_findings_is_small() {
     assert!(answered.text().contains("5000 findings"));
     assert!(answered.body.len() < PAGE_BYTES_MAX, "{}", answered.body.len());
 }
+
+mod work;
