@@ -136,7 +136,6 @@ fn around(looked: &Looked, path: &str, tab: &str, main: &Markup, visitor: &Visit
         }
         h1 { (overview::name(scan)) }
         @if let Some(digest) = &scan.digest { p { (parts::digest(digest)) } }
-        (jobs::buttons(scan, visitor))
         @if looked.standing.children.is_empty() {
             nav.tabs aria-label="Of this image" { ul {
                 @for (ending, title) in TABS {
@@ -145,7 +144,8 @@ fn around(looked: &Looked, path: &str, tab: &str, main: &Markup, visitor: &Visit
             } }
         }
         // What is done changes only when somebody asks for it again; what is not is shown as it goes.
-        @if scan.state.is_final() { (main) } @else { div #image data-live { (main) } }
+        // It has its name in both cases, so that a page that waits finds what it became.
+        div #image data-live[!scan.state.is_final()] { (jobs::buttons(scan, visitor)) (main) }
     }
 }
 

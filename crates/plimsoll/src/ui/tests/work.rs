@@ -111,7 +111,7 @@ fn a_notification_that_was_given_up_is_delivered_again() {
         target: "<script>chat".to_owned(),
         key: "1".to_owned(),
         media_type: "text/plain".to_owned(),
-        body: Vec::new(),
+        body: b"news".to_vec(),
         due_at: now(),
     };
     server.store.put_deliveries(&[delivery], None, now()).unwrap();
