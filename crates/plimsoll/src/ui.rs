@@ -74,6 +74,8 @@ static ENDPOINTS: &[Endpoint] = &[
 static NAVIGATION: &[(&str, &str)] = &[
     (overview::PAGE.path, "Overview"),
     (repositories::PAGE.path, "Repositories"),
+    (search::PAGE.path, "Search"),
+    (jobs::PAGE.path, "Jobs"),
     (feeds::PAGE.path, "Feeds"),
 ];
 

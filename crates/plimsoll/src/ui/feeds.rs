@@ -77,7 +77,7 @@ fn main(
             }
             @match late {
                 0 => p { (on.len()) " feeds are on, and all are fresh." },
-                _ => p.banner.warning { (late) " of the " (on.len()) " feeds that are on need somebody. What is missing or late is a gap of each image that needs it, and no image is called clean meanwhile." },
+                _ => p.banner.warning { (late) " of the " (on.len()) " feeds that are on need somebody. What is missing or late is a gap of each image that needs it." },
             }
             (table("Feeds that are on", &on, touched))
             @if overview::is_cut(scans) { p.quiet { "Of more images than " (scans.len()) ", only the first are looked at." } }
