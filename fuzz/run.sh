@@ -47,7 +47,7 @@ for target; do
     # Formats of many parts need room; elsewhere what is small finds more in the same time.
     case $target in
     feeds | mirror) bytes_max=40000 ;;
-    bundle | executable | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
+    bundle | cosign_object | evidence_bundle | executable | gcb_file | java_archive | layer | rpm_* | tar) bytes_max=20000 ;;
     *) bytes_max=8000 ;;
     esac
     log="artifacts/$target.log"

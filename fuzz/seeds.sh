@@ -141,4 +141,11 @@ printf '%s' '{"schemaVersion":2,"mediaType":"m","config":{"mediaType":"applicati
     add image_documents ''
 printf '%s' '{"architecture":"amd64","os":"linux","rootfs":{"diff_ids":[]},"history":[{"created_by":"x","empty_layer":true}]}' |
     add image_documents ''
+# Evidence that a PKI of our own signs, which the targets trust.
+(cd .. && cargo run --quiet -p plimsoll-testkit --example evidence -- fuzz/corpus)
+find "$crates/plimsoll-trust/testdata/statements" -name '*.json' | while read -r file; do add statement '' < "$file"; done
+for file in "$crates"/plimsoll-trust/testdata/gcb/*.json; do add gcb_file '' < "$file"; done
+find "$crates/plimsoll-trust/testdata/sigstore" -name bundle.sigstore.json | while read -r file; do
+    add evidence_bundle '' < "$file"
+done
 touch corpus/.seeds

@@ -18,6 +18,7 @@ mod mirror;
 mod place;
 mod rpm;
 mod text;
+mod trust;
 mod windows;
 
 pub use bundle::bundle;
@@ -30,4 +31,5 @@ pub use merge::merge;
 pub use mirror::mirror;
 pub use rpm::{rpm_bdb, rpm_header, rpm_ndb, rpm_sqlite};
 pub use text::{registry, report_text, schemes};
+pub use trust::{cosign_object, evidence_bundle, gcb_file, statement};
 pub use windows::hive;

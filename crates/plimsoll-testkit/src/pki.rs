@@ -32,9 +32,11 @@
 mod bundle;
 mod certificate;
 mod der;
+mod gcb;
 mod identity;
 mod key;
 mod log;
+pub mod samples;
 pub mod statements;
 mod time;
 
@@ -48,6 +50,7 @@ pub use bundle::{
     BUNDLE, Bundle, BundleVersion, Content, CosignLayer, Object, STATEMENT, Signer, cosign_object,
 };
 pub use certificate::{Authority, CertificateLog, EPOCH, LEAF_SECONDS};
+pub use gcb::{GcbForm, gcb_file};
 pub use identity::{ClaimNumber, Identity, Subject, Workflow};
 pub use key::Key;
 pub use log::{Entered, Entry, Log, LogVersion, Proof, Verifier};

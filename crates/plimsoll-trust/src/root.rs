@@ -1,7 +1,8 @@
 //! What is trusted: roots that the user chose, keys, and what a signature has to be vouched for by.
 //!
-//! There are three places for roots, and one never stands in for another: a file that the user pins, what came with
-//! this build, and the directory of a client of TUF, which is read and never renewed here.
+//! There are two places for roots, and one never stands in for the other: a file that the user pins, and what came with
+//! this build. A client of TUF keeps its `trusted_root.json` as a file, which can be pinned; whether TUF's metadata beside it
+//! still holds is not looked at here.
 
 use std::fs::File;
 use std::io::Read;

@@ -112,3 +112,26 @@ pub(crate) fn pae(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     encoded.extend_from_slice(payload);
     encoded
 }
+
+#[cfg(test)]
+mod tests {
+    use super::pae;
+
+    #[test]
+    fn encodings_are_those_of_the_specification() {
+        for (payload_type, payload, expected) in [
+            // The example of `protocol.md`.
+            (
+                "http://example.com/HelloWorld",
+                "hello world",
+                "DSSEv1 29 http://example.com/HelloWorld 11 hello world",
+            ),
+            ("", "", "DSSEv1 0  0 "),
+            // Lengths are of bytes.
+            ("t", "\u{e9}", "DSSEv1 1 t 2 \u{e9}"),
+            ("a b", "c d", "DSSEv1 3 a b 3 c d"),
+        ] {
+            assert_eq!(pae(payload_type, payload.as_bytes()), expected.as_bytes());
+        }
+    }
+}

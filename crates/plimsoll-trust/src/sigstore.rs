@@ -281,7 +281,8 @@ fn refusal(error: Error) -> Refusal {
         Error::SignatureInvalid(_) => RefusalKind::Signature,
         Error::ArtifactMismatch(_) => RefusalKind::Subject,
         Error::UnsupportedArtifact(_) | Error::UnsupportedBundle(_) => RefusalKind::Unsupported,
-        Error::Certificate(CertificateError::Sct(_)) => RefusalKind::Sct,
+        // What is wrong with the root by itself was told when it was read: here it has no log of certificates.
+        Error::Certificate(CertificateError::Sct(_)) | Error::InvalidTrustRoot(_) => RefusalKind::Sct,
         Error::Certificate(CertificateError::NotYetValid { .. } | CertificateError::Expired { .. }) => {
             RefusalKind::Time
         }
@@ -305,6 +306,7 @@ fn bundle_kind(error: &sigstore_verify::bundle::Error) -> RefusalKind {
             RefusalKind::Log
         }
         Bundle::MissingSigningTimeEvidence => RefusalKind::Log,
+        Bundle::CheckpointRootMismatch | Bundle::LogIndexOutOfRange { .. } => RefusalKind::Log,
         Bundle::MissingTimestamp => RefusalKind::Time,
         _ => RefusalKind::Malformed,
     }

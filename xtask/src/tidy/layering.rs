@@ -16,7 +16,7 @@ static MAY_SEE: &[(&str, &[&str])] = &[
     ("plimsoll", &["core", "feeds", "image", "net", "report", "store", "trust"]),
     ("plimsoll-core", &[]),
     ("plimsoll-feeds", &["core", "net"]),
-    ("plimsoll-fuzz", &["core", "feeds", "image", "net", "report"]),
+    ("plimsoll-fuzz", &["core", "feeds", "image", "net", "report", "trust"]),
     ("plimsoll-image", &["core", "net"]),
     ("plimsoll-net", &[]),
     ("plimsoll-report", &["core"]),

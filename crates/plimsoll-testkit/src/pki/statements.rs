@@ -73,6 +73,32 @@ pub fn provenance_v1(workflow: &Workflow) -> Value {
     })
 }
 
+/// SLSA provenance, version 1, as Google Cloud Build writes it (`https://cloud.google.com/build/docs/securing-builds/view-build-provenance`).
+pub fn cloud_build_v1(repository_url: &str, reference: &str, commit: &str) -> Value {
+    json!({
+        "buildDefinition": {
+            "buildType": "https://cloud.google.com/build/gcb-buildtypes/google-worker/v1",
+            "externalParameters": {"buildConfigSource": {
+                "path": "cloudbuild.yaml",
+                "ref": reference,
+                "repository": format!("git+{repository_url}"),
+            }},
+            "internalParameters": {"systemSubstitutions": {"COMMIT_SHA": commit}},
+            "resolvedDependencies": [{
+                "uri": format!("git+{repository_url}@{reference}"),
+                "digest": {"gitCommit": commit},
+            }],
+        },
+        "runDetails": {
+            "builder": {"id": "https://cloudbuild.googleapis.com/GoogleHostedWorker"},
+            "metadata": {
+                "invocationId": "https://cloudbuild.googleapis.com/v1/projects/example/locations/global/builds/1",
+                "finishedOn": "2026-02-02T02:40:00Z",
+            },
+        },
+    })
+}
+
 /// SLSA provenance, version 0.2, as SLSA's generators for GitHub write it (`https://slsa.dev/spec/v0.2/provenance`).
 pub fn provenance_v0_2(workflow: &Workflow) -> Value {
     let uri = format!("git+{}@{}", workflow.repository_url(), workflow.reference);

@@ -68,8 +68,10 @@ pub(super) fn read_v1(value: &Value) -> Result<Predicate, String> {
         build_type: Some(
             text(value, "/buildDefinition/buildType").ok_or("it has no `buildDefinition.buildType`")?,
         ),
+        // Google Cloud Build writes `git+` before it.
         source_repository: parameter("/workflow/repository")
-            .or_else(|| parameter("/buildConfigSource/repository")),
+            .or_else(|| parameter("/buildConfigSource/repository"))
+            .map(|uri| split_source(&uri).0),
         source_ref: parameter("/workflow/ref").or_else(|| parameter("/buildConfigSource/ref")),
         entry_point: parameter("/workflow/path").or_else(|| parameter("/buildConfigSource/path")),
         source_repository_id: internal("/github/repository_id").or_else(|| internal("/GITHUB_REPOSITORY_ID")),
@@ -83,17 +85,12 @@ pub(super) fn read_v1(value: &Value) -> Result<Predicate, String> {
         let commit = parameter("/source/digest/gitCommit").or_else(|| parameter("/source/digest/sha1"));
         source(&mut provenance, &uri, commit.as_deref());
     }
-    if provenance.commit.is_none() {
-        let repository = provenance.source_repository.clone();
-        let of_source = materials.iter().find(|material| {
-            let (found, _) = split_source(&material.uri);
-            commit_of(material).is_some() && repository.as_ref().is_none_or(|wanted| *wanted == found)
-        });
-        if let Some(material) = of_source {
-            let reference = provenance.source_ref.take();
-            source(&mut provenance, &material.uri, commit_of(material));
-            provenance.source_ref = reference.or(provenance.source_ref);
-        }
+    if provenance.commit.is_none()
+        && let Some(material) = material_of_source(&materials, provenance.source_repository.as_deref())
+    {
+        let reference = provenance.source_ref.take();
+        source(&mut provenance, &material.uri, commit_of(material));
+        provenance.source_ref = reference.or(provenance.source_ref);
     }
     provenance.materials = materials;
     Ok(Predicate::Provenance(Box::new(provenance)))
@@ -116,6 +113,15 @@ fn materials(list: &[Value]) -> Result<Vec<Material>, String> {
             Material { uri: text(material, "/uri").unwrap_or_default(), digests }
         })
         .collect())
+}
+
+/// The material that is the source: the one of the repository that is stated, or the only one that has a commit.
+fn material_of_source<'a>(materials: &'a [Material], repository: Option<&str>) -> Option<&'a Material> {
+    let mut sources = materials.iter().filter(|material| commit_of(material).is_some());
+    match repository {
+        Some(repository) => sources.find(|material| split_source(&material.uri).0 == repository),
+        None => sources.next().filter(|_| sources.next().is_none()),
+    }
 }
 
 /// The commit that a material is, as `ALGORITHM:HEX`.
@@ -141,7 +147,8 @@ fn source(provenance: &mut Provenance, uri: &str, commit: Option<&str>) {
             provenance.commit = commit;
         }
     }
-    provenance.source_ref = reference;
+    // A source can be named by its commit, which is no ref.
+    provenance.source_ref = reference.filter(|reference| provenance.commit.as_ref() != Some(reference));
 }
 
 /// `git+https://HOST/OWNER/NAME@REF` as repository and ref.

@@ -46,9 +46,9 @@ fn one(value: &Value) -> Result<VexStatement, String> {
     if vulnerabilities.is_empty() {
         return Err("it names no vulnerability".to_owned());
     }
-    let products = list(value, "/products");
+    let products = stated_list(value, "products")?;
     at_most(products.len())?;
-    let older = list(value, "/subcomponents");
+    let older = stated_list(value, "subcomponents")?;
     let products = products.iter().map(|product| self::product(product, older)).collect::<Result<_, _>>()?;
     Ok(VexStatement {
         author: String::new(),
@@ -73,7 +73,7 @@ fn product(value: &Value, older: &[Value]) -> Result<VexProduct, String> {
         return Err("it has a product without an id".to_owned());
     }
     let mut subcomponents = Vec::new();
-    for part in list(value, "/subcomponents").iter().chain(older) {
+    for part in stated_list(value, "subcomponents")?.iter().chain(older) {
         let ids = self::ids(part);
         if ids.is_empty() {
             // Without it the statement would be about the whole product.
@@ -82,6 +82,16 @@ fn product(value: &Value, older: &[Value]) -> Result<VexProduct, String> {
         subcomponents.extend(ids);
     }
     Ok(VexProduct { ids, digests, subcomponents })
+}
+
+/// The list under a name; empty where there is none. Something else there is not as good as none: without it the statement
+/// would be about more than was meant.
+fn stated_list<'a>(value: &'a Value, name: &str) -> Result<&'a [Value], String> {
+    match value.get(name) {
+        None | Some(Value::Null) => Ok(&[]),
+        Some(Value::Array(elements)) => Ok(elements),
+        Some(_) => Err(format!("its `{name}` are not a list")),
+    }
 }
 
 fn ids(value: &Value) -> Vec<String> {

@@ -1,5 +1,7 @@
 //! The kinds of evidence that the tests make: a row each, of what it is made and what is demanded of it.
 
+use std::cell::OnceCell;
+
 use plimsoll_core::digest::Digest;
 use plimsoll_core::evidence::{Item, LogProof, Place, Proof, Scheme, Standing};
 use plimsoll_testkit::pki::{
@@ -114,6 +116,8 @@ pub(crate) struct Case {
     pub(crate) other: Digest,
     pub(crate) pki: Pki,
     pub(crate) stranger: Pki,
+    whole: OnceCell<Bundle>,
+    whole_of_other: OnceCell<Bundle>,
 }
 
 /// The builder of every test; its provenance agrees with its certificate.
@@ -134,7 +138,21 @@ pub(crate) fn identities() -> Vec<Identity> {
 impl Case {
     pub(crate) fn new(kind: Kind, identity: Identity) -> Case {
         let (digest, other) = (Digest::sha256(&[0x11; 32]), Digest::sha256(&[0x22; 32]));
-        Case { kind, identity, digest, other, pki: Pki::new(1), stranger: Pki::new(2) }
+        Case {
+            kind,
+            identity,
+            digest,
+            other,
+            pki: Pki::new(1),
+            stranger: Pki::new(2),
+            whole: OnceCell::new(),
+            whole_of_other: OnceCell::new(),
+        }
+    }
+
+    /// The same of a stranger's making.
+    pub(crate) fn of_stranger(&self) -> Case {
+        Case { pki: self.stranger.clone(), ..Case::new(self.kind, self.identity.clone()) }
     }
 
     /// The makers of what the kind has.
@@ -185,7 +203,12 @@ impl Case {
 
     /// The evidence with everything that its kind has.
     pub(crate) fn full(&self) -> Bundle {
-        self.signed_by(&self.makers(), &self.digest)
+        self.whole.get_or_init(|| self.signed_by(&self.makers(), &self.digest)).clone()
+    }
+
+    /// The same about another digest.
+    pub(crate) fn full_of_other(&self) -> Bundle {
+        self.whole_of_other.get_or_init(|| self.signed_by(&self.makers(), &self.other)).clone()
     }
 
     /// The form in which the kind is kept.
