@@ -68,6 +68,14 @@ struct PolicyFile {
     digest: String,
     /// The commit that it was read from.
     commit: Option<String>,
+    /// Files that it names.
+    files: Vec<NamedFile>,
+}
+
+#[derive(Deserialize)]
+struct NamedFile {
+    path: PathBuf,
+    digest: String,
 }
 
 #[derive(Deserialize)]
@@ -243,12 +251,16 @@ fn objection(plan: &Plan) -> anyhow::Result<Option<String>> {
             Some(commit) => Files::at(commit, folder.unwrap_or(std::path::Path::new(".")))?,
             None => Files::default(),
         };
-        let there = files.read(&policy.path)?.is_some();
-        if !there || files.digest_of(&policy.path).is_none_or(|digest| digest.as_str() != policy.digest) {
-            let path = policy.path.display();
-            return Ok(Some(format!(
-                "the policy `{path}` is another than it was cleared by; clear it again"
-            )));
+        // What it names is part of it: a waiver that was taken away, a key that is another.
+        let own = NamedFile { path: policy.path.clone(), digest: policy.digest.clone() };
+        for file in std::iter::once(&own).chain(&policy.files) {
+            let there = files.read(&file.path)?.is_some();
+            if !there || files.digest_of(&file.path).is_none_or(|digest| digest.as_str() != file.digest) {
+                let (path, name) = (file.path.display(), &policy.name);
+                return Ok(Some(format!(
+                    "`{path}` of policy `{name}` is another than it was cleared by; clear it again"
+                )));
+            }
         }
     }
     Ok(None)
