@@ -91,6 +91,8 @@ pub struct Observed {
     pub predecessor: Option<Seen<Option<PredecessorSeen>>>,
     /// What is known to be wrong with the images; `None` where no policy asks.
     pub flaws: Option<Flaws>,
+    /// The name of the policy that is for it.
+    pub policy: Option<String>,
     /// What the policy requires of the candidate as a whole: each demand, and whether it holds.
     pub required: Vec<(String, Seen<bool>)>,
 }
@@ -115,6 +117,7 @@ impl Observed {
             odd_tags: Vec::new(),
             predecessor: None,
             flaws: None,
+            policy: None,
             required: Vec::new(),
         }
     }
@@ -543,15 +546,30 @@ impl Entry {
     }
 }
 
+/// A policy as it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRead {
+    /// Its name.
+    pub name: String,
+    /// Its file.
+    pub file: String,
+    /// Digest of the file's bytes.
+    pub digest: Digest,
+    /// The commit that it was read from; `None` for the file as it was.
+    pub commit: Option<String>,
+}
+
 /// What the answer was made from.
 #[derive(Clone, Debug, Default)]
 pub struct Inputs {
+    /// When it was asked, as `2026-11-26T18:00:00Z`: the hour, so that the same inputs give the same answer for a while.
+    pub asked: Option<String>,
     /// The commit that the manifests were compared with.
     pub base: Option<String>,
     /// Files that were read, with the digest of their bytes.
     pub files: Vec<(String, Digest)>,
     /// The policies: name, file and digest of each.
-    pub policies: Vec<(String, String, Digest)>,
+    pub policies: Vec<PolicyRead>,
     /// The advisory database.
     pub database: Option<DatabaseIdentity>,
     /// How closely was looked.

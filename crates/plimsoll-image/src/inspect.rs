@@ -4,7 +4,7 @@
 //! not to be known. What surprises: only a registry's own error document makes something absent. A bare 404 may be a
 //! proxy's word, and leaves it unknown.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
 
 use plimsoll_core::clearance::{Child, ConfigSeen, Document as Told, ImageSeen, LayerSeen, Seen, Trouble};
@@ -48,10 +48,17 @@ pub fn trouble(error: &RegistryError) -> Trouble {
     }
 }
 
-/// The digest that a tag points to: that of the bytes, whatever the headers say.
+/// The digest that a tag points to: that of the bytes. A registry that calls them by another digest is not believed.
 pub fn digest_of_tag(repository: &Repository, tag: &str) -> Seen<Digest> {
     let manifest = repository.manifest(&TagOrDigest::Tag(tag.to_owned())).map_err(|error| trouble(&error))?;
-    Ok(manifest.digest)
+    let stated: Option<Digest> = manifest.stated.as_deref().and_then(|text| text.trim().parse().ok());
+    let digest = manifest.digest;
+    match stated {
+        Some(stated) if stated.algorithm() == digest.algorithm() && stated != digest => Err(Trouble::Wrong(
+            format!("what tag `{tag}` points to has the digest {digest}, and the registry calls it {stated}"),
+        )),
+        _ => Ok(digest),
+    }
 }
 
 /// Reads the documents below a reference, and asks for each layer whether it is there.
@@ -276,20 +283,15 @@ impl Inspection {
     }
 }
 
-/// The diff id of each layer. One that images state differently has none: at most one of them can be right.
+/// The diff id of each layer. One that images state differently has none: at most one of them can be right. An image whose
+/// config was not read states none.
 fn diff_ids(images: &[OpenedImage]) -> HashMap<Digest, Option<Digest>> {
-    let mut known: HashMap<Digest, Option<Digest>> = HashMap::new();
+    let mut stated: HashMap<&Digest, BTreeSet<&Digest>> = HashMap::new();
     for layer in images.iter().flat_map(|image| &image.image.layers) {
-        known
-            .entry(layer.digest.clone())
-            .and_modify(|known| {
-                if *known != layer.diff_id {
-                    *known = None;
-                }
-            })
-            .or_insert_with(|| layer.diff_id.clone());
+        stated.entry(&layer.digest).or_default().extend(&layer.diff_id);
     }
-    known
+    let only = |ids: BTreeSet<&Digest>| ids.first().filter(|_| ids.len() == 1).map(|id| (*id).clone());
+    stated.into_iter().map(|(digest, ids)| (digest.clone(), only(ids))).collect()
 }
 
 /// What a pass over a layer says: of its stored bytes, and of what they unpack to.

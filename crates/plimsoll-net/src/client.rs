@@ -12,6 +12,7 @@ use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, http};
 
 use crate::body::{WireBody, from_ureq};
+use crate::budget::Budget;
 use crate::error::NetError;
 use crate::guard::{GuardedResolver, is_public};
 use crate::message::{Authorization, Headers, Method, Request, Response};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) settings: Arc<Settings>,
     given_authorities: Vec<Certificate<'static>>,
     authorities: OnceLock<Result<RootCerts, String>>,
+    budget: Budget,
     /// Plain and TLS, each direct and through its proxy.
     agents: [OnceLock<Agent>; 4],
 }
@@ -60,6 +62,7 @@ impl Client {
             parse_proxy(proxy)?;
         }
         let shared = Shared {
+            budget: Budget::new(settings.in_flight_per_host_max, settings.requests_per_second_max),
             settings: Arc::new(settings),
             given_authorities,
             authorities: OnceLock::new(),
@@ -102,10 +105,16 @@ impl Client {
             };
             let wait = wait_before(settings, *attempts, retry_after, SystemTime::now());
             let Some(wait) = wait.filter(|_| !is_last) else { return answer };
+            let is_asked_for = retry_after.is_some();
+            let host = Url::parse(&request.url).map(|url| url.origin.host_and_port());
             if let Ok(response) = answer {
                 drain(response);
             }
-            std::thread::sleep(wait);
+            match host {
+                // What the server asks of one is meant for all of us.
+                Ok(host) if is_asked_for => self.shared.budget.pause(&host, wait),
+                _ => std::thread::sleep(wait),
+            }
         }
     }
 
@@ -188,7 +197,10 @@ impl Client {
             builder = builder.header(name, value);
         }
         let bad = |error: http::Error| NetError::BadUrl { url: shown.clone(), reason: error.to_string() };
-        let answer = agent.run(builder.body(body).map_err(bad)?);
+        let request = builder.body(body).map_err(bad)?;
+        let spent = self.shared.budget.begin(&url.origin.host_and_port());
+        let answer = agent.run(request);
+        drop(spent);
         let (head, body) = answer.map_err(|error| from_ureq(error, &shown, settings))?.into_parts();
         Ok(Response {
             status: head.status.as_u16(),

@@ -12,6 +12,7 @@
 //! - Only requests that may be repeated are repeated; a POST gets one attempt.
 
 mod body;
+mod budget;
 mod client;
 mod download;
 mod error;
@@ -31,6 +32,7 @@ pub use error::{NetError, StatusError};
 pub use fetch::{Fetched, Validators};
 pub use message::{Authorization, Body, Headers, Method, Request, Response};
 pub use proxy::Proxies;
+pub use retry::asked_wait;
 pub use settings::Settings;
 pub use url::{
     has_same_origin, host_and_port_of, is_allowed, is_listed, is_loopback_name, redacted, same_server,

@@ -22,14 +22,15 @@ pub(crate) fn wait_before(
     retry_after: Option<&str>,
     now: SystemTime,
 ) -> Option<Duration> {
-    match retry_after.and_then(|text| parse_retry_after(text, now)) {
+    match retry_after.and_then(|text| asked_wait(text, now)) {
         Some(asked) => (asked <= settings.retry_after_max).then_some(asked),
         None => Some(backoff(settings.backoff_base, attempt, random())),
     }
 }
 
-/// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3). What is neither is as if absent.
-fn parse_retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+/// How long a server wants to be left alone by its `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3). What is
+/// neither is as if absent.
+pub fn asked_wait(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
@@ -68,7 +69,7 @@ mod tests {
             ("-1", None),
             ("", None),
         ] {
-            assert_eq!(parse_retry_after(text, now), wanted.map(Duration::from_secs), "{text}");
+            assert_eq!(asked_wait(text, now), wanted.map(Duration::from_secs), "{text}");
         }
     }
 

@@ -34,6 +34,10 @@ pub struct Settings {
     /// Longest wait that a `Retry-After` can ask for. A server that asks for more is not asked again: asking
     /// too early would only be refused once more.
     pub retry_after_max: Duration,
+    /// Requests to one host whose answers have not begun, all users of a client together; further ones wait.
+    pub in_flight_per_host_max: usize,
+    /// Requests to one host that begin in a second, all users of a client together; `None` for as many as there are.
+    pub requests_per_second_max: Option<u32>,
     /// Redirects that are followed.
     pub redirects_max: u32,
     /// Largest head of a response.
@@ -71,6 +75,8 @@ impl Default for Settings {
             attempts_max: 4,
             backoff_base: Duration::from_millis(500),
             retry_after_max: Duration::from_secs(120),
+            in_flight_per_host_max: 16,
+            requests_per_second_max: None,
             redirects_max: 5,
             header_bytes_max: 64 << 10,
             download_bytes_max: 64 << 30,

@@ -18,6 +18,8 @@ pub enum EventKind {
     FeedChanged,
     /// The server has another advisory database; the subject is its id.
     DatabaseChanged,
+    /// Deliveries to a target waited for too long, or were too many, and were dropped; the subject is the target.
+    DeliveriesDropped,
     /// A tag of a watched repository came, moved or went; the subject is `HOST/REPO:TAG`.
     TagChanged,
     /// A clearance that was asked for changed its state; the subject is its id.
@@ -37,7 +39,8 @@ pub struct Event {
     pub subject: String,
     /// More of it, as JSON. Of a scan: `{"state", "reason", "detail", "attempt", "repository", "registry",
     /// "reference", "digest"}`. Of a tag: `{"registry", "repository", "tag", "digest", "before"}`. Of a clearance: `{"state",
-    /// "reason", "detail", "attempt", "policy", "repositories", "verdict", "record", "record_digest"}`.
+    /// "reason", "detail", "attempt", "policy", "repositories", "verdict", "record", "record_digest"}`. Of
+    /// deliveries that were dropped: `{"too_old", "too_many"}`.
     pub body: String,
 }
 
@@ -53,13 +56,14 @@ pub struct NewEvent {
 }
 
 impl EventKind {
-    const ALL: [EventKind; 6] = [
+    const ALL: [EventKind; 7] = [
         EventKind::ScanChanged,
         EventKind::FindingsChanged,
         EventKind::FeedChanged,
         EventKind::DatabaseChanged,
         EventKind::TagChanged,
         EventKind::ClearanceChanged,
+        EventKind::DeliveriesDropped,
     ];
 
     /// The kind's stable name, snake_case.
@@ -69,6 +73,7 @@ impl EventKind {
             EventKind::FindingsChanged => "findings_changed",
             EventKind::FeedChanged => "feed_changed",
             EventKind::DatabaseChanged => "database_changed",
+            EventKind::DeliveriesDropped => "deliveries_dropped",
             EventKind::TagChanged => "tag_changed",
             EventKind::ClearanceChanged => "clearance_changed",
         }

@@ -37,7 +37,7 @@ pub use hearings::{
 };
 pub use inventories::{InventoryRow, Judged, PackageRow, Severities};
 pub use notices::{Notice, NoticeItem};
-pub use outbox::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, Went};
+pub use outbox::{CursorMove, Delivery, DeliveryFilter, DeliveryState, DroppedDeliveries, NewDelivery, Went};
 pub use records::{Checked, Ended, Record, RecordHead, Report, Spoken};
 pub use scans::{
     Beat, Change, Child, Claim, Claimed, Lease, Outcome, Priority, Progress, Scan, ScanFilter, ScanKind,

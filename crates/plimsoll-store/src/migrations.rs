@@ -14,6 +14,7 @@ use crate::engine::{Alone, Engine, Transaction};
 const MIGRATIONS: &[(u32, &str)] = &[
     (1, include_str!("../migrations/0001-start.sql")),
     (2, include_str!("../migrations/0002-clearances.sql")),
+    (3, include_str!("../migrations/0003-queues.sql")),
 ];
 
 /// Applies what is missing.

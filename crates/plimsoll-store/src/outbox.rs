@@ -3,9 +3,10 @@
 //! Deliveries of one target never wait for those of another: each target is claimed for itself.
 
 use jiff::Timestamp;
+use serde::Serialize;
 
 use crate::engine::{Columns, Transaction, Value, clean, json};
-use crate::{Lease, Store, StoreError};
+use crate::{EventKind, Lease, NewEvent, Store, StoreError};
 
 const COLUMNS: &str = "number, target, key, media_type, body, at, state, attempts, due_at, ended_at, error";
 
@@ -18,6 +19,8 @@ pub enum DeliveryState {
     Delivered,
     /// It was tried as often as it may be.
     Dead,
+    /// It waited for too long, or too many waited with it.
+    Dropped,
 }
 
 /// Something to deliver.
@@ -33,6 +36,26 @@ pub struct NewDelivery {
     pub body: Vec<u8>,
     /// When it is due.
     pub due_at: Timestamp,
+}
+
+/// How many deliveries were dropped, and why.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DroppedDeliveries {
+    /// They waited for too long.
+    pub too_old: u64,
+    /// They were the oldest of too many.
+    pub too_many: u64,
+}
+
+/// How far somebody has followed events.
+#[derive(Clone, Copy, Debug)]
+pub struct CursorMove<'a> {
+    /// The cursor's name.
+    pub name: &'a str,
+    /// Where it is believed to be; 0 where there is none yet.
+    pub before: u64,
+    /// Where it is afterwards.
+    pub after: u64,
 }
 
 /// Something to deliver, and how that goes.
@@ -79,7 +102,8 @@ pub struct DeliveryFilter {
 }
 
 impl DeliveryState {
-    const ALL: [DeliveryState; 3] = [DeliveryState::Waiting, DeliveryState::Delivered, DeliveryState::Dead];
+    const ALL: [DeliveryState; 4] =
+        [DeliveryState::Waiting, DeliveryState::Delivered, DeliveryState::Dead, DeliveryState::Dropped];
 
     /// The state's stable name, snake_case.
     pub fn name(self) -> &'static str {
@@ -87,6 +111,7 @@ impl DeliveryState {
             DeliveryState::Waiting => "waiting",
             DeliveryState::Delivered => "delivered",
             DeliveryState::Dead => "dead",
+            DeliveryState::Dropped => "dropped",
         }
     }
 
@@ -98,13 +123,13 @@ impl DeliveryState {
 
 impl Store {
     /// Puts deliveries in, and moves a cursor forward in the same transaction, so that what follows events misses none
-    /// and repeats none after a kill.
+    /// and repeats none after a kill. `false`, and nothing is put in, where somebody else has moved the cursor meanwhile.
     pub fn put_deliveries(
         &self,
         deliveries: &[NewDelivery],
-        cursor: Option<(&str, u64)>,
+        cursor: Option<CursorMove<'_>>,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut bodies = Vec::new();
         let mut rows = Vec::with_capacity(deliveries.len());
         for delivery in deliveries {
@@ -115,26 +140,29 @@ impl Store {
         }
         let values: [Value; 3] = [json(&rows).into(), bodies.into(), now.into()];
         self.engine.transaction(|transaction| {
+            if let Some(CursorMove { name, before, after }) = cursor {
+                let moved = transaction.execute(
+                    "INSERT INTO cursors (name, number) VALUES ($1, $3)
+                     ON CONFLICT (name) DO UPDATE SET number = excluded.number WHERE cursors.number = $2",
+                    &[name.into(), before.into(), after.into()],
+                )?;
+                if moved == 0 {
+                    return Ok(false);
+                }
+            }
             if !deliveries.is_empty() {
                 transaction.execute(
-                    "INSERT INTO deliveries (target, key, media_type, body, at, state, attempts, due_at, worker, lease)
+                    "INSERT INTO deliveries (target, key, media_type, body, at, waiting_since, state, attempts, due_at,
+                                             worker, lease)
                      SELECT listed.value->>0, listed.value->>1, listed.value->>2,
                             substr(CAST($2 AS {blob}), CAST(listed.value->>3 AS INTEGER),
                                    CAST(listed.value->>4 AS INTEGER)),
-                            CAST($3 AS BIGINT), 'waiting', 0, CAST(listed.value->>5 AS BIGINT), '', 0
+                            CAST($3 AS BIGINT), CAST($3 AS BIGINT), 'waiting', 0, CAST(listed.value->>5 AS BIGINT), '', 0
                      FROM {rows} WHERE true ON CONFLICT (target, key) DO NOTHING",
                     &values,
                 )?;
             }
-            if let Some((name, number)) = cursor {
-                transaction.execute(
-                    "INSERT INTO cursors (name, number) VALUES ($1, $2)
-                     ON CONFLICT (name) DO UPDATE SET number = excluded.number
-                     WHERE cursors.number < excluded.number",
-                    &[name.into(), number.into()],
-                )?;
-            }
-            Ok(())
+            Ok(true)
         })
     }
 
@@ -199,19 +227,75 @@ impl Store {
         self.engine.query(&sql, &values)?.into_iter().map(|mut row| delivery(&mut row)).collect()
     }
 
+    /// The targets to which deliveries wait, sorted.
+    pub fn targets_awaited(&self) -> Result<Vec<String>, StoreError> {
+        let asked = "SELECT DISTINCT target FROM deliveries WHERE state = 'waiting' ORDER BY target";
+        self.engine.query(asked, &[])?.into_iter().map(|mut row| row.text()).collect()
+    }
+
+    /// Drops deliveries to a target that wait since before a time, and the oldest of more than so many: then a tenth more,
+    /// so that it is not done again for each that follows. What is being handed over is left. What is dropped is an event.
+    pub fn drop_deliveries(
+        &self,
+        target: &str,
+        waiting_before: Timestamp,
+        rows_max: u32,
+        now: Timestamp,
+    ) -> Result<DroppedDeliveries, StoreError> {
+        self.engine.transaction(|transaction| {
+            let too_old = transaction.execute(
+                &dropping("it waited for too long (`queue_age_max`)", "waiting_since < $3"),
+                &[target.into(), now.into(), waiting_before.into()],
+            )?;
+            let waiting = "SELECT count(*) FROM deliveries WHERE target = $1 AND state = 'waiting'";
+            let waiting: u64 =
+                transaction.row(waiting, &[target.into()])?.map_or(Ok(0), |mut row| row.number())?;
+            let too_many = match waiting > u64::from(rows_max) {
+                false => 0,
+                true => transaction.execute(
+                    &dropping(
+                        "too many waited with it (`queue_max`)",
+                        "number IN (SELECT number FROM deliveries WHERE target = $1 AND state = 'waiting'
+                         AND (lease_until IS NULL OR lease_until <= $2) ORDER BY number LIMIT $3)",
+                    ),
+                    &[
+                        target.into(),
+                        now.into(),
+                        waiting.saturating_sub(u64::from(rows_max - rows_max / 10)).into(),
+                    ],
+                )?,
+            };
+            let dropped = DroppedDeliveries { too_old, too_many };
+            if dropped != DroppedDeliveries::default() {
+                let (kind, subject) = (EventKind::DeliveriesDropped, clean(target));
+                transaction.note(NewEvent { kind, subject, body: json(&dropped) }, now);
+            }
+            Ok(dropped)
+        })
+    }
+
     /// Has a delivery made once more, whatever became of it. `false` where it is not known. Whoever has it in hand is
     /// not heard afterwards.
     pub fn replay_delivery(&self, number: u64, now: Timestamp) -> Result<bool, StoreError> {
         self.engine.transaction(|transaction| {
             let replayed = transaction.execute(
-                "UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = $2, ended_at = NULL, error = NULL,
-                 lease = lease + 1, lease_until = NULL
+                "UPDATE deliveries SET state = 'waiting', attempts = 0, due_at = $2, waiting_since = $2, ended_at = NULL,
+                 error = NULL, lease = lease + 1, lease_until = NULL
                  WHERE number = $1",
                 &[number.into(), now.into()],
             )?;
             Ok(replayed == 1)
         })
     }
+}
+
+/// A statement that drops deliveries to `$1` at `$2`. What went wrong with each at last stays told.
+fn dropping(why: &str, which: &str) -> String {
+    format!(
+        "UPDATE deliveries SET state = 'dropped', ended_at = $2, lease = lease + 1, lease_until = NULL,
+         error = '{why}' || CASE WHEN error IS NULL THEN '' ELSE '; at last: ' || error END
+         WHERE target = $1 AND state = 'waiting' AND (lease_until IS NULL OR lease_until <= $2) AND {which}"
+    )
 }
 
 fn delivery(row: &mut Columns) -> Result<Delivery, StoreError> {

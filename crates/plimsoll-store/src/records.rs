@@ -52,7 +52,7 @@ pub struct Spoken {
     pub repositories: Vec<String>,
     /// What came of it.
     pub verdict: Verdict,
-    /// Why it is not cleared, for people; empty where it is.
+    /// Why it is not cleared, for people; empty where it is, and for an image of an index, of which [`Record::why`] knows.
     pub why: Vec<String>,
 }
 
@@ -73,6 +73,17 @@ pub struct Record {
     pub decision: Decision,
     /// The reports, with the digests of their bytes.
     pub reports: Vec<(String, Digest)>,
+}
+
+impl Record {
+    /// Why a digest is not cleared: what is said of it, or of the index that it is an image of.
+    pub fn why<'r>(&'r self, spoken: &'r Spoken) -> &'r [String] {
+        if !spoken.why.is_empty() || spoken.digest == spoken.subject {
+            return &spoken.why;
+        }
+        let of_subject = |one: &&Spoken| one.digest == spoken.subject && one.verdict == spoken.verdict;
+        self.decision.spoken.iter().find(of_subject).map_or(&[], |one| &one.why)
+    }
 }
 
 /// The last record of a chain.

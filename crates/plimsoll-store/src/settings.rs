@@ -23,6 +23,8 @@ pub struct Counts {
     pub packages: u64,
     /// Deliveries that wait, by target, and those that were given up.
     pub deliveries: BTreeMap<String, (u64, u64)>,
+    /// Deliveries that were dropped, by target.
+    pub dropped: BTreeMap<String, u64>,
 }
 
 impl Store {
@@ -80,10 +82,13 @@ impl Store {
             counts.packages = count(transaction, "SELECT count(*) FROM packages")?;
             let deliveries =
                 "SELECT target, CAST(sum(CASE WHEN state = 'waiting' THEN 1 ELSE 0 END) AS BIGINT),
-                                     CAST(sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END) AS BIGINT)
+                                     CAST(sum(CASE WHEN state = 'dead' THEN 1 ELSE 0 END) AS BIGINT),
+                                     CAST(sum(CASE WHEN state = 'dropped' THEN 1 ELSE 0 END) AS BIGINT)
                               FROM deliveries WHERE state <> 'delivered' GROUP BY target";
             for mut row in transaction.query(deliveries, &[])? {
-                counts.deliveries.insert(row.text()?, (row.number()?, row.number()?));
+                let target = row.text()?;
+                counts.deliveries.insert(target.clone(), (row.number()?, row.number()?));
+                counts.dropped.insert(target, row.number()?);
             }
             Ok(counts)
         })

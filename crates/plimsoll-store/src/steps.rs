@@ -1,6 +1,8 @@
 //! Work that is done once although whoever does it may be killed in between: a setting says how far it is, and moves
 //! together with what comes of it.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 
@@ -17,7 +19,7 @@ pub struct Step<'a> {
     pub before: Option<&'a str>,
     /// What it is afterwards.
     pub after: &'a str,
-    /// What happened.
+    /// What happened. What happened to an image that is among `judged` and keeps what was noted of it did not happen.
     pub events: &'a [NewEvent],
     /// What was found with another database: the image, what was noted of it, and what is to be. One of which
     /// something else was noted in between keeps that.
@@ -46,16 +48,21 @@ impl Store {
             if moved != 1 {
                 return Ok(false);
             }
+            let mut kept: BTreeSet<&str> = step.judged.iter().map(|(digest, ..)| digest.as_str()).collect();
             if !step.judged.is_empty() {
-                transaction.execute(
+                let moved = transaction.query(
                     "UPDATE scans SET judged = given.after
                      FROM (SELECT listed.value->>0 AS id, listed.value->>1 AS before, listed.value->>2 AS after
                            FROM {rows}) AS given
-                     WHERE scans.id = given.id AND scans.judged = given.before",
+                     WHERE scans.id = given.id AND scans.judged = given.before RETURNING scans.id",
                     &[judged.as_str().into()],
                 )?;
+                for mut row in moved {
+                    kept.remove(row.text()?.as_str());
+                }
             }
-            step.events.iter().for_each(|event| transaction.note(event.clone(), now));
+            let happened = step.events.iter().filter(|event| !kept.contains(event.subject.as_str()));
+            happened.for_each(|event| transaction.note(event.clone(), now));
             Ok(true)
         })
     }

@@ -57,7 +57,8 @@ pub struct TagFilter {
 
 impl Store {
     /// Notes that tags lead to digests. Returns those that are new or lead elsewhere than before; each of these is an
-    /// event.
+    /// event. What was seen of a tag later than what is noted here stays: who looks for long does not undo what came
+    /// meanwhile.
     pub fn note_tags(&self, tags: &[Tag], now: Timestamp) -> Result<Vec<Tag>, StoreError> {
         // Of two that are one, the last counts.
         let tags: BTreeMap<[String; 3], &Tag> = tags
@@ -83,6 +84,28 @@ impl Store {
                     "DELETE FROM tags WHERE registry = $1 AND repository = $2 AND seen_at < $3 RETURNING {COLUMNS}"
                 ),
                 &values,
+            )?;
+            went(transaction, forgotten, now)
+        })
+    }
+
+    /// Forgets tags, as far as each still leads to its digest; returns those. Each is an event.
+    pub fn forget_these_tags(&self, tags: &[Tag], now: Timestamp) -> Result<Vec<Tag>, StoreError> {
+        let rows: Vec<[String; 4]> = tags
+            .iter()
+            .map(|Tag { registry, repository, tag, digest, .. }| {
+                [clean(registry), clean(repository), clean(tag), digest.as_str().to_owned()]
+            })
+            .collect();
+        self.engine.transaction(|transaction| {
+            transaction.alone(Alone::Tagging)?;
+            let forgotten = transaction.query(
+                &format!(
+                    "DELETE FROM tags WHERE (registry, repository, tag, digest) IN
+                     (SELECT listed.value->>0, listed.value->>1, listed.value->>2, listed.value->>3 FROM {{rows}})
+                     RETURNING {COLUMNS}"
+                ),
+                &[json(&rows).into()],
             )?;
             went(transaction, forgotten, now)
         })
@@ -166,6 +189,11 @@ fn note(
     for (name, tag) in tags {
         let [registry, repository, text] = name;
         let before = known.get(name);
+        // In microseconds, as it is kept.
+        let is_later = |before: &Tag| before.seen_at.as_microsecond() > tag.seen_at.as_microsecond();
+        if before.is_some_and(is_later) {
+            continue;
+        }
         let is_new = before.is_none_or(|before| before.digest != tag.digest);
         let since = before.filter(|_| !is_new).map_or(tag.since, |before| before.since);
         let digest = tag.digest.as_str();

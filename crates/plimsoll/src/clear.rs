@@ -14,3 +14,4 @@ pub(crate) mod observe;
 pub(crate) mod policy;
 mod predecessor;
 pub(crate) mod promote;
+pub(crate) mod summaries;

@@ -19,6 +19,7 @@ mod credentials;
 mod environment;
 mod feeds;
 mod harbor;
+mod network;
 mod notify;
 mod psk;
 mod schema;
@@ -34,6 +35,7 @@ pub(crate) use clearances::{AdmissionConfig, ClearancesConfig, Rules, Unknown};
 pub(crate) use credentials::secret;
 pub(crate) use feeds::{FeedConfig, select, select_all};
 pub(crate) use harbor::{HarborConfig, RegistryAuthorization};
+pub(crate) use network::NetworkConfig;
 pub(crate) use notify::TargetConfig;
 pub(crate) use psk::PskConfig;
 pub(crate) use schema::schema;
@@ -61,6 +63,9 @@ pub(crate) struct Config {
     /// configured for feeds, and where warnings go. Also `--offline` and `PLIMSOLL_OFFLINE=1`.
     #[serde(default)]
     pub(crate) offline: bool,
+    /// How patient we are with those whom we ask.
+    #[serde(default)]
+    pub(crate) network: NetworkConfig,
     /// Whose bundles of feeds are imported.
     #[serde(default)]
     pub(crate) bundles: BundlesConfig,
@@ -144,6 +149,7 @@ impl Config {
         self.check_feeds()?;
         self.check_watches()?;
         self.check_windows()?;
+        self.network.check()?;
         self.clearances.check()?;
         self.admission.check(&self.clearances)?;
         self.server.check()
@@ -163,12 +169,12 @@ impl Config {
 
     /// How the network is used; registries that speak plain HTTP are those named here and configured so.
     pub(crate) fn net_settings(&self, ca_files: &[PathBuf], plain_http: &[String]) -> plimsoll_net::Settings {
-        plimsoll_net::Settings {
+        self.network.apply(plimsoll_net::Settings {
             ca_files: ca_files.to_vec(),
             plain_http_hosts: self.plain_http_hosts(plain_http),
             only_hosts: self.offline.then(|| self.offline_hosts()),
             ..plimsoll_net::Settings::default()
-        }
+        })
     }
 
     fn plain_http_hosts(&self, also: &[String]) -> Vec<String> {

@@ -22,6 +22,7 @@ use tower_http::compression::CompressionLayer;
 use crate::server::Server;
 
 mod access;
+mod admission;
 pub(crate) mod api_v1;
 pub(crate) mod clair_v4;
 mod ending;
@@ -87,6 +88,7 @@ impl Front {
 
 /// All APIs, sorted by name.
 pub(crate) static APIS: &[&Api] = &[
+    &admission::API,
     &api_v1::API,
     &clair_v4::API,
     &harbor::API,

@@ -1,11 +1,12 @@
 //! Mail through an SMTP server, with TLS unless the configuration admits otherwise: what warnings and notifications
 //! share. What a mail says is theirs; where it goes and how is decided here.
 
+use std::fmt;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context as _, anyhow, bail};
+use anyhow::{Context as _, bail};
 use jiff::Timestamp;
 use lettre::message::header::{HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::message::{Mailbox, MessageBuilder};
@@ -84,11 +85,34 @@ impl Post {
     }
 
     /// Hands it over. `host` is how this machine introduces itself.
-    pub(crate) fn send(&self, mail: &Mail, host: &str) -> anyhow::Result<()> {
+    pub(crate) fn send(&self, mail: &Mail, host: &str) -> Result<(), Unsent> {
         let transport = self.builder.clone().hello_name(ClientId::Domain(domain(host))).build();
         // Its text holds that of its cause already.
         let sent = transport.send(mail);
-        sent.map(drop).map_err(|error| anyhow!("cannot send mail through `{}`: {error}", self.shown))
+        sent.map(drop).map_err(|error| Unsent {
+            is_of_server: error.status().is_none_or(|code| OF_SERVER.contains(&u16::from(code))),
+            text: format!("cannot send mail through `{}`: {error}", self.shown),
+        })
+    }
+}
+
+/// Answers that are about the server or about who signs in, not about a mail or its receiver (RFC 5321 section 4.2.3,
+/// RFC 4954 section 6).
+const OF_SERVER: [u16; 6] = [421, 454, 530, 534, 535, 538];
+
+/// A mail that was not taken.
+#[derive(Debug)]
+pub(crate) struct Unsent {
+    text: String,
+    /// Whether no other mail would have been taken either, as far as can be told.
+    pub(crate) is_of_server: bool,
+}
+
+impl std::error::Error for Unsent {}
+
+impl fmt::Display for Unsent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
     }
 }
 

@@ -3,7 +3,7 @@
 //! One replica at a time follows the events (`follow.rs`) and notes for each target of the configuration what it is to
 //! be told; what a target wants is decided in `wants.rs`, and its kind, a row in `kinds/`, says in which words. A thread
 //! a target hands its deliveries over (`hand_over.rs`), so that one that hangs, refuses or is gone delays no other; each
-//! delivery is tried again after longer and longer waits until it is given up (`backoff.rs`). All of that is in the
+//! delivery is tried again after longer and longer waits until it is given up (`backoff.rs`), and a queue has an end (`queues.rs`). All of that is in the
 //! store, where it can be seen and had once more.
 
 use std::io;
@@ -12,7 +12,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use jiff::Timestamp;
 use plimsoll_net::Settings;
 use plimsoll_store::{Store, StoreError};
 
@@ -25,14 +24,17 @@ pub(crate) mod hand_over;
 mod items;
 pub(crate) mod kinds;
 mod posting;
+pub(crate) mod queues;
 pub(crate) mod severity;
 pub(crate) mod topics;
 pub(crate) mod wants;
 
 use crate::config::Config;
 use crate::server::Server;
+use crate::server::duty::Duty;
 use crate::server::metrics::DeliveryResult;
 use kinds::{Around, Target};
+use queues::Looks;
 
 /// How long a duty is taken for.
 const DUTY: Duration = Duration::from_secs(60);
@@ -94,10 +96,17 @@ fn follow(server: &Server, targets: &[Target]) {
 
 fn follow_a_while(server: &Server, store: &Store, targets: &[Target]) -> Result<(), StoreError> {
     let since = follow::since(store, targets)?;
+    let (mut duty, mut looks) = (Duty::new(follow::NAME, DUTY), Looks::default());
     while !server.lifecycle.is_ending() {
-        if !has_duty(server, store, follow::NAME)? {
+        if !duty.has(server, store)? {
             wait(server, WAIT_MAX);
             continue;
+        }
+        let now = (server.now)();
+        if looks.is_due(now) {
+            for (target, count) in queues::hold_others(store, targets, now)? {
+                server.metrics.delivered(&target, DeliveryResult::Dropped, count);
+            }
         }
         let followed = follow::step(store, targets, &since, WAIT_MAX, server.now)?;
         if followed.refused > 0 {
@@ -115,16 +124,22 @@ fn follow_a_while(server: &Server, store: &Store, targets: &[Target]) -> Result<
 
 /// Hands deliveries of a target over as long as the server runs.
 fn tell(server: &Server, target: &Target) {
-    let duty = format!("{}.{}", follow::NAME, target.name);
+    let mut duty = Duty::new(format!("{}.{}", follow::NAME, target.name), DUTY);
+    let mut looks = Looks::default();
     let mut failures: u32 = 0;
     while !server.lifecycle.is_ending() {
         let Ok(store) = server.store() else {
             wait(server, LOOK);
             continue;
         };
-        let step = || -> Result<Option<hand_over::HandedOver>, StoreError> {
-            if !has_duty(server, store, &duty)? {
+        let mut step = || -> Result<Option<hand_over::HandedOver>, StoreError> {
+            if !duty.has(server, store)? {
                 return Ok(None);
+            }
+            let now = (server.now)();
+            if looks.is_due(now) {
+                let count = target.queue.hold(store, &target.name, now)?;
+                server.metrics.delivered(&target.name, DeliveryResult::Dropped, count);
             }
             hand_over::step(store, target, &server.replica, server.now).map(Some)
         };
@@ -155,12 +170,6 @@ fn tell(server: &Server, target: &Target) {
             }
         }
     }
-}
-
-fn has_duty(server: &Server, store: &Store, name: &str) -> Result<bool, StoreError> {
-    let now = (server.now)();
-    let until = now.checked_add(DUTY).unwrap_or(Timestamp::MAX);
-    store.take_duty(name, &server.replica, until, now)
 }
 
 /// Waits, and ends early where the server ends.

@@ -26,6 +26,7 @@ use plimsoll_store::{EventKind, Judged, NewEvent, Severities, Step, Store};
 
 pub(crate) mod changes;
 mod deltas;
+mod late;
 mod place;
 
 use crate::jobs::judging;
@@ -33,6 +34,7 @@ use crate::server::Server;
 use crate::server::duty::Duty;
 use changes::{Changes, Tally};
 use deltas::{Comparing as ComparingPackages, Deltas, Pair};
+pub(crate) use late::catch_up;
 use place::{Comparing, Files, Kept, SETTING, Standing};
 
 /// Name of the duty.

@@ -3,6 +3,7 @@
 //! The server listens before its store is open, so that whoever asks is told that it is starting or migrating; until
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
@@ -169,7 +170,9 @@ impl Server {
         let silence = Duration::from_secs(u64::from(server.registry_seconds_max));
         Settings {
             // A scan is tried again as a whole; what is asked twice here is what one lost packet costs.
-            attempts_max: 2,
+            attempts_max: self.config.network.attempts_max.unwrap_or(2),
+            // Workers and those who look at what is pushed ask the same registry.
+            in_flight_per_host_max: self.config.network.requests_at_once_max.map_or(64, NonZero::get),
             response_timeout: silence,
             idle_timeout: silence,
             denies_private_addresses: true,

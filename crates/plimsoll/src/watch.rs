@@ -74,7 +74,8 @@ fn look_if_due(server: &Server, store: &Store, name: &str, watch: &WatchConfig) 
     }
     let keeps = || !server.lifecycle.is_ending() && take().unwrap_or(false);
     let polled = poll(server, store, watch, &keeps);
-    if server.lifecycle.is_ending() {
+    // Whoever looks by now also says how that went.
+    if server.lifecycle.is_ending() || !take()? {
         return Ok(false);
     }
     let after = after(name, watch, before, polled, begun);

@@ -68,9 +68,12 @@ fn the_server_does_what_its_document_says() {
     let registry = Scripted::start();
     let config = std::fs::read_to_string(world.path("config.toml")).unwrap();
     let more = format!(
-        "[registries.\"{}\"]\nplain_http = true\n[server]\nattempts_max = 1\nregistries_allowed = []\n",
+        "[registries.\"{}\"]\nplain_http = true\n[server]\nattempts_max = 1\nregistries_allowed = []\n\
+         [clearances]\nattempts_max = 1\npolicies.lax = ['lax.yaml']\n\
+         [admission]\nenabled = true\npolicy = 'lax'\n",
         registry.host
     );
+    world.write("lax.yaml", "apiVersion: plimsoll/policy/1\nname: lax\n");
     world.write("config.toml", config + &more);
     let mut layout = Layout::default();
     let top = layout.image(&ship("amd64"));
@@ -78,6 +81,9 @@ fn the_server_does_what_its_document_says() {
     let serving = Serving::ready(&world, &["--no-update"]);
     let submitted = serving.submit(&format!("{}/harbour/ship:1", registry.host));
     serving.until(submitted["id"].as_str().unwrap(), &["completed"]);
+    let asked = format!(r#"{{"references": ["{}/harbour/ship:1"]}}"#, registry.host);
+    let asked = serving.send(plimsoll_net::Request::post("/api/v1/clearances", asked));
+    assert_eq!(asked.status, 202);
 
     world.write("schemathesis.toml", CONFIG);
     let output = Command::new(schemathesis)

@@ -194,3 +194,54 @@ fn check(serving: &Serving, ids: &[String]) {
     assert!(leases_lost > 0, "no worker was killed with a scan in hand, so that nothing is shown");
     println!("{leases_lost} scans were taken over from a worker that was killed");
 }
+
+/// Two replicas are asked the same at once by many, and the one that has it in hand is killed: it is one clearance, and
+/// is recorded once.
+#[test]
+fn a_clearance_outlives_the_replica_that_works_on_it() {
+    let Some(database) = postgres_server::server() else { return };
+    let place = database.database();
+    let (world, registry) = harbour("[clearances.policies]\nlax = [\"lax.yaml\"]\n");
+    world.write("lax.yaml", "apiVersion: plimsoll/policy/1\nname: lax\n");
+    let mut layout = Layout::default();
+    let top = layout.image(&ship("amd64"));
+    registry.push("harbour/ship", &layout, &top, "1");
+    registry.script("harbour/ship/manifests", Deed::Stall);
+    let arguments = ["--no-update", "--store", &place];
+    let mortal = Serving::ready(&world, &arguments);
+    let reference = format!("{}/harbour/ship:1@{}", registry.host, top["digest"].as_str().unwrap());
+    let request = json!({"references": [reference]}).to_string();
+    let ask = |serving: &Serving| {
+        let response = serving.send(plimsoll_net::Request::post("/api/v1/clearances", request.clone()));
+        let asked: serde_json::Value = serde_json::from_slice(&response.bytes(1 << 20).unwrap()).unwrap();
+        asked["url"].as_str().unwrap().to_owned()
+    };
+    let until = |serving: &Serving, url: &str, state: &str| loop {
+        let status = serving.get(&format!("{url}?wait=2s"), 200);
+        if status["state"] == state {
+            return status;
+        }
+    };
+    let url = ask(&mortal);
+    until(&mortal, &url, "running");
+    let steady = Serving::ready(&world, &arguments);
+    std::thread::scope(|scope| {
+        let asking: Vec<_> = (0..8).map(|_| scope.spawn(|| (ask(&mortal), ask(&steady)))).collect();
+        for asked in asking {
+            assert_eq!(asked.join().unwrap(), (url.clone(), url.clone()));
+        }
+    });
+    mortal.kill();
+    registry.behave();
+    let decided = until(&steady, &url, "decided");
+    assert_eq!(
+        (&decided["verdict"], &decided["attempt"], &decided["record"]),
+        (&json!("cleared"), &json!(2), &json!(1))
+    );
+    let response = steady.send(plimsoll_net::Request::post("/api/v1/records/check", ""));
+    let chain: serde_json::Value = serde_json::from_slice(&response.bytes(1 << 20).unwrap()).unwrap();
+    assert_eq!((&chain["state"], &chain["number"]), (&json!("whole"), &json!(1)));
+    let mut raw = postgres::Client::connect(&place, postgres::NoTls).unwrap();
+    let error = raw.batch_execute("UPDATE records SET body = ''").unwrap_err();
+    assert!(error.as_db_error().unwrap().message().contains("only ever added"), "{error}");
+}

@@ -85,6 +85,8 @@ pub struct ManifestBytes {
     pub bytes: Vec<u8>,
     /// The digest of these bytes.
     pub digest: Digest,
+    /// What the registry's header calls it. For a tag this can be anything.
+    pub stated: Option<String>,
 }
 
 /// Why something was not read.
@@ -393,9 +395,15 @@ impl Endpoint {
         let media_type = match manifest_type(head.content_type.as_deref(), &bytes) {
             Ok(media_type) => media_type,
             Err(BadManifest::Schema1) => return Err(RegistryError::Schema1 { what }),
-            Err(BadManifest::Other(reason)) => return Err(bad(reason)),
+            // Bytes that are those of the digest are the thing itself; those of a tag could be anybody's page.
+            Err(BadManifest::Other(reason)) => {
+                return Err(match reference {
+                    TagOrDigest::Digest(_) => RegistryError::Mismatch { place: place(), reason },
+                    TagOrDigest::Tag(_) => bad(reason),
+                });
+            }
         };
-        Ok(ManifestBytes { media_type, bytes, digest })
+        Ok(ManifestBytes { media_type, bytes, digest, stated: head.digest })
     }
 
     fn blob(self: &Arc<Self>, digest: &Digest, size: u64) -> Result<Box<dyn Read + Send>, RegistryError> {

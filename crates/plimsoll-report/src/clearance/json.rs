@@ -88,6 +88,8 @@ struct Summary {
 /// What the answer was made from.
 #[derive(Serialize, JsonSchema)]
 struct Inputs<'a> {
+    /// When it was asked, to the hour; `plimsoll promote` acts on it for a day.
+    asked: Option<&'a str>,
     /// The commit that manifests were compared with.
     base: Option<&'a str>,
     /// Files that were read.
@@ -105,6 +107,8 @@ struct WirePolicy<'a> {
     name: &'a str,
     path: &'a str,
     digest: &'a str,
+    /// The commit that it was read from; none for the file as it was.
+    commit: Option<&'a str>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -160,6 +164,8 @@ struct WireEntry<'a> {
     seen: Option<&'a str>,
     tags: &'a [String],
     verdict: Verdict,
+    /// The name of the policy that is for it.
+    policy: Option<&'a str>,
     checks: Vec<WireCheck<'a>>,
     /// What an index names.
     children: Vec<WireChild<'a>>,
@@ -240,6 +246,7 @@ impl<'a> Document<'a> {
             verdict: clearance.verdict().into(),
             summary: Summary { cleared, undecided, refused },
             inputs: Inputs {
+                asked: inputs.asked.as_deref(),
                 base: inputs.base.as_deref(),
                 files: inputs
                     .files
@@ -250,7 +257,12 @@ impl<'a> Document<'a> {
                 policies: inputs
                     .policies
                     .iter()
-                    .map(|(name, path, digest)| WirePolicy { name, path, digest: digest.as_str() })
+                    .map(|policy| WirePolicy {
+                        name: &policy.name,
+                        path: &policy.file,
+                        digest: policy.digest.as_str(),
+                        commit: policy.commit.as_deref(),
+                    })
                     .collect(),
                 database: inputs.database.as_ref().map(|database| Database { id: &database.id }),
             },
@@ -302,6 +314,7 @@ fn entry(entry: &Entry) -> WireEntry<'_> {
         seen: seen.top.as_ref().ok().map(|top| top.digest.as_str()),
         tags: &asked.tags,
         verdict: entry.verdict().into(),
+        policy: seen.policy.as_deref(),
         checks: entry.checks.iter().map(check).collect(),
         children: seen.children.iter().map(child).collect(),
         images: seen.images.iter().map(image).collect(),

@@ -52,8 +52,10 @@ fn inputs(clearance: &Clearance, version: &str) -> String {
     if let Some(base) = &inputs.base {
         parts.push(format!("base `{base}`"));
     }
-    for (name, path, digest) in &inputs.policies {
-        parts.push(format!("policy {} (`{}` {digest})", text(name), one_line(path)));
+    for policy in &inputs.policies {
+        let at = policy.commit.as_ref().map_or(String::new(), |commit| format!(" at `{commit}`"));
+        let (name, digest) = (text(&policy.name), &policy.digest);
+        parts.push(format!("policy {name} (`{}` {digest}{at})", one_line(&policy.file)));
     }
     if let Some(database) = &inputs.database {
         parts.push(format!("database `{}`", database.id));

@@ -86,6 +86,10 @@ impl Row {
         hearing.finished_at = state.is_final().then_some(now);
         hearing.retry_at = None;
         self.lease_until = None;
+        // Nobody reads it again, and manifests are long.
+        if state.is_final() {
+            self.request.clear();
+        }
     }
 
     /// From when on it may be claimed.

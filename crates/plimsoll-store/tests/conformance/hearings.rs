@@ -102,6 +102,8 @@ fn a_hearing_is_decided(store: &Store, _: &str) {
     assert_eq!((hearing.state, hearing.verdict), (HearingState::Decided, Some(Verdict::Cleared)));
     assert_eq!((hearing.record, hearing.holds_until), (Some(1), Some(at(1_000))));
     assert_eq!((hearing.started_at, hearing.finished_at), (Some(at(2)), Some(at(4))));
+    let record = store.record(1).unwrap().unwrap();
+    assert_eq!(record.hearing, hearing.id);
     let events = store.events(0, 10, Duration::ZERO).unwrap();
     let told: Vec<(EventKind, String)> = events
         .iter()

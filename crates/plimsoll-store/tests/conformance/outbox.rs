@@ -1,14 +1,16 @@
 //! Deliveries and notifications.
 
-use plimsoll_store::{Delivery, DeliveryFilter, DeliveryState, NewDelivery, NoticeItem, Store};
+use plimsoll_store::{CursorMove, Delivery, DeliveryFilter, DeliveryState, NewDelivery, NoticeItem, Store};
 
 use crate::scenes::at;
 
 crate::scenarios! {
     deliveries_are_put_in_once,
+    a_cursor_that_another_moved_puts_nothing_in,
     targets_do_not_wait_for_each_other,
     deliveries_are_tried_again_and_given_up,
     deliveries_are_replayed,
+    queues_have_an_end,
     deliveries_are_listed_and_forgotten,
     no_two_workers_have_one_delivery,
     notifications_are_read_page_by_page,
@@ -24,6 +26,10 @@ fn to(target: &str, key: &str, due: i64) -> NewDelivery {
     }
 }
 
+fn moved(before: u64, after: u64) -> Option<CursorMove<'static>> {
+    Some(CursorMove { name: "hooks", before, after })
+}
+
 fn keys(claimed: &[(Delivery, plimsoll_store::Lease)]) -> Vec<&str> {
     claimed.iter().map(|(delivery, _)| delivery.key.as_str()).collect()
 }
@@ -36,9 +42,8 @@ fn listed(store: &Store, filter: &DeliveryFilter) -> Vec<String> {
 fn deliveries_are_put_in_once(store: &Store, _: &str) {
     assert_eq!(store.cursor("hooks").unwrap(), 0);
     let some = [to("a", "1", 0), to("a", "2", 0), to("b", "1", 0)];
-    store.put_deliveries(&some, Some(("hooks", 7)), at(0)).unwrap();
-    store.put_deliveries(&[to("a", "2", 9), to("a", "3", 0)], Some(("hooks", 9)), at(1)).unwrap();
-    store.put_deliveries(&[], Some(("hooks", 8)), at(1)).unwrap();
+    store.put_deliveries(&some, moved(0, 7), at(0)).unwrap();
+    store.put_deliveries(&[to("a", "2", 9), to("a", "3", 0)], moved(7, 9), at(1)).unwrap();
     assert_eq!(store.cursor("hooks").unwrap(), 9);
     assert_eq!(listed(store, &DeliveryFilter::default()), ["3", "1", "2", "1"]);
     let claimed = store.claim_deliveries("a", "w", 10, at(60), at(1)).unwrap();
@@ -47,6 +52,25 @@ fn deliveries_are_put_in_once(store: &Store, _: &str) {
         assert_eq!(delivery.body, to("a", &delivery.key, 0).body);
         assert_eq!((delivery.media_type.as_str(), delivery.due_at), ("application/json", at(0)));
     }
+}
+
+/// Two that both believe to be the one that follows events: the slower one tells nothing.
+fn a_cursor_that_another_moved_puts_nothing_in(store: &Store, place: &str) {
+    let other = Store::open(place).unwrap();
+    assert!(store.put_deliveries(&[to("a", "1-3", 0)], moved(0, 3), at(0)).unwrap());
+    assert!(!other.put_deliveries(&[to("a", "1-2", 0)], moved(0, 2), at(0)).unwrap());
+    assert!(!other.put_deliveries(&[to("a", "1-5", 0)], moved(0, 5), at(0)).unwrap());
+    assert!(other.put_deliveries(&[to("a", "4-5", 0)], moved(3, 5), at(0)).unwrap());
+    assert_eq!(store.cursor("hooks").unwrap(), 5);
+    assert_eq!(listed(store, &DeliveryFilter::default()), ["4-5", "1-3"]);
+    let put = std::thread::scope(|scope| {
+        let all = [(store, "a"), (&other, "b"), (store, "c"), (&other, "d")].map(|(store, key)| {
+            scope.spawn(move || store.put_deliveries(&[to(key, "6", 0)], moved(5, 6), at(0)).unwrap())
+        });
+        all.map(|one| one.join().unwrap())
+    });
+    assert_eq!(put.into_iter().filter(|is_put| *is_put).count(), 1);
+    assert_eq!(listed(store, &DeliveryFilter::default()).len(), 3);
 }
 
 fn targets_do_not_wait_for_each_other(store: &Store, _: &str) {
@@ -85,6 +109,59 @@ fn deliveries_are_tried_again_and_given_up(store: &Store, _: &str) {
     );
     assert!(one(99).is_none());
     assert_eq!(store.counts().unwrap().deliveries["a"], (0, 1));
+}
+
+fn queues_have_an_end(store: &Store, _: &str) {
+    let put = |target: &str, keys: std::ops::Range<u32>, now: i64| {
+        let some: Vec<NewDelivery> = keys.map(|key| to(target, &key.to_string(), now)).collect();
+        store.put_deliveries(&some, None, at(now)).unwrap();
+    };
+    put("a", 0..5, 10);
+    put("a", 5..30, 20);
+    put("b", 0..30, 10);
+    let of = |state| {
+        listed(
+            store,
+            &DeliveryFilter { target: Some("a".to_owned()), state: Some(state), before: None, rows_max: 0 },
+        )
+    };
+    // One is in hand, and one went wrong before.
+    let mut claimed = store.claim_deliveries("a", "w", 2, at(60), at(20)).unwrap();
+    let (_, in_hand) = claimed.pop().unwrap();
+    let (_, lease) = claimed.pop().unwrap();
+    assert!(store.finish_delivery(&lease, Err(("500".to_owned(), Some(at(90)))), at(21)).unwrap());
+    let drop = |before, rows_max, now| {
+        let dropped = store.drop_deliveries("a", at(before), rows_max, at(now)).unwrap();
+        (dropped.too_old, dropped.too_many)
+    };
+    assert_eq!(drop(10, 30, 22), (0, 0));
+    assert_eq!(store.last_event().unwrap(), 0, "nothing was dropped");
+    assert_eq!(drop(20, 30, 22), (4, 0));
+    assert_eq!(of(DeliveryState::Dropped), ["4", "3", "2", "0"]);
+    assert!(store.finish_delivery(&in_hand, Ok(()), at(23)).unwrap(), "what is in hand is left");
+    // 25 wait: of 20 that may, 18 are left.
+    assert_eq!(drop(20, 20, 24), (0, 7));
+    assert_eq!(drop(20, 20, 25), (0, 0));
+    let events = store.events(0, 10, std::time::Duration::ZERO).unwrap();
+    let told: Vec<(&str, &str)> =
+        events.iter().map(|event| (event.subject.as_str(), event.body.as_str())).collect();
+    assert_eq!(told, [("a", r#"{"too_old":4,"too_many":0}"#), ("a", r#"{"too_old":0,"too_many":7}"#)]);
+    let counts = store.counts().unwrap();
+    assert_eq!((counts.deliveries["a"], counts.dropped["a"], counts.deliveries["b"]), ((18, 0), 11, (30, 0)));
+    assert_eq!(store.targets_awaited().unwrap(), ["a", "b"]);
+    let filter = DeliveryFilter { target: Some("a".to_owned()), rows_max: 99, ..DeliveryFilter::default() };
+    let all = store.deliveries(&filter).unwrap();
+    let error = |key: &str| all.iter().find(|delivery| delivery.key == key).unwrap().error.clone().unwrap();
+    assert_eq!(error("0"), "it waited for too long (`queue_age_max`); at last: 500");
+    assert_eq!(error("2"), "it waited for too long (`queue_age_max`)");
+    assert_eq!(error("5"), "too many waited with it (`queue_max`)");
+    // Once more by hand: it waits from then on.
+    let number = all.iter().find(|delivery| delivery.key == "0").unwrap().number;
+    assert!(store.replay_delivery(number, at(40)).unwrap());
+    assert_eq!(drop(40, 30, 41), (18, 0));
+    assert_eq!(of(DeliveryState::Waiting), ["0"]);
+    store.prune(at(42)).unwrap();
+    assert!(of(DeliveryState::Dropped).is_empty());
 }
 
 fn deliveries_are_replayed(store: &Store, _: &str) {

@@ -59,6 +59,10 @@ fn records_are_found_by_digest(store: &Store, _: &str) {
         records.into_iter().map(|record| record.number).collect()
     };
     assert_eq!((all(None), all(Some(3))), (vec![3, 1], vec![1]));
+    // An image is not cleared for what its index is not.
+    let record = store.record(3).unwrap().unwrap();
+    let image = plimsoll_store::Spoken { why: Vec::new(), ..record.decision.spoken[1].clone() };
+    assert_eq!(record.why(&image), record.decision.spoken[0].why);
 }
 
 fn reports_are_kept_as_they_were(store: &Store, _: &str) {
@@ -163,14 +167,16 @@ fn what_was_changed_all_the_same_is_told(store: &Store, place: &str) {
         }
         raw(place, undo).unwrap();
     }
-    // Who knows where the end was sees that it was cut off.
+    cut_off(store, place, &whole);
+}
+
+/// Who knows where the end was sees that it was cut off.
+fn cut_off(store: &Store, place: &str, whole: &RecordHead) {
     for table in ["record_digests", "record_reports"] {
         raw(place, &format!("DELETE FROM {table} WHERE record = 3")).unwrap();
     }
     raw(place, "DELETE FROM records WHERE number = 3").unwrap();
-    let checked = store.check_records(&whole, 9).unwrap();
-    assert_eq!(
-        checked.ended,
-        Ended::Broken(3, "there were 3 records, and the last of them is gone".to_owned())
-    );
+    let checked = store.check_records(whole, 9).unwrap();
+    let said = "there were 3 records, and the last of them is gone".to_owned();
+    assert_eq!(checked.ended, Ended::Broken(3, said));
 }

@@ -16,6 +16,7 @@ crate::scenarios! {
     layers_are_kept_by_rules,
     what_nothing_needs_is_forgotten,
     tags_come_move_and_go,
+    tags_are_forgotten_one_by_one,
     tags_are_listed,
     many_open_at_once,
 }
@@ -55,11 +56,14 @@ fn a_step_is_taken_once_and_whole(store: &Store, _: &str) {
         // Of this one something else is noted meanwhile.
         (digest(2), changed.clone(), after.clone()),
     ];
-    let event = NewEvent { kind: EventKind::FindingsChanged, subject: "s".to_owned(), body: "{}".to_owned() };
+    let event = |subject: &str| {
+        let subject = subject.to_owned();
+        NewEvent { kind: EventKind::FindingsChanged, subject, body: "{}".to_owned() }
+    };
+    let events = [event("s"), event(digest(1).as_str()), event(digest(2).as_str())];
     let last = store.last_event().unwrap();
     let step = |before: Option<&str>, after: &str| {
-        let events = std::slice::from_ref(&event);
-        let step = Step { setting: "far", before, after, events, judged: &judged };
+        let step = Step { setting: "far", before, after, events: &events, judged: &judged };
         store.take_step(&step, at(50)).unwrap()
     };
     assert!(!step(Some("0"), "1"), "there is nothing to move on from");
@@ -71,7 +75,9 @@ fn a_step_is_taken_once_and_whole(store: &Store, _: &str) {
     assert!(step(Some("1"), "2"));
     assert_eq!(store.setting("far").unwrap().as_deref(), Some("2"));
     let events = store.events(last, 10, Duration::ZERO).unwrap();
-    assert_eq!(events.iter().filter(|one| one.kind == EventKind::FindingsChanged).count(), 2);
+    // The second time nothing of the first image is as it was.
+    let told: Vec<&str> = events.iter().map(|event| event.subject.as_str()).collect();
+    assert_eq!(told, ["s", digest(1).as_str(), "s"]);
     assert_eq!(store.judged(&[digest(1)]).unwrap(), [(digest(1), after)]);
     assert_eq!(store.judged(&[digest(2)]).unwrap(), [(digest(2), other.clone())]);
 }
@@ -164,6 +170,9 @@ fn tags_come_move_and_go(store: &Store, _: &str) {
     assert!(store.note_tags(&[tag("a:1", 1, 20)], at(20)).unwrap().is_empty());
     let all = TagFilter { rows_max: 10, ..TagFilter::default() };
     assert_eq!(store.tags(&all).unwrap()[0], Tag { since: at(10), ..tag("a:1", 1, 20) });
+    // Who has looked for long does not undo what was seen meanwhile.
+    assert!(store.note_tags(&[tag("a:1", 9, 19)], at(21)).unwrap().is_empty());
+    assert_eq!(store.tags(&all).unwrap()[0], Tag { since: at(10), ..tag("a:1", 1, 20) });
     let moved = [tag("a:1", 3, 30)];
     assert_eq!(store.note_tags(&moved, at(30)).unwrap(), moved);
     assert_eq!(store.forget_tags("r:5000", "a", at(30), at(31)).unwrap(), [tag("a:2", 2, 10)]);
@@ -180,6 +189,17 @@ fn tags_come_move_and_go(store: &Store, _: &str) {
         })
         .collect();
     assert_eq!(seen, ["r:5000/a:1 - 01", "r:5000/a:2 - 02", "r:5000/a:1 01 03", "r:5000/a:2 02 -"]);
+}
+
+fn tags_are_forgotten_one_by_one(store: &Store, _: &str) {
+    store.note_tags(&[tag("a:1", 1, 10), tag("a:2", 2, 10), tag("b:1", 1, 10)], at(10)).unwrap();
+    // `a:2` leads elsewhere by now, and `a:3` is not known.
+    let gone = [tag("a:1", 1, 10), tag("a:2", 9, 10), tag("a:3", 1, 10)];
+    assert_eq!(store.forget_these_tags(&gone, at(11)).unwrap(), [tag("a:1", 1, 10)]);
+    assert!(store.forget_these_tags(&[], at(11)).unwrap().is_empty());
+    let all = TagFilter { rows_max: 10, ..TagFilter::default() };
+    assert_eq!(store.tags(&all).unwrap(), [tag("a:2", 2, 10), tag("b:1", 1, 10)]);
+    assert_eq!(store.last_event().unwrap(), 4);
 }
 
 fn tags_are_listed(store: &Store, _: &str) {

@@ -7,7 +7,9 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use plimsoll_core::advisory::Advisories as _;
-use plimsoll_core::clearance::{Candidate, Check, Clearance, Demands, Inputs, Level, manifest_checks};
+use plimsoll_core::clearance::{
+    Candidate, Check, Clearance, Demands, Inputs, Level, PolicyRead, manifest_checks,
+};
 use plimsoll_core::digest::Digest;
 use plimsoll_core::promotion::{Change, Fault, Manifest, changes};
 use plimsoll_core::standings::Standings;
@@ -82,6 +84,13 @@ pub(crate) fn wants_database(policies: &[Policy]) -> bool {
     policies.iter().any(|policy| policy.vulnerabilities.is_some())
 }
 
+/// The hour of a time, `2026-11-26T18:00:00Z`.
+fn hour(now: Timestamp) -> String {
+    const SECONDS: i64 = 3600;
+    let second = now.as_second().div_euclid(SECONDS) * SECONDS;
+    Timestamp::from_second(second).unwrap_or(now).to_string()
+}
+
 /// Looks and judges.
 pub(crate) fn clear(asked: Asked, means: &Means<'_>) -> anyhow::Result<Clearance> {
     let is_vouched = means.policies.iter().any(|policy| policy.vouching.is_some());
@@ -107,9 +116,15 @@ pub(crate) fn clear(asked: Asked, means: &Means<'_>) -> anyhow::Result<Clearance
     let mut checks = asked.checks;
     checks.extend(judge.unused_waivers());
     checks.extend(check_of_files(means.evidence, &about));
-    let of_policy = |policy: &Policy| (policy.name.clone(), policy.file.clone(), policy.digest.clone());
+    let of_policy = |policy: &Policy| PolicyRead {
+        name: policy.name.clone(),
+        file: policy.file.clone(),
+        digest: policy.digest.clone(),
+        commit: policy.commit.clone(),
+    };
     Ok(Clearance {
         inputs: Inputs {
+            asked: Some(hour(means.now)),
             base: asked.base,
             files: asked.files,
             policies: means.policies.iter().map(of_policy).collect(),

@@ -85,6 +85,7 @@ impl Judge<'_> {
             );
             before = found.ok().flatten();
         }
+        observed.policy = Some(policy.name.clone());
         policy.require(&candidate, &mut observed);
         if let (Some(vulnerabilities), true) = (&policy.vulnerabilities, is_image) {
             let before = before.map(|before| before.read(self.options)).transpose()?;

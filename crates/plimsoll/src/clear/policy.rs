@@ -29,7 +29,7 @@ mod waivers;
 
 use expression::Expression;
 use flaws::Flaw;
-pub(crate) use vouching::Vouching;
+pub(crate) use vouching::{Vouching, nobody};
 pub(crate) use waivers::Waivers;
 
 /// The version of the format that this is.
@@ -144,6 +144,8 @@ pub(crate) struct Policy {
     pub(crate) name: String,
     pub(crate) file: String,
     pub(crate) digest: Digest,
+    /// The commit that it was read from.
+    pub(crate) commit: Option<String>,
     pub(crate) level: Option<Level>,
     demands: Demands,
     tag_pattern: Option<Expression>,
@@ -195,7 +197,8 @@ impl Policy {
                     .map_or(Vec::new(), |of| std::mem::take(&mut of.vex_from)),
             };
             let vouching = vouching::read(vouching, path, files, today)?;
-            Policy::of(wire, file.clone(), digest, vouching, waivers, today)
+            let policy = Policy::of(wire, file.clone(), digest, vouching, waivers, today)?;
+            anyhow::Ok(Policy { commit: files.commit().map(str::to_owned), ..policy })
         };
         of(wire).with_context(|| format!("`{file}`"))
     }
@@ -250,6 +253,7 @@ impl Policy {
             name: wire.name,
             file,
             digest,
+            commit: None,
             level: wire.integrity.map(|level| match level {
                 WireLevel::Exists => Level::Exists,
                 WireLevel::Content => Level::Content,

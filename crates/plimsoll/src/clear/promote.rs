@@ -6,12 +6,15 @@
 //! was broken off is completed by doing it again.
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{self, Read};
 
 use anyhow::{Context as _, bail};
 use plimsoll_core::clearance::{Seen, Trouble};
 use plimsoll_core::digest::Digest;
+use plimsoll_image::attached::{Depth, collect};
 use plimsoll_image::inspect::{digest_of_tag, trouble};
+use plimsoll_image::limits::Limits;
 use plimsoll_image::open::documents::{Descriptor, Document};
 use plimsoll_image::open::registry::push::Push;
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
@@ -19,19 +22,38 @@ use plimsoll_image::open::registry::referrers::fallback_tag;
 use plimsoll_image::open::registry::{ManifestBytes, OCI_INDEX, RegistryError, Repository};
 use plimsoll_image::open::verified;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::observe::Asking;
+use super::summaries::{Passed, Summaries};
+
+const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 /// Deepest index in an index, as where images are opened.
 const DEPTH_MAX: usize = 4;
 
 /// One digest, to one destination.
+#[derive(Clone, Copy)]
 pub(crate) struct Move<'a> {
     pub(crate) digest: &'a Digest,
     pub(crate) source: &'a str,
     pub(crate) destination: &'a str,
     pub(crate) tags: &'a [String],
+    /// Who signs what of it, if anybody does.
+    pub(crate) summary: Option<(&'a Summaries, &'a Passed)>,
 }
+
+/// The destination has something else by now: nothing may be written over it.
+#[derive(Debug)]
+pub(crate) struct Taken(String);
+
+impl fmt::Display for Taken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; clear it again", self.0)
+    }
+}
+
+impl std::error::Error for Taken {}
 
 /// What was done, or would be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -48,6 +70,8 @@ pub(crate) struct Done {
     pub(crate) manifests: usize,
     /// Of them, those that are evidence.
     pub(crate) evidence: usize,
+    /// Verification summaries that were written.
+    pub(crate) summaries: usize,
     /// Tags that were written.
     pub(crate) tags: usize,
 }
@@ -62,7 +86,35 @@ struct Mover {
     written: BTreeSet<Digest>,
     /// Blobs that were looked at.
     blobs: BTreeSet<Digest>,
+    /// What indexes name, but attestations.
+    subjects: Vec<Descriptor>,
     done: Done,
+}
+
+/// Makes sure that no tag of these moves was taken meanwhile, before anything is written.
+pub(crate) fn check_tags(moves: &[Move<'_>], asking: &Asking) -> anyhow::Result<()> {
+    for one in moves {
+        let to = asking.repository(one.destination);
+        free_tags(&to.map_err(|trouble| anyhow::anyhow!("{}", words(&trouble)))?, one)?;
+    }
+    Ok(())
+}
+
+/// The tags that are to be written; one that is another's is an error.
+fn free_tags<'t>(to: &Repository, one: &Move<'t>) -> anyhow::Result<Vec<&'t str>> {
+    let mut free = Vec::new();
+    for tag in one.tags {
+        match digest_of_tag(to, tag) {
+            Ok(digest) if digest == *one.digest => {}
+            Ok(digest) => {
+                let (at, own) = (one.destination, one.digest);
+                bail!(Taken(format!("`{at}:{tag}` is {digest} by now, not {own}")))
+            }
+            Err(Trouble::Missing(_)) => free.push(tag.as_str()),
+            Err(trouble) => bail!("{}", words(&trouble)),
+        }
+    }
+    Ok(free)
 }
 
 /// Promotes one digest to one destination. With `is_dry` nothing is written, and it is said what would be.
@@ -78,17 +130,23 @@ pub(crate) fn promote(one: &Move<'_>, asking: &Asking, is_dry: bool) -> anyhow::
         is_dry,
         written: BTreeSet::new(),
         blobs: BTreeSet::new(),
+        subjects: Vec::new(),
         done: Done::default(),
     };
     // Tags first: one that was taken meanwhile stops the move before anything is written.
-    let free = mover.free_tags(one)?;
+    let free = free_tags(&mover.to, one)?;
     let top = mover.tree(one.digest, 0)?;
+    let mut promoted = std::mem::take(&mut mover.subjects);
+    promoted.push(Descriptor::new(&top.media_type, top.digest.clone(), size(&top.bytes)));
     let subjects: Vec<Digest> = mover.written.iter().cloned().collect();
     let before = mover.done.manifests;
     for subject in &subjects {
         mover.evidence(subject)?;
     }
     mover.done.evidence = mover.done.manifests - before;
+    if let Some((summaries, passed)) = one.summary {
+        mover.summarize(&promoted, one.destination, (summaries, passed))?;
+    }
     for tag in free {
         mover.tag(tag, &top)?;
     }
@@ -96,26 +154,6 @@ pub(crate) fn promote(one: &Move<'_>, asking: &Asking, is_dry: bool) -> anyhow::
 }
 
 impl Mover {
-    /// The tags that are to be written; one that is another's is an error.
-    fn free_tags<'t>(&self, one: &Move<'t>) -> anyhow::Result<Vec<&'t str>> {
-        let mut free = Vec::new();
-        for tag in one.tags {
-            match digest_of_tag(&self.to, tag) {
-                Ok(digest) if digest == *one.digest => {}
-                Ok(digest) => {
-                    bail!(
-                        "`{}:{tag}` is {digest} by now, not {}; clear it again",
-                        one.destination,
-                        one.digest
-                    )
-                }
-                Err(Trouble::Missing(_)) => free.push(tag.as_str()),
-                Err(trouble) => bail!("{}", words(&trouble)),
-            }
-        }
-        Ok(free)
-    }
-
     /// Copies a manifest with all that it names, leaf first; the manifest.
     fn tree(&mut self, digest: &Digest, depth: usize) -> anyhow::Result<ManifestBytes> {
         if depth > DEPTH_MAX {
@@ -128,6 +166,9 @@ impl Mover {
             Document::Index(index) => {
                 for child in &index.manifests {
                     self.tree(&child.digest, depth + 1)?;
+                    if !child.is_attestation() {
+                        self.subjects.push(child.clone());
+                    }
                 }
             }
             Document::Manifest(manifest) => {
@@ -210,9 +251,51 @@ impl Mover {
         }
         for (tag, found) in self.from.cosign_tags(subject)? {
             self.tree(&found.digest, 0)?;
-            // Where somebody has signed there too, what is carried is there by its digest all the same.
-            if seen(self.to.manifest(&TagOrDigest::Tag(tag.clone())))?.is_none() {
-                self.tag(&tag, &found)?;
+            match seen(self.to.manifest(&TagOrDigest::Tag(tag.clone())))? {
+                None => self.tag(&tag, &found)?,
+                Some(there) => {
+                    has_layers(&there, &found).with_context(|| format!("the destination's `{tag}`"))?
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Says of everything that was promoted that it passed, unless that is said already.
+    fn summarize(
+        &mut self,
+        promoted: &[Descriptor],
+        repository: &str,
+        (summaries, passed): (&Summaries, &Passed),
+    ) -> anyhow::Result<()> {
+        let limits = Limits::default();
+        for subject in promoted {
+            let digest = std::slice::from_ref(&subject.digest);
+            if !self.is_dry {
+                let there = collect(&self.to, digest, &[], Depth::Read, &limits);
+                if let Some(unseen) = there.unseen.first() {
+                    bail!("what speaks of {} could not be looked at: {}", subject.digest, unseen.detail);
+                }
+                if summaries.is_among(&there.found, &subject.digest, repository, passed) {
+                    continue;
+                }
+            }
+            self.done.summaries += 1;
+            if self.is_dry {
+                continue;
+            }
+            let artifact = summaries.artifact(subject, repository, passed)?;
+            for (digest, bytes) in &artifact.blobs {
+                let open = || Ok(Box::new(io::Cursor::new(bytes.clone())) as Box<dyn Read + Send>);
+                self.push.blob(digest, size(bytes), &open)?;
+            }
+            let digest = Digest::sha256(&Sha256::digest(&artifact.manifest).into());
+            let one = Descriptor::new(OCI_MANIFEST, digest.clone(), size(&artifact.manifest));
+            self.push.manifest(&TagOrDigest::Digest(digest), OCI_MANIFEST, &artifact.manifest)?;
+            self.list_referrers(&subject.digest, &[one])?;
+            let there = collect(&self.to, std::slice::from_ref(&subject.digest), &[], Depth::Read, &limits);
+            if !summaries.is_among(&there.found, &subject.digest, repository, passed) {
+                bail!("the verification summary of {} was written and is not found again", subject.digest);
             }
         }
         Ok(())
@@ -263,6 +346,26 @@ impl Mover {
             Err(trouble) => bail!("the tag `{tag}` was written and cannot be read back: {}", words(&trouble)),
         }
     }
+}
+
+/// Whether a cosign tag of the destination has all that the source's has. Somebody may have signed there too; what is lacking
+/// could not be added without writing another's manifest.
+fn has_layers(there: &ManifestBytes, wanted: &ManifestBytes) -> anyhow::Result<()> {
+    let layers = |manifest: &ManifestBytes| match Document::parse(&manifest.bytes, &manifest.media_type) {
+        Ok(Document::Manifest(parsed)) => {
+            parsed.layers.into_iter().map(|layer| layer.digest).collect::<BTreeSet<Digest>>()
+        }
+        _ => BTreeSet::new(),
+    };
+    if there.bytes == wanted.bytes || layers(there).is_superset(&layers(wanted)) && !layers(wanted).is_empty()
+    {
+        return Ok(());
+    }
+    bail!(Taken("it has other signatures or attestations, and lacks some of the source's".to_owned()))
+}
+
+fn size(bytes: &[u8]) -> u64 {
+    u64::try_from(bytes.len()).expect("memory is smaller than 2^64 bytes")
 }
 
 /// What is there; `None` only where the registry itself says that it is not.

@@ -90,8 +90,8 @@ pub(crate) struct AdmissionConfig {
     pub(crate) any_repository: bool,
     /// What is different for namespaces, by name or pattern (`dev-*`); of several patterns the longest counts.
     pub(crate) namespaces: BTreeMap<String, NamespaceConfig>,
-    /// How old the advisory database may be before `/readyz` says that the server is not ready. Without it, it only
-    /// warns.
+    /// How old the advisory database may be before `/readyz` says that the server is not ready. Without it the age alone
+    /// does not make it so.
     pub(crate) database_age_max: Option<Time>,
 }
 

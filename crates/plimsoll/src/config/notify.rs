@@ -14,8 +14,8 @@ use crate::notify::kinds::KINDS;
 use crate::notify::severity;
 use crate::notify::topics::TOPICS;
 
-/// One target of notifications. Which keys it takes besides `kind`, `events`, `severity`, `fixable`, `repositories`
-/// and `new_only` depends on its kind.
+/// One target of notifications. Which keys it takes besides `kind`, `events`, `severity`, `fixable`, `repositories`,
+/// `new_only`, `queue_max` and `queue_age_max` depends on its kind.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TargetConfig {
@@ -32,12 +32,17 @@ pub(crate) struct TargetConfig {
     /// Only of findings that have a fix.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) fixable: bool,
-    /// Only of images in these repositories: `HOST/NAMESPACE/NAME`, in which `*` stands for anything but a `/` and
-    /// `**` for anything. Without it all.
+    /// Only of images in these repositories: `HOST/NAMESPACE/NAME`, in which `*` stands for anything but a `/`, `?`
+    /// for one such character and `**` for anything. Without it all.
     pub(crate) repositories: Option<Vec<String>>,
     /// Only of what was not there before: findings that a new advisory database adds, and the first scan of an image.
     #[serde(skip_serializing_if = "is_false")]
     pub(crate) new_only: bool,
+
+    /// Most deliveries that wait for it. Where there are more, the oldest are dropped, which is told. Without it 10000.
+    pub(crate) queue_max: Option<u32>,
+    /// How long a delivery may wait for it before it is dropped, which is told. Without it `7d`.
+    pub(crate) queue_age_max: Option<Time>,
 
     /// `webhook`, `clair`: where the request goes. `amqp`: `amqps://HOST[:PORT][/VHOST]`.
     pub(crate) url: Option<String>,
@@ -92,7 +97,8 @@ fn is_false(value: &bool) -> bool {
 }
 
 /// Keys that every kind takes.
-const COMMON_KEYS: [&str; 6] = ["kind", "events", "severity", "fixable", "repositories", "new_only"];
+const COMMON_KEYS: [&str; 8] =
+    ["kind", "events", "severity", "fixable", "repositories", "new_only", "queue_max", "queue_age_max"];
 
 impl TargetConfig {
     /// The first key that is set and that neither every kind takes nor this one.

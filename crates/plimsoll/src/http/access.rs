@@ -56,10 +56,15 @@ fn wanted(place: &Place) -> Option<Scope> {
         Access::Read => Some(Scope::Read),
         Access::Submit => Some(Scope::Submit),
         Access::Admin => Some(Scope::Admin),
-        Access::Metrics => match place.server.config.server.auth.metrics {
-            MetricsAccess::Everybody => None,
-            MetricsAccess::Read => Some(Scope::Read),
-        },
+        Access::Metrics => configured(place.server.config.server.auth.metrics),
+        Access::Admission => configured(place.server.config.admission.access),
+    }
+}
+
+fn configured(access: MetricsAccess) -> Option<Scope> {
+    match access {
+        MetricsAccess::Everybody => None,
+        MetricsAccess::Read => Some(Scope::Read),
     }
 }
 

@@ -56,6 +56,8 @@ pub(crate) enum Access {
     Admin,
     /// Who may read metrics, which the configuration says.
     Metrics,
+    /// Who may ask whether pods may start, which the configuration says.
+    Admission,
 }
 
 /// One thing that is asked.

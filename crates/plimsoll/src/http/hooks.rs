@@ -12,11 +12,11 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::reference::RegistryReference;
-use plimsoll_store::{Store, StoreError, Tag, TagFilter};
-use schemars::JsonSchema;
+use plimsoll_store::{Store, Tag, TagFilter};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
 
 use super::api_v1;
@@ -56,11 +56,7 @@ const RECEIVE: Endpoint = Endpoint {
     about: "Takes a registry's webhook. Only registries that the configuration names are believed.",
     access: Access::Submit,
     is_always_there: false,
-    parameters: &[Parameter::path(
-        "kind",
-        "Who sends it: `distribution`, `github-package`, `harbor`, `plain` or `quay`.",
-        schema_of::<String>,
-    )],
+    parameters: &[Parameter::path("kind", "Who sends it.", kind_schema)],
     body: Some(Payload { media_types: &["application/json"], schema: schema_of::<serde_json::Value> }),
     answers: &[
         Answer {
@@ -74,6 +70,11 @@ const RECEIVE: Endpoint = Endpoint {
     ],
     route: || post(receive),
 };
+
+fn kind_schema(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = KINDS.iter().map(|kind| kind.name).collect();
+    json_schema!({"type": "string", "enum": names})
+}
 
 /// What came of a webhook.
 #[derive(Debug, Default, Serialize, JsonSchema)]
@@ -242,19 +243,8 @@ fn deleted(
     let gone: Vec<Tag> = store.tags(&filter)?.into_iter().filter(is_meant).collect();
     let names = gone.iter().map(|tag| format!("{}:{}", reference.name, tag.tag));
     received.forgotten.extend(names);
-    forget(store, gone, (server.now)())?;
+    store.forget_these_tags(&gone, (server.now)())?;
     Ok(())
-}
-
-/// The store forgets what was last seen before a time: these are seen at the very first, and all that was is forgotten.
-fn forget(store: &Store, gone: Vec<Tag>, now: Timestamp) -> Result<(), StoreError> {
-    let Some(first) = gone.first() else { return Ok(()) };
-    let (registry, repository) = (first.registry.clone(), first.repository.clone());
-    let long_ago = Timestamp::UNIX_EPOCH;
-    let gone: Vec<Tag> = gone.into_iter().map(|tag| Tag { seen_at: long_ago, ..tag }).collect();
-    store.note_tags(&gone, now)?;
-    let before = long_ago.saturating_add(SignedDuration::from_secs(1)).unwrap_or(now);
-    store.forget_tags(&registry, &repository, before, now).map(drop)
 }
 
 #[cfg(test)]

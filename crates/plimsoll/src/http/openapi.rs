@@ -139,7 +139,7 @@ fn scope(access: Access) -> Option<&'static str> {
         Access::Read => Some("read"),
         Access::Submit => Some("submit"),
         Access::Admin => Some("admin"),
-        Access::Metrics => Some("read, where the configuration says so"),
+        Access::Metrics | Access::Admission => Some("read, where the configuration says so"),
     }
 }
 
@@ -183,7 +183,9 @@ fn security(access: Access) -> Value {
     match access {
         Access::Public => json!([]),
         // The configuration may let anybody read.
-        Access::Read | Access::Metrics => json!([{"token": []}, {"basic": []}, {"key": []}, {}]),
+        Access::Read | Access::Metrics | Access::Admission => {
+            json!([{"token": []}, {"basic": []}, {"key": []}, {}])
+        }
         Access::Submit | Access::Admin => json!([{"token": []}, {"basic": []}, {"key": []}]),
     }
 }

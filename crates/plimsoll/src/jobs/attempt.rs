@@ -5,6 +5,7 @@
 //! image is.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -17,13 +18,15 @@ use plimsoll_image::facts::LayerFacts;
 use plimsoll_image::layers::LayerFailure;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::{OpenError, Opened};
+use plimsoll_net::asked_wait;
 use plimsoll_store::{Change, Claimed, InventoryRow, Lease, Outcome, Scan, ScanKind, Store, StoreError};
 use sha2::{Digest as _, Sha256};
 
 use super::judging;
 use super::pulse::{Beating, Pulse, Stop, while_beating};
 use super::source::Source;
-use crate::server::Server;
+use crate::rematch;
+use crate::server::{Advised, Server};
 
 mod opening;
 
@@ -57,9 +60,10 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         stopped,
         now: server.now,
     };
+    let used = OnceLock::new();
     server.metrics.worker_began();
     let outcome = while_beating(&beating, &pulse, || {
-        let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse };
+        let work = Work { server, store, scan: &scan, lease: &lease, pulse: &pulse, used: &used };
         caught(|| work.outcome(&source))
     });
     server.metrics.worker_ended();
@@ -70,6 +74,7 @@ pub(crate) fn make(server: &Server, claimed: Claimed) {
         return;
     };
     tell(server, store, &lease, &outcome);
+    catch_up(server, store, &outcome, used.get().map(Arc::as_ref));
     if matches!(outcome, Outcome::Awaiting { .. }) && server.advised().stamp != stamp {
         // What it waits for may have come while it was judged.
         wake(server, store);
@@ -126,6 +131,15 @@ fn tell(server: &Server, store: &Store, lease: &Lease, outcome: &Outcome) {
     }
 }
 
+/// Images may have been told of another database while this one was judged.
+fn catch_up(server: &Server, store: &Store, outcome: &Outcome, used: Option<&Advised>) {
+    let Outcome::Judged { inventory, judged, .. } = outcome else { return };
+    let Some(Ok(database)) = used.map(|used| &used.database) else { return };
+    if let Err(error) = rematch::catch_up(server, store, inventory, judged, database) {
+        tracing::warn!(error = %error, "what a newer database changes of the image could not be told");
+    }
+}
+
 /// Where this does not work, the scan is woken like those that have waited long.
 fn wake(server: &Server, store: &Store) {
     let now = (server.now)();
@@ -143,6 +157,8 @@ struct Work<'a> {
     scan: &'a Scan,
     lease: &'a Lease,
     pulse: &'a Pulse,
+    /// What it is judged with.
+    used: &'a OnceLock<Arc<Advised>>,
 }
 
 /// Why an attempt came to its end before its end.
@@ -245,7 +261,7 @@ impl Work<'_> {
     }
 
     fn judge(&self, row: InventoryRow) -> Outcome {
-        let advised = self.server.advised();
+        let advised = Arc::clone(self.used.get_or_init(|| self.server.advised()));
         judging::outcome(row, &self.server.config, &self.server.data_dir, &advised, (self.server.now)())
     }
 
@@ -297,7 +313,7 @@ impl Work<'_> {
             Fate::Retry(reason) => {
                 let after = match cause {
                     Cause::RateLimited { retry_after } => {
-                        retry_after.as_deref().and_then(|text| text.trim().parse().ok())
+                        retry_after.as_deref().and_then(|text| asked_wait(text, (self.server.now)().into()))
                     }
                     _ => None,
                 };
@@ -308,9 +324,9 @@ impl Work<'_> {
         }
     }
 
-    fn retry(&self, reason: Reason, detail: String, after_seconds: Option<u64>) -> Outcome {
+    fn retry(&self, reason: Reason, detail: String, asked: Option<Duration>) -> Outcome {
         let now = (self.server.now)();
-        let wait = retry_wait(&self.scan.id, self.scan.attempt, after_seconds);
+        let wait = retry_wait(&self.scan.id, self.scan.attempt, asked);
         let wait = SignedDuration::try_from(wait).unwrap_or(SignedDuration::MAX);
         Outcome::Retry { reason, detail, at: now.checked_add(wait).unwrap_or(Timestamp::MAX) }
     }
@@ -335,14 +351,13 @@ fn failed(reason: Reason, detail: String) -> Outcome {
 
 /// How long to wait before another attempt: twice as long each time, shortened by up to a half, so that a thousand
 /// scans that failed together do not come back together; never sooner than the registry asks for.
-pub(super) fn retry_wait(id: &str, attempt: u32, after_seconds: Option<u64>) -> Duration {
+pub(super) fn retry_wait(id: &str, attempt: u32, asked: Option<Duration>) -> Duration {
     let doubled =
         RETRY_WAIT.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1))).min(RETRY_WAIT_MAX);
     let digest = Sha256::digest(format!("{id} {attempt}"));
     let jitter = f64::from(digest.first().copied().unwrap_or_default()) / 510.0;
     let wait = doubled.saturating_sub(doubled.mul_f64(jitter));
-    let asked = Duration::from_secs(after_seconds.unwrap_or_default());
-    wait.max(asked.min(RETRY_WAIT_MAX))
+    wait.max(asked.unwrap_or_default().min(RETRY_WAIT_MAX))
 }
 
 /// What becomes of a scan.

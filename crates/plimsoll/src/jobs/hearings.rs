@@ -60,8 +60,8 @@ pub(crate) fn ask(
     request: &ClearanceRequest,
 ) -> Result<(Hearing, bool), Refusal> {
     let config = &server.config;
-    let policy = config.clearances.policy(request.policy.as_deref()).map_err(Refusal::bad_request)?;
     let understood = request.understand()?;
+    let policy = config.clearances.policy(request.policy.as_deref()).map_err(Refusal::bad_request)?;
     request::check(&understood.places, principal, config)?;
     let now = (server.now)();
     let demanded = Demanded::read(config, policy, now).map_err(|error| {
@@ -87,6 +87,14 @@ pub(crate) fn ask(
         server.bell.ring();
     }
     Ok((hearing, is_new))
+}
+
+/// What is wrong with policies of the configuration, by name: nothing is cleared by one that cannot be read.
+pub(crate) fn broken_policies(server: &Server) -> Vec<(String, anyhow::Error)> {
+    let now = (server.now)();
+    let names = server.config.clearances.policies.keys();
+    let read = |name: &String| Some((name.clone(), Demanded::read(&server.config, name, now).err()?));
+    names.filter_map(read).collect()
 }
 
 /// All that the answer is made from: candidates, manifests, policies with their waivers, the advisories and how feeds
@@ -124,6 +132,9 @@ fn inputs(server: &Server, policy: &str, understood: &Understood, demanded: &Dem
 
 /// Starts so many workers as are configured. They end when the server does, and hand back what they have.
 pub(crate) fn start(server: &Arc<Server>) -> io::Result<Vec<JoinHandle<()>>> {
+    for (name, error) in broken_policies(server) {
+        tracing::warn!("nothing is cleared by the policy `{name}`, which cannot be read: {error:#}");
+    }
     let start = |number| {
         let server = Arc::clone(server);
         let name = format!("{}-clearances-{number}", server.replica);
@@ -173,6 +184,7 @@ pub(crate) fn make(server: &Server, store: &Store, claimed: HearingClaimed) {
             retry(server, &hearing, Reason::TimedOut, detail)
         }
     };
+    server.metrics.clearance_ended(&outcome);
     tell(server, store, &lease, &outcome);
     server.bell.ring();
 }
@@ -276,7 +288,10 @@ fn decide(
     }
     let hold_max =
         SignedDuration::try_from(server.config.clearances.hold_max.0).unwrap_or(SignedDuration::MAX);
-    let decision = decision::of(&clearance, &hearing.policy, &demanded, hold_max, now);
+    let decision = match decision::of(&clearance, &hearing.policy, &demanded, hold_max, now) {
+        Ok(decision) => decision,
+        Err(detail) => return Ok(failed(Reason::BadRequest, detail)),
+    };
     Ok(HearingOutcome::Decided {
         decision: Box::new(decision),
         reports: decision::reports(&clearance)?,

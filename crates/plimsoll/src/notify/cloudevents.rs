@@ -28,9 +28,12 @@ struct CloudEvent<'a> {
 
 #[derive(Serialize)]
 struct Data<'a> {
-    /// What the image is called; of a feed there is none.
+    /// What the image is called; only of scans and findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     images: Option<Vec<&'a str>>,
+    /// How many names are not among them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    more_images: Option<u64>,
     /// Where more of it is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
@@ -44,6 +47,8 @@ enum DataOf<'a> {
     Scan(&'a super::topics::ScanEnded),
     Findings(&'a crate::rematch::changes::Changes),
     Feed(&'a super::topics::FeedChange),
+    Clearance(&'a super::topics::ClearanceEnded),
+    Dropped(&'a super::topics::Dropped),
 }
 
 /// The id of what happened: the same for whoever is told, however often.
@@ -53,15 +58,18 @@ pub(crate) fn id(happened: &Occurrence) -> String {
 
 /// The event.
 pub(crate) fn json(happened: &Occurrence, source: &str) -> String {
-    let is_feed = matches!(happened.what, What::Feed(_));
+    let is_image = happened.what.is_of_image();
     let what = match &happened.what {
         What::Scan(scan) => DataOf::Scan(scan),
         What::Findings(changes) => DataOf::Findings(changes),
         What::Feed(feed) => DataOf::Feed(feed),
+        What::Clearance(ended) => DataOf::Clearance(ended),
+        What::Dropped(dropped) => DataOf::Dropped(dropped),
     };
     let data = Data {
-        images: (!is_feed).then(|| happened.names.iter().map(String::as_str).collect()),
-        url: (!is_feed).then(|| scan_url(source, &happened.subject)),
+        images: is_image.then(|| happened.names.iter().map(String::as_str).collect()),
+        more_images: Some(happened.more_names).filter(|count| *count > 0),
+        url: url(happened, source),
         what,
     };
     let event = CloudEvent {
@@ -77,7 +85,12 @@ pub(crate) fn json(happened: &Occurrence, source: &str) -> String {
     serde_json::to_string(&event).expect("plain structs with text keys are JSON")
 }
 
-/// Where the status of a scan is asked for.
-pub(crate) fn scan_url(server_url: &str, id: &str) -> String {
-    format!("{server_url}/api/v1/scans/{id}")
+/// Where more of it is said; of a feed nowhere.
+pub(crate) fn url(happened: &Occurrence, server_url: &str) -> Option<String> {
+    let (path, id) = match &happened.what {
+        What::Scan(_) | What::Findings(_) => ("scans", &happened.subject),
+        What::Clearance(_) => ("clearances", &happened.subject),
+        What::Feed(_) | What::Dropped(_) => return None,
+    };
+    Some(format!("{server_url}/api/v1/{path}/{id}"))
 }

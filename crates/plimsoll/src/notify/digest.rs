@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::cloudevents::scan_url;
+use super::cloudevents::url;
 use super::severity;
 use super::topics::{Found, Occurrence, What};
 use crate::rematch::changes::{BySeverity, Change, ChangeKind, Changes, Tally};
@@ -67,7 +67,7 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
         gist: String::new(),
         lines: Vec::new(),
         left_out: 0,
-        url: scan_url(server_url, &happened.subject),
+        url: url(happened, server_url).unwrap_or_default(),
     };
     match &happened.what {
         What::Findings(changes) => {
@@ -85,8 +85,14 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
                 paragraph.lines.push(plain("Some things could not be read or known; the report says which."));
             }
         }
-        What::Feed(feed) => {
+        What::Dropped(dropped) => {
             paragraph.url.clear();
+            let count = dropped.too_old.saturating_add(dropped.too_many);
+            let notifications = if count == 1 { "notification" } else { "notifications" };
+            paragraph.gist =
+                format!("It took nothing for so long that {count} {notifications} to it were dropped.");
+        }
+        What::Feed(feed) => {
             paragraph.gist = match feed.age_days {
                 _ if feed.state == "recovered" => "It is as it should be again.".to_owned(),
                 None => "It is late: there is no data of it.".to_owned(),
@@ -94,6 +100,19 @@ pub(crate) fn paragraph(happened: &Occurrence, server_url: &str) -> Paragraph {
                 Some(days) => format!("It is late: its data is {days} days old."),
             };
             paragraph.lines.extend(feed.error.as_deref().map(|error| plain(&clean(error))));
+        }
+        What::Clearance(ended) => {
+            paragraph.gist = match &ended.verdict {
+                Some(verdict) => {
+                    let (verdict, policy) = (capital(&clean(verdict)), clean(&ended.policy));
+                    format!("{verdict} by policy `{policy}`: {}.", clean(&ended.detail))
+                }
+                None => format!("{}: {}", capital(happened.topic.about), clean(&ended.detail)),
+            };
+            let repositories = ended.repositories.iter().take(LINES_MAX);
+            paragraph.lines.extend(repositories.map(|repository| plain(&clean(repository))));
+            let rest = ended.repositories.len().saturating_sub(LINES_MAX);
+            paragraph.left_out = u64::try_from(rest).unwrap_or(u64::MAX);
         }
     }
     paragraph
@@ -133,8 +152,12 @@ fn title(happened: &Occurrence) -> String {
     if let What::Feed(feed) = &happened.what {
         return clean(&format!("{} ({})", happened.subject, feed.title));
     }
+    if matches!(happened.what, What::Dropped(_)) {
+        return clean(&format!("target {}", happened.subject));
+    }
     let names: Vec<&str> = happened.names.iter().take(NAMES_MAX).map(String::as_str).collect();
-    let more = happened.names.len().saturating_sub(NAMES_MAX);
+    let left_out = u64::try_from(happened.names.len().saturating_sub(NAMES_MAX)).unwrap_or(u64::MAX);
+    let more = happened.more_names.saturating_add(left_out);
     match (names.is_empty(), more) {
         (true, _) => clean(&happened.subject),
         (false, 0) => clean(&format!("{} ({})", names.join(", "), short(&happened.subject))),
@@ -239,6 +262,7 @@ fn what_of(paragraphs: &[Paragraph]) -> String {
         ("scan.completed", "1 scan done", "scans done"),
         ("scan.failed", "1 scan failed", "scans failed"),
         ("scan.unsupported", "1 image unsupported", "images unsupported"),
+        ("deliveries.dropped", "1 target lost notifications", "targets lost notifications"),
         ("feed.late", "1 feed late", "feeds late"),
         ("feed.recovered", "1 feed recovered", "feeds recovered"),
     ] {

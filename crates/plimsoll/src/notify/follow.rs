@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::digest::Digest;
-use plimsoll_store::{Judged, NewDelivery, Store, StoreError, TagFilter};
+use plimsoll_store::{CursorMove, Judged, NewDelivery, Store, StoreError, TagFilter};
 
 use super::kinds::Target;
 use super::topics::{self, Found, Occurrence, What};
@@ -24,8 +24,8 @@ const SINCE: &str = "notify.since.";
 /// Events that are read at once.
 const EVENTS_MAX: u32 = 500;
 
-/// Most tags of an image that are looked at.
-const TAGS_MAX: u32 = 50;
+/// Most tags of an image that are looked at. The repositories that it was asked for in are known besides.
+const TAGS_MAX: u32 = 10_000;
 
 /// Events older than this are of no interest to anybody any more: nobody was to be told for a while, and then is
 /// again.
@@ -74,7 +74,8 @@ pub(crate) fn step(
 ) -> Result<Followed, StoreError> {
     // Nobody is told of what was before all of them.
     let first = since.values().copied().min().unwrap_or_default();
-    let after = store.cursor(NAME)?.max(first);
+    let before = store.cursor(NAME)?;
+    let after = before.max(first);
     let events = store.events(after, EVENTS_MAX, wait)?;
     let Some(last) = events.last().map(|event| event.number) else { return Ok(Followed::default()) };
     let now = clock();
@@ -94,7 +95,9 @@ pub(crate) fn step(
     let mut deliveries = Vec::new();
     for target in targets {
         let since = since.get(&target.name).copied().unwrap_or_default();
-        let told = happened.iter().filter(|happened| happened.number > since);
+        // Who takes nothing is not told that it does, which would wait with the rest.
+        let is_own = |one: &Occurrence| matches!(one.what, What::Dropped(_)) && one.subject == target.name;
+        let told = happened.iter().filter(|happened| happened.number > since && !is_own(happened));
         let told: Vec<(String, Occurrence)> = told
             .filter_map(|happened| Some((target.wants.key(happened), target.wants.narrow(happened)?)))
             .collect();
@@ -111,14 +114,21 @@ pub(crate) fn step(
         }));
     }
     followed.deliveries = deliveries.len();
-    store.put_deliveries(&deliveries, Some((NAME, last)), now)?;
-    Ok(followed)
+    // Another replica that believed this one gone may have read the same, and told it in other notices.
+    let cursor = CursorMove { name: NAME, before, after: last };
+    let is_put = store.put_deliveries(&deliveries, Some(cursor), now)?;
+    Ok(if is_put { followed } else { Followed::default() })
 }
 
-/// Adds what the image is called, and of a scan what was found.
+/// Adds all that the image is called and where it is, and of a scan what was found.
 fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
-    if matches!(happened.what, What::Feed(_)) {
-        return Ok(());
+    match &happened.what {
+        What::Feed(_) | What::Dropped(_) => return Ok(()),
+        What::Clearance(ended) => {
+            happened.repositories = ended.repositories.iter().cloned().collect();
+            return Ok(());
+        }
+        What::Scan(_) | What::Findings(_) => {}
     }
     let scan = store.scan(&happened.subject)?;
     let digest: Option<Digest> = match &happened.what {
@@ -134,13 +144,20 @@ fn look_up(store: &Store, happened: &mut Occurrence) -> Result<(), StoreError> {
             repositories.insert(repository);
         }
     }
-    if let Some(scan) = &scan {
-        if !scan.repository.is_empty() {
-            repositories.insert(format!("{}/{}", scan.registry, scan.repository));
-        }
-        if names.is_empty() && !scan.reference.is_empty() {
-            names.insert(scan.reference.clone());
-        }
+    // An image is in every repository that it was asked for in, not in the first of them alone.
+    let ids: BTreeSet<&str> = [Some(happened.subject.as_str()), digest.as_ref().map(Digest::as_str)]
+        .into_iter()
+        .flatten()
+        .collect();
+    for id in ids {
+        let places = store.places(id)?;
+        repositories.extend(places.iter().map(|(registry, repository)| format!("{registry}/{repository}")));
+    }
+    if let Some(scan) = &scan
+        && names.is_empty()
+        && !scan.reference.is_empty()
+    {
+        names.insert(scan.reference.clone());
     }
     if let What::Scan(ended) = &mut happened.what {
         let judged = scan.as_ref().and_then(|scan| scan.judged.as_ref());

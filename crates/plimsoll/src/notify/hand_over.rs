@@ -60,7 +60,11 @@ pub(crate) fn step(
         let (deliveries, leases): (Vec<Delivery>, Vec<Lease>) = claimed.into_iter().unzip();
         let went = (target.ways.send)(&deliveries, now);
         let now = clock();
-        let went = deliveries.iter().zip(went).map(|(delivery, went)| noted(target, delivery, went, now));
+        let together = target.ways.gathers.and_then(|_| Together::of(&deliveries));
+        let went = deliveries
+            .iter()
+            .zip(went)
+            .map(|(delivery, went)| noted(target, delivery, together.as_ref(), went, now));
         ended = leases.into_iter().zip(went).collect();
         for (_, went) in &ended {
             match went {
@@ -72,12 +76,40 @@ pub(crate) fn step(
     }
 }
 
+/// Deliveries that were handed over together, and are again: what would have been one mail does not become many because
+/// each waits for its own time.
+struct Together {
+    number: u64,
+    attempts: u32,
+}
+
+impl Together {
+    fn of(deliveries: &[Delivery]) -> Option<Together> {
+        let number = deliveries.iter().map(|delivery| delivery.number).min()?;
+        // Those that are tried for the last time are no measure for the others.
+        let lasting = deliveries.iter().map(|delivery| delivery.attempts);
+        let attempts = lasting.filter(|attempts| *attempts < backoff::ATTEMPTS_MAX).max().unwrap_or(1);
+        Some(Together { number, attempts })
+    }
+}
+
 /// How a delivery went, as the store notes it.
-fn noted(target: &Target, delivery: &Delivery, went: Sent, now: Timestamp) -> Went {
+fn noted(
+    target: &Target,
+    delivery: &Delivery,
+    together: Option<&Together>,
+    went: Sent,
+    now: Timestamp,
+) -> Went {
     let (error, next) = match went {
         Sent::Delivered => return Ok(()),
         Sent::Later { error, after } => {
-            (error, backoff::next(delivery.number, delivery.attempts, after, now))
+            let is_last = delivery.attempts >= backoff::ATTEMPTS_MAX;
+            let next = match together.filter(|_| !is_last) {
+                Some(Together { number, attempts }) => backoff::next(*number, *attempts, after, now),
+                None => backoff::next(delivery.number, delivery.attempts, after, now),
+            };
+            (error, next)
         }
         Sent::Never(error) => (error, None),
     };

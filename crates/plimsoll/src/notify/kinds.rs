@@ -11,7 +11,8 @@ use jiff::Timestamp;
 use plimsoll_net::Settings;
 use plimsoll_store::{Delivery, NoticeItem};
 
-use super::topics::Occurrence;
+use super::queues::Limits;
+use super::topics::{Occurrence, Topic};
 use super::wants::Wants;
 use crate::config::TargetConfig;
 
@@ -28,8 +29,8 @@ pub(crate) struct Kind {
     pub(crate) about: &'static str,
     /// The keys that it takes beside those that every kind takes.
     pub(crate) keys: &'static [&'static str],
-    /// The names of the topics that it can tell.
-    pub(crate) tells: &'static [&'static str],
+    /// Which topics it can tell.
+    pub(crate) tells: fn(&Topic) -> bool,
     /// Makes it ready: reads what the configuration says and refers to. Nothing is sent yet.
     open: fn(&TargetConfig, &Around<'_>) -> anyhow::Result<Ways>,
 }
@@ -113,6 +114,8 @@ pub(crate) struct Target {
     pub(crate) kind: &'static Kind,
     /// What it wants to be told.
     pub(crate) wants: Wants,
+    /// Where its queue ends.
+    pub(crate) queue: Limits,
     /// What it can do.
     pub(crate) ways: Ways,
 }
@@ -128,8 +131,9 @@ pub(crate) fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result
         bail!("a target of kind `{}` has no `{key}`; it takes {}", kind.name, kind.keys.join(", "));
     }
     let wants = Wants::read(config, kind.tells)?;
+    let queue = Limits::read(config)?;
     let ways = (kind.open)(config, around)?;
-    Ok(Target { name: around.name.to_owned(), kind, wants, ways })
+    Ok(Target { name: around.name.to_owned(), kind, wants, queue, ways })
 }
 
 /// A key that a kind cannot do without.
@@ -148,12 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn what_they_tell_are_topics() {
+    fn each_tells_something() {
         for kind in KINDS {
-            assert!(!kind.tells.is_empty() && !kind.about.is_empty());
-            for name in kind.tells {
-                assert!(TOPICS.iter().any(|topic| topic.name == *name), "{name}");
-            }
+            assert!(
+                !kind.about.is_empty() && TOPICS.iter().any(|topic| (kind.tells)(topic)),
+                "{}",
+                kind.name
+            );
         }
     }
 }

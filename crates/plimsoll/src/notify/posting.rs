@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
-use plimsoll_net::{Client, Request, Settings, redacted};
+use plimsoll_net::{Client, Request, Settings, asked_wait, redacted};
 
 use super::kinds::Went;
 use crate::config::TargetConfig;
@@ -15,6 +14,9 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How much of a refusal is read, in bytes.
 const ANSWER_BYTES_MAX: u64 = 4 << 10;
+
+/// Least wait after the other side refused who asks: somebody has to mend that, at one end or the other.
+const REFUSED_WAIT: Duration = Duration::from_secs(30 * 60);
 
 /// A client for the one URL of a target.
 pub(super) fn client(config: &TargetConfig, url: &str, net: &Settings) -> anyhow::Result<Client> {
@@ -45,26 +47,27 @@ pub(super) fn post(client: &Client, request: &Request, now: Timestamp) -> Went {
     if response.is_success() {
         return Went::Delivered;
     }
-    let after = response.header("retry-after").and_then(|text| retry_after(text, now));
+    let after = response.header("retry-after").and_then(|text| asked_wait(text, now.into()));
     let answer = response.bytes(ANSWER_BYTES_MAX).unwrap_or_default();
     let answer = clean(&String::from_utf8_lossy(&answer));
     let said = if answer.is_empty() { String::new() } else { format!(": {answer}") };
     let error = format!("`{}` answers with status {status}{said}", redacted(&request.url));
+    if is_refusal_of_sender(status) {
+        let error =
+            format!("{error}; see to its credentials and secrets, which are read anew for each attempt");
+        return Went::Later { error, after: Some(after.unwrap_or_default().max(REFUSED_WAIT)) };
+    }
     if is_final(status) { Went::Never(error) } else { Went::Later { error, after } }
+}
+
+/// Whether it is not the request that is refused but who asks: secrets are replaced at one end before the other.
+fn is_refusal_of_sender(status: u16) -> bool {
+    matches!(status, 401 | 403 | 407)
 }
 
 /// Whether asking again is in vain: the other side understood the request and does not want it.
 fn is_final(status: u16) -> bool {
-    (400..500).contains(&status) && !matches!(status, 408 | 425 | 429)
-}
-
-/// `Retry-After`: seconds, or a date (RFC 9110 section 10.2.3).
-fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
-    if let Ok(seconds) = text.trim().parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let at = rfc2822::parse(text.trim()).ok()?.timestamp();
-    Some(Duration::try_from(at.duration_since(now)).unwrap_or_default())
+    (400..500).contains(&status) && !is_refusal_of_sender(status) && !matches!(status, 408 | 425 | 429)
 }
 
 #[cfg(test)]
@@ -76,8 +79,10 @@ mod tests {
         for (status, wanted) in [
             (301, false),
             (400, true),
-            (401, true),
+            (401, false),
+            (403, false),
             (404, true),
+            (407, false),
             (408, false),
             (410, true),
             (413, true),
@@ -88,21 +93,6 @@ mod tests {
             (503, false),
         ] {
             assert_eq!(is_final(status), wanted, "{status}");
-        }
-    }
-
-    #[test]
-    fn waits_that_are_asked_for() {
-        let now: Timestamp = "1994-11-06T08:49:07Z".parse().unwrap();
-        for (text, seconds) in [
-            ("120", Some(120)),
-            (" 0 ", Some(0)),
-            ("Sun, 06 Nov 1994 08:49:37 GMT", Some(30)),
-            ("Sun, 06 Nov 1994 08:40:00 GMT", Some(0)),
-            ("soon", None),
-            ("-1", None),
-        ] {
-            assert_eq!(retry_after(text, now), seconds.map(Duration::from_secs), "{text}");
         }
     }
 }

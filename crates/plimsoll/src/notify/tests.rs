@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use jiff::Timestamp;
 use plimsoll_store::{Delivery, DeliveryFilter, DeliveryState, EventKind, NewEvent};
 
 use self::samples::{IMAGE, all, at, changes};
@@ -330,6 +331,41 @@ fn deliveries_are_given_up_and_made_again() {
     assert!(ids.iter().all(|id| *id == "evt_1"), "the receiver knows it by its id: {ids:?}");
 }
 
+/// A secret is replaced at one end before the other: nothing is given up for it, and nobody is asked every few seconds.
+#[test]
+fn who_is_refused_is_asked_again_with_the_secret_that_is_there_then() {
+    let log = Log::new();
+    let hook = HookServer::start();
+    let token = log.path().join("token");
+    std::fs::write(&token, "old").unwrap();
+    let targets = targets(&format!(
+        "[notify.hook]\nkind = 'webhook'\nurl = 'http://127.0.0.1:{}/'\ncredentials = {{ token_file = {token:?} }}",
+        hook.port
+    ));
+    log.follow(&targets);
+    log.happen(1);
+    log.follow(&targets);
+    for status in [401, 403] {
+        hook.answer(status);
+        log.store.replay_delivery(1, at()).unwrap();
+        assert_eq!(hand_over::step(&log.store, &targets[0], "w", at).unwrap().postponed, 1, "{status}");
+        let delivery = log.deliveries("hook").remove(0);
+        let wait = delivery.due_at.duration_since(at());
+        assert_eq!((delivery.state, wait.as_mins()), (DeliveryState::Waiting, 30), "{status}");
+        let error = delivery.error.unwrap();
+        assert!(error.contains(&format!("status {status}; see to its credentials")), "{error}");
+    }
+    std::fs::write(&token, "new").unwrap();
+    hook.answer(204);
+    fn later() -> Timestamp {
+        at() + jiff::SignedDuration::from_mins(30)
+    }
+    assert_eq!(hand_over::step(&log.store, &targets[0], "w", later).unwrap().delivered, 1);
+    let said: Vec<String> =
+        hook.take().iter().map(|request| request.header("authorization").to_owned()).collect();
+    assert_eq!(said, ["Bearer old", "Bearer old", "Bearer new"]);
+}
+
 #[test]
 fn quay_is_told_with_a_token_and_a_length() {
     let log = Log::new();
@@ -385,4 +421,160 @@ fn what_happens_within_a_while_is_one_mail() {
     assert!(one.text.contains("Content-Type: text/plain; charset=utf-8"), "{one:?}");
     assert!(one.text.contains("Content-Type: text/html; charset=utf-8"), "{one:?}");
     assert!(hand_over::step(&log.store, &targets[0], "w", later).unwrap().is_nothing());
+}
+
+#[test]
+fn a_receiver_who_is_refused_keeps_nothing_from_the_others() {
+    let log = Log::new();
+    let mail = MailServer::start(Tls::Never);
+    let targets = targets(&format!(
+        "[notify.crew]\nkind = 'email'\nserver = 'smtp://127.0.0.1:{}'\nfrom = 'plimsoll@ship.example'\nto = \
+         ['nobody@ship.example', 'Bridge <bridge@ship.example>', 'deck@ship.example']\nallow_plain = true",
+        mail.port
+    ));
+    log.follow(&targets);
+    log.happen(2);
+    log.follow(&targets);
+    fn later() -> Timestamp {
+        at() + jiff::SignedDuration::from_mins(15)
+    }
+    let handed_over = hand_over::step(&log.store, &targets[0], "w", later).unwrap();
+    assert_eq!((handed_over.delivered, handed_over.postponed), (4, 2));
+    let told: Vec<String> = mail.take().iter().map(|mail| mail.header("To").to_owned()).collect();
+    assert_eq!(told, ["Bridge <bridge@ship.example>", "deck@ship.example"]);
+    let refused: Vec<Delivery> = log
+        .deliveries("crew")
+        .into_iter()
+        .filter(|delivery| delivery.state == DeliveryState::Waiting)
+        .collect();
+    for delivery in &refused {
+        assert!(delivery.key.ends_with("/nobody@ship.example"), "{}", delivery.key);
+        let error = delivery.error.as_deref().unwrap();
+        assert!(error.starts_with("`nobody@ship.example`: ") && error.contains("no such mailbox"), "{error}");
+    }
+    assert_eq!(refused[0].due_at, refused[1].due_at, "they are one mail again");
+}
+
+/// What failed together is one mail again, also where some of it was tried before.
+#[test]
+fn what_was_one_mail_stays_one_mail() {
+    let log = Log::new();
+    let targets = targets(&format!(
+        "[notify.crew]\nkind = 'email'\nserver = 'smtp://127.0.0.1:{}'\nfrom = 'plimsoll@ship.example'\nto = \
+         ['bridge@ship.example']\nallow_plain = true",
+        gone()
+    ));
+    log.follow(&targets);
+    thread_local!(static NOW: std::cell::Cell<i64> = const { std::cell::Cell::new(0) });
+    fn clock() -> Timestamp {
+        at() + jiff::SignedDuration::from_secs(NOW.get())
+    }
+    for count in [5, 10] {
+        log.happen(5);
+        log.follow(&targets);
+        NOW.set(NOW.get() + 60 * 60);
+        assert_eq!(hand_over::step(&log.store, &targets[0], "w", clock).unwrap().postponed, count);
+        let due: std::collections::BTreeSet<Timestamp> =
+            log.deliveries("crew").iter().map(|delivery| delivery.due_at).collect();
+        assert_eq!(due.len(), 1, "{due:?}");
+    }
+}
+
+/// By whichever of its names an image is of interest, that one is told.
+#[test]
+fn an_image_is_known_by_each_of_its_names() {
+    let log = Log::new();
+    let targets = targets(
+        "[notify.hook]\nkind = 'webhook'\nurl = 'https://a.example/'\nrepositories = ['registry.example/team/*', \
+         'r.example:5000/asked']",
+    );
+    log.follow(&targets);
+    let tag = |repository: &str, tag: String| plimsoll_store::Tag {
+        registry: repository.split_once('/').unwrap().0.to_owned(),
+        repository: repository.split_once('/').unwrap().1.to_owned(),
+        tag,
+        digest: IMAGE.parse().unwrap(),
+        since: at(),
+        seen_at: at(),
+    };
+    let told = |count: usize| -> Vec<serde_json::Value> {
+        log.happen(1);
+        log.follow(&targets);
+        let deliveries = log.deliveries("hook");
+        assert_eq!(deliveries.len(), count);
+        let body =
+            deliveries.first().map(|first| serde_json::from_slice::<serde_json::Value>(&first.body).unwrap());
+        body.map(|body| vec![body["data"]["images"].clone(), body["data"]["more_images"].clone()])
+            .unwrap_or_default()
+    };
+    // So many of another repository come first in every list.
+    let others: Vec<plimsoll_store::Tag> =
+        (0..200).map(|at| tag("a.example/other", at.to_string())).collect();
+    log.store.note_tags(&others, at()).unwrap();
+    assert_eq!(told(0), [""; 0]);
+    // Known by the digest alone, in a second repository.
+    for repository in ["other", "asked"] {
+        let submission = plimsoll_store::Submission {
+            digest: Some(IMAGE.parse().unwrap()),
+            kind: plimsoll_store::ScanKind::Image,
+            reference: format!("r.example:5000/{repository}@{IMAGE}"),
+            registry: "r.example:5000".to_owned(),
+            repository: repository.to_owned(),
+            source: Vec::new(),
+            priority: plimsoll_store::Priority::Asked,
+            reason: plimsoll_core::scan::Reason::Asked,
+            attempts_max: 1,
+            index_state: String::new(),
+            is_forced: false,
+        };
+        log.store.submit(&submission, at()).unwrap();
+    }
+    assert_eq!(
+        told(1),
+        [serde_json::json!([format!("r.example:5000/asked@{IMAGE}")]), serde_json::Value::Null]
+    );
+    log.store.note_tags(&[tag("registry.example/team/app", "1.2".to_owned())], at()).unwrap();
+    assert_eq!(told(2), [serde_json::json!(["registry.example/team/app:1.2"]), serde_json::Value::Null]);
+    let many: Vec<plimsoll_store::Tag> =
+        (0..60).map(|at| tag("registry.example/team/app", format!("2.{at:02}"))).collect();
+    log.store.note_tags(&many, at()).unwrap();
+    let told = told(3);
+    assert_eq!((told[0].as_array().unwrap().len(), &told[1]), (50, &serde_json::json!(11)));
+}
+
+/// A target that is dead loses the oldest, all others are told of it, and it is not told that itself.
+#[test]
+fn a_queue_that_nobody_takes_from_has_an_end_and_that_is_told() {
+    let log = Log::new();
+    let targets = targets(
+        "[notify.dead]\nkind = 'webhook'\nurl = 'https://a.example/'\nqueue_max = 10\nqueue_age_max = '1d'\n\
+         [notify.other]\nkind = 'webhook'\nurl = 'https://b.example/'\nevents = ['deliveries.dropped']",
+    );
+    let count = |target: &str, state: DeliveryState| {
+        log.deliveries(target).iter().filter(|delivery| delivery.state == state).count()
+    };
+    log.follow(&targets);
+    log.happen(12);
+    log.follow(&targets);
+    let dead = &targets[0];
+    assert_eq!(dead.queue.hold(&log.store, "dead", at()).unwrap(), 3);
+    let (waiting, dropped) = (DeliveryState::Waiting, DeliveryState::Dropped);
+    assert_eq!((count("dead", waiting), count("dead", dropped)), (9, 3));
+    log.follow(&targets);
+    assert_eq!((count("dead", waiting), count("other", waiting)), (9, 1));
+    let body: serde_json::Value = serde_json::from_slice(&log.deliveries("other")[0].body).unwrap();
+    assert_eq!(body["type"], "io.plimsoll.deliveries.dropped");
+    assert_eq!(
+        (&body["subject"], &body["data"]),
+        (&"dead".into(), &serde_json::json!({"too_old": 0, "too_many": 3}))
+    );
+    let later = at() + jiff::SignedDuration::from_hours(25);
+    assert_eq!(dead.queue.hold(&log.store, "dead", later).unwrap(), 9);
+    // One that is configured no more.
+    let others = queues::hold_others(&log.store, &targets[1..], at()).unwrap();
+    assert_eq!(others, [], "nothing waits for it");
+    assert!(log.store.replay_delivery(1, at()).unwrap());
+    assert_eq!(queues::hold_others(&log.store, &targets[1..], later).unwrap(), [("dead".to_owned(), 0)]);
+    let late = at() + jiff::SignedDuration::from_hours(24 * 8);
+    assert_eq!(queues::hold_others(&log.store, &targets[1..], late).unwrap(), [("dead".to_owned(), 1)]);
 }

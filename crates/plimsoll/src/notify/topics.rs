@@ -24,8 +24,33 @@ pub(crate) struct Topic {
     state: &'static str,
 }
 
+impl Topic {
+    /// Whether it tells that findings of an image changed.
+    pub(crate) fn is_of_findings(&self) -> bool {
+        self.event == EventKind::FindingsChanged
+    }
+}
+
 /// All topics, sorted by name.
 pub(crate) static TOPICS: &[&Topic] = &[
+    &Topic {
+        name: "clearance.decided",
+        about: "a clearance that was asked for is decided",
+        event: EventKind::ClearanceChanged,
+        state: "decided",
+    },
+    &Topic {
+        name: "clearance.failed",
+        about: "a clearance that was asked for could not be decided",
+        event: EventKind::ClearanceChanged,
+        state: "failed",
+    },
+    &Topic {
+        name: "deliveries.dropped",
+        about: "another target took nothing for so long that some of what it was to be told was dropped",
+        event: EventKind::DeliveriesDropped,
+        state: "",
+    },
     &Topic {
         name: "feed.late",
         about: "a feed is stale, missing, or cannot be fetched",
@@ -73,10 +98,12 @@ pub(crate) struct Occurrence {
     pub(crate) at: Timestamp,
     /// What sort of thing.
     pub(crate) topic: &'static Topic,
-    /// What it happened to: a digest, the name of a feed.
+    /// What it happened to: a digest, the id of a clearance, the name of a feed or of a target.
     pub(crate) subject: String,
     /// What the image is called: `HOST/REPO:TAG`, sorted.
     pub(crate) names: BTreeSet<String>,
+    /// Names that are not among `names`.
+    pub(crate) more_names: u64,
     /// The repositories that it is in: `HOST/REPO`, sorted.
     pub(crate) repositories: BTreeSet<String>,
     /// More of it.
@@ -92,6 +119,48 @@ pub(crate) enum What {
     Findings(Changes),
     /// A feed became late or recovered.
     Feed(FeedChange),
+    /// A clearance came to its end.
+    Clearance(ClearanceEnded),
+    /// Deliveries to a target were dropped.
+    Dropped(Dropped),
+}
+
+/// A clearance that came to its end, as its event says it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct ClearanceEnded {
+    pub(crate) state: String,
+    pub(crate) reason: String,
+    pub(crate) detail: String,
+    pub(crate) attempt: u32,
+    pub(crate) policy: String,
+    /// `HOST/PATH`, sorted.
+    pub(crate) repositories: Vec<String>,
+    /// `cleared`, `undecided` or `refused`; none where it failed.
+    pub(crate) verdict: Option<String>,
+    /// Number of the record, and `sha256:..` of it: whoever keeps it sees later whether records were taken away.
+    pub(crate) record: Option<u64>,
+    pub(crate) record_digest: Option<String>,
+}
+
+/// Deliveries to a target that were dropped.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Dropped {
+    /// They waited for too long.
+    pub(crate) too_old: u64,
+    /// They were the oldest of too many.
+    pub(crate) too_many: u64,
+}
+
+impl What {
+    /// Whether it happened to an image, which has names and is in repositories.
+    pub(crate) fn is_of_image(&self) -> bool {
+        match self {
+            What::Scan(_) | What::Findings(_) => true,
+            What::Feed(_) | What::Clearance(_) | What::Dropped(_) => false,
+        }
+    }
 }
 
 /// A scan that came to its end: what its event says, and what was found.
@@ -168,6 +237,8 @@ pub(crate) fn read(event: &Event) -> Result<Option<Occurrence>, serde_json::Erro
     let what = match event.kind {
         EventKind::FindingsChanged => What::Findings(serde_json::from_str(&event.body)?),
         EventKind::FeedChanged => What::Feed(serde_json::from_str(&event.body)?),
+        EventKind::ClearanceChanged => What::Clearance(serde_json::from_str(&event.body)?),
+        EventKind::DeliveriesDropped => What::Dropped(serde_json::from_str(&event.body)?),
         _ => What::Scan(serde_json::from_str(&event.body)?),
     };
     Ok(Some(Occurrence {
@@ -176,6 +247,7 @@ pub(crate) fn read(event: &Event) -> Result<Option<Occurrence>, serde_json::Erro
         topic,
         subject: event.subject.clone(),
         names: BTreeSet::new(),
+        more_names: 0,
         repositories: BTreeSet::new(),
         what,
     }))
@@ -201,6 +273,10 @@ mod tests {
             (EventKind::ScanChanged, r#"{"state":"cancelled"}"#, ""),
             (EventKind::FeedChanged, r#"{"state":"late"}"#, "feed.late"),
             (EventKind::FeedChanged, r#"{"state":"recovered"}"#, "feed.recovered"),
+            (EventKind::ClearanceChanged, r#"{"state":"decided","verdict":"refused"}"#, "clearance.decided"),
+            (EventKind::ClearanceChanged, r#"{"state":"failed"}"#, "clearance.failed"),
+            (EventKind::ClearanceChanged, r#"{"state":"running"}"#, ""),
+            (EventKind::DeliveriesDropped, r#"{"too_old":4,"too_many":0}"#, "deliveries.dropped"),
             (EventKind::DatabaseChanged, "{}", ""),
             (EventKind::TagChanged, "no JSON", ""),
         ] {

@@ -3,13 +3,20 @@
 //! A filter takes away what it is not about and lets all else pass: that a scan failed is told whatever severity is
 //! wanted, that a feed is late whatever repositories are.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use anyhow::bail;
 use plimsoll_core::advisory::Severity;
+use plimsoll_core::digest::Digest;
 
 use super::severity;
 use super::topics::{Found, Occurrence, TOPICS, Topic, What};
 use crate::config::TargetConfig;
-use crate::rematch::changes::{ChangeKind, Changes, Tally};
+use crate::rematch::changes::{ChangeKind, Changes, FINDINGS_MAX, Tally};
+use crate::watch::patterns::fits;
+
+/// Most names of an image that are told; of the others it is told how many there are.
+const NAMES_MAX: usize = 50;
 
 /// Longest pattern, in bytes.
 const PATTERN_BYTES_MAX: usize = 512;
@@ -26,20 +33,20 @@ pub(crate) struct Wants {
 }
 
 impl Wants {
-    /// Reads what is configured. `tellable` are the topics that the kind can tell.
-    pub(crate) fn read(config: &TargetConfig, tellable: &[&str]) -> anyhow::Result<Wants> {
+    /// Reads what is configured. `tells` says of each topic whether the kind can tell it.
+    pub(crate) fn read(config: &TargetConfig, tells: fn(&Topic) -> bool) -> anyhow::Result<Wants> {
         let mut topics: Vec<&'static Topic> = Vec::new();
         match &config.events {
-            None => topics.extend(TOPICS.iter().filter(|topic| tellable.contains(&topic.name))),
+            None => topics.extend(TOPICS.iter().filter(|topic| tells(topic))),
             Some(names) if names.is_empty() => bail!("`events` is empty; leave it out for all"),
             Some(names) => {
                 for name in names {
                     match TOPICS.iter().find(|topic| topic.name == name.as_str()) {
-                        Some(topic) if tellable.contains(&topic.name) => topics.push(topic),
+                        Some(topic) if tells(topic) => topics.push(topic),
                         _ => bail!(
                             "`{}` is no event that this kind tells; it tells {}",
                             name.escape_debug(),
-                            tellable.join(", ")
+                            names_of(tells).join(", ")
                         ),
                     }
                 }
@@ -69,9 +76,15 @@ impl Wants {
         if !self.has(happened.topic) {
             return None;
         }
+        let (mut names, repositories) = match &happened.what {
+            what if what.is_of_image() => self.narrow_names(happened)?,
+            // It is about repositories, and has no image's name.
+            What::Clearance(_) => (BTreeSet::new(), self.narrow_names(happened)?.1),
+            _ => Default::default(),
+        };
         let what = match &happened.what {
             What::Feed(feed) => What::Feed(feed.clone()),
-            _ if !self.is_in_repositories(happened) => return None,
+            What::Dropped(dropped) => What::Dropped(*dropped),
             What::Scan(scan) => {
                 if !scan.found.as_ref().is_none_or(|found| self.is_found(found)) {
                     return None;
@@ -79,8 +92,13 @@ impl Wants {
                 What::Scan(scan.clone())
             }
             What::Findings(changes) => What::Findings(self.narrow_changes(changes)?),
+            What::Clearance(ended) => What::Clearance(ended.clone()),
         };
-        Some(Occurrence { what, ..happened.clone() })
+        let more_names = u64::try_from(names.len().saturating_sub(NAMES_MAX)).unwrap_or(u64::MAX);
+        if let Some(first_left_out) = names.iter().nth(NAMES_MAX).cloned() {
+            drop(names.split_off(&first_left_out));
+        }
+        Some(Occurrence { what, names, more_names, repositories, ..happened.clone() })
     }
 
     /// What a delivery is known by: what may be told once of an image is known by it, all else by its number.
@@ -91,12 +109,27 @@ impl Wants {
         }
     }
 
-    fn is_in_repositories(&self, happened: &Occurrence) -> bool {
-        let Some(patterns) = &self.repositories else { return true };
-        happened
-            .repositories
-            .iter()
-            .any(|repository| patterns.iter().any(|pattern| is_like(pattern, repository)))
+    /// The names and repositories of an image that are of interest; `None` where none is. Where it has no name in such a
+    /// repository, the name is by digest.
+    fn narrow_names(&self, happened: &Occurrence) -> Option<(BTreeSet<String>, BTreeSet<String>)> {
+        let Occurrence { names, repositories, subject, .. } = happened;
+        let Some(patterns) = &self.repositories else { return Some((names.clone(), repositories.clone())) };
+        let is_wanted = |repository: &&String| patterns.iter().any(|pattern| fits(pattern, repository));
+        let repositories: BTreeSet<String> = repositories.iter().filter(is_wanted).cloned().collect();
+        if repositories.is_empty() {
+            return None;
+        }
+        let is_there = |name: &&String| repositories.contains(repository_of(name));
+        let mut names: BTreeSet<String> = names.iter().filter(is_there).cloned().collect();
+        if names.is_empty() {
+            let is_digest = subject.parse::<Digest>().is_ok();
+            let by_digest = |repository: &String| match is_digest {
+                true => format!("{repository}@{subject}"),
+                false => repository.clone(),
+            };
+            names.extend(repositories.iter().map(by_digest));
+        }
+        Some((names, repositories))
     }
 
     /// Counts of a scan do not say of which severity those with a fix are.
@@ -105,17 +138,23 @@ impl Wants {
         is_bad && (!self.fixable || found.fixable > 0)
     }
 
-    fn narrow_changes(&self, changes: &Changes) -> Option<Changes> {
+    /// What is told of changes of an image, if anything.
+    pub(crate) fn narrow_changes(&self, changes: &Changes) -> Option<Changes> {
         let mut narrow = changes.clone();
         let is_wanted = |kind: ChangeKind| !self.new_only || kind == ChangeKind::Added;
         for kind in ChangeKind::ALL {
             let tally = narrow.tally(kind);
             *tally = if is_wanted(kind) { self.narrow_tally(tally) } else { Tally::default() };
         }
+        let mut told: BTreeMap<ChangeKind, usize> = BTreeMap::new();
         narrow.findings.retain(|finding| {
-            is_wanted(finding.change)
+            let is_told = is_wanted(finding.change)
                 && self.severity.is_none_or(|least| finding.rating() >= least)
-                && (!self.fixable || finding.fixed_in.is_some())
+                && (!self.fixable || finding.fixed_in.is_some());
+            // Cut only here: what a target does not want takes no room from what it does.
+            let of_kind = told.entry(finding.change).or_default();
+            *of_kind += usize::from(is_told);
+            is_told && *of_kind <= FINDINGS_MAX
         });
         let named = u64::try_from(narrow.findings.len()).unwrap_or(u64::MAX);
         narrow.left_out = narrow.total().saturating_sub(named);
@@ -136,30 +175,17 @@ impl Wants {
     }
 }
 
-/// Whether a repository is like a pattern: `*` is anything but `/`, `**` is anything.
-pub(crate) fn is_like(pattern: &str, name: &str) -> bool {
-    let name = name.as_bytes();
-    // Which lengths of the name are matched by the pattern so far.
-    let mut matched = vec![false; name.len() + 1];
-    matched[0] = true;
-    let mut rest = pattern.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let is_star = *first == b'*';
-        let is_double = is_star && after.first() == Some(&b'*');
-        rest = if is_double { after.get(1..).unwrap_or_default() } else { after };
-        let mut next = vec![false; name.len() + 1];
-        for (length, is_matched) in matched.iter().enumerate() {
-            let before = length.checked_sub(1).and_then(|last| Some((last, *name.get(last)?)));
-            next[length] = match (is_star, before) {
-                (true, Some((last, byte))) => *is_matched || (next[last] && (is_double || byte != b'/')),
-                (true, None) => *is_matched,
-                (false, Some((last, byte))) => matched[last] && byte == *first,
-                (false, None) => false,
-            };
-        }
-        matched = next;
+/// `HOST/REPO` of `HOST/REPO:TAG@DIGEST`.
+fn repository_of(name: &str) -> &str {
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
     }
-    matched.last().copied().unwrap_or_default()
+}
+
+fn names_of(tells: fn(&Topic) -> bool) -> Vec<&'static str> {
+    TOPICS.iter().filter(|topic| tells(topic)).map(|topic| topic.name).collect()
 }
 
 #[cfg(test)]

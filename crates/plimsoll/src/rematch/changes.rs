@@ -1,12 +1,13 @@
 //! What a new advisory database changes of one image: the body of its event.
 //!
 //! Counts are always whole. Of the findings themselves so many are named as there is room for, those that came first,
-//! the worst of each first; `left_out` says how many are not.
+//! the worst of each first, and those with a fix beyond that; `left_out` says how many are not.
 
 use plimsoll_core::advisory::Severity;
 use serde::{Deserialize, Serialize};
 
-/// Most findings of one sort of change that are named in one event.
+/// Most findings of one sort of change that are told of one image. An event names so many, and so many of those that have
+/// a fix.
 pub(crate) const FINDINGS_MAX: usize = 50;
 
 /// Longest summary of a flaw in an event, in characters.

@@ -152,12 +152,24 @@ impl Deltas {
         findings.sort_by(|a, b| a.order().cmp(&b.order()));
         for kind in ChangeKind::ALL {
             let of_kind = findings.iter().filter(|finding| finding.change == kind);
-            changes.findings.extend(of_kind.take(FINDINGS_MAX).map(|finding| (*finding).clone()));
+            changes.findings.extend(named(of_kind).cloned());
         }
         let named = u64::try_from(changes.findings.len()).unwrap_or(u64::MAX);
         changes.left_out = changes.total().saturating_sub(named);
         (changes, changed_before, is_of_language)
     }
+}
+
+/// Those of one sort that an event names: the worst, and the worst of those that have a fix, which whoever wants no others
+/// would never hear of where so many are worse and have none.
+fn named<'a>(of_kind: impl Iterator<Item = &'a &'a Change>) -> impl Iterator<Item = &'a Change> {
+    let (mut all, mut fixable) = (0, 0);
+    of_kind.copied().filter(move |finding| {
+        let is_fixable = finding.fixed_in.is_some();
+        all += 1;
+        fixable += usize::from(is_fixable);
+        all <= FINDINGS_MAX || (is_fixable && fixable <= FINDINGS_MAX)
+    })
 }
 
 /// All findings; a database that cannot be read is an error, not one that says nothing.
@@ -274,5 +286,51 @@ fn cut(text: &str, chars_max: usize) -> String {
     match text.char_indices().nth(chars_max) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use plimsoll_core::advisory::Severity;
+
+    use super::*;
+    use crate::config::TargetConfig;
+    use crate::notify::wants::Wants;
+
+    fn change(id: usize, severity: &str, fixed_in: Option<&str>) -> Change {
+        let of = serde_json::json!({
+            "change": "added", "id": format!("CVE-{id:03}"), "package": "p", "version": "1", "severity": severity,
+            "fixed_in": fixed_in, "advisory": "", "feed": "", "is_exploited": false, "summary": "", "link": "",
+            "distro": "", "release": "",
+        });
+        serde_json::from_value(of).unwrap()
+    }
+
+    /// 60 without a fix, and 60 less bad ones with one: each target hears of the worst that it wants.
+    #[test]
+    fn who_wants_what_has_a_fix_hears_of_it_whatever_is_worse() {
+        let mut delta = Delta::default();
+        for id in 0..120 {
+            let (severity, fixed_in) = if id < 60 { ("critical", None) } else { ("low", Some("2")) };
+            let rating = Severity::from_vendor_word(severity);
+            delta.counts.added.count(rating, fixed_in.is_some(), false);
+            delta.findings.push(change(id, severity, fixed_in));
+        }
+        let deltas = Deltas { by_number: [(7, delta)].into(), ..Deltas::default() };
+        let (changes, ..) = deltas.of_image(&[7]);
+        assert_eq!((changes.findings.len(), changes.left_out), (100, 20));
+        for (toml, first, count, left_out) in [
+            ("", "CVE-000", 50, 70),
+            ("fixable = true", "CVE-060", 50, 10),
+            ("severity = 'high'", "CVE-000", 50, 10),
+        ] {
+            let config: TargetConfig = toml::from_str(toml).unwrap();
+            let told = Wants::read(&config, |_| true).unwrap().narrow_changes(&changes).unwrap();
+            assert_eq!(
+                (told.findings[0].id.as_str(), told.findings.len(), told.left_out),
+                (first, count, left_out),
+                "{toml}"
+            );
+        }
     }
 }

@@ -141,6 +141,37 @@ fn an_image_that_was_scanned_with_the_new_database_is_not_told() {
     assert!(told(&port.store).is_empty());
 }
 
+/// A scan that began with the old database and ended when all images were told of the new one.
+#[test]
+fn an_image_that_comes_too_late_is_told_too_and_once() {
+    let port = Port::new(FIRST, &[], &IMAGES[..1]);
+    let old = tempfile::tempdir().unwrap();
+    write_database(old.path(), OLD, FIRST, &[]);
+    let used = Database::open(&database_path(old.path())).unwrap();
+    write_database(port.data(), NEW, SECOND, &[]);
+    let server = port.server("first");
+    let late = |number: u8| {
+        let row = port.store.inventory(&digest(number)).unwrap().unwrap();
+        catch_up(&server, &port.store, &row, &port.judged(number), &used).unwrap()
+    };
+    scan(&port.store, old.path(), 2, inventory(IMAGES[0]));
+    assert!(!late(2), "a comparison comes by it");
+    assert!(matches!(look(&server).unwrap(), Looked::Compared(Compared { images: 2, .. })));
+    scan(&port.store, old.path(), 3, inventory(IMAGES[0]));
+    assert_eq!(look(&server).unwrap(), Looked::Nothing);
+    assert!(late(3) && !late(3));
+    let told = told(&port.store);
+    let subjects: Vec<&str> = told.iter().map(|event| event.subject.as_str()).collect();
+    assert_eq!(subjects.len(), 3);
+    assert_eq!(subjects[2], digest(3).as_str());
+    assert_eq!(changes(&told[2]), changes(&told[0]), "it is told the same as the others");
+    let [first, third] = [1, 3].map(|number| port.judged(number));
+    assert_eq!(
+        (third.database, third.findings, third.fixable),
+        (first.database, first.findings, first.fixable)
+    );
+}
+
 #[test]
 fn a_replica_goes_on_where_another_was_killed() {
     let images: Vec<&[Aboard<'_>]> = vec![IMAGES[0]; 5];

@@ -11,8 +11,8 @@ use plimsoll_store::{Ended, RecordHead, StoreError};
 
 use super::Server;
 
-/// Records that are held against their digests at once.
-const ROWS_MAX: u32 = 200;
+/// Records that are held against their digests at once. One may have some megabytes.
+const ROWS_MAX: u32 = 20;
 
 /// How far the records were looked at, and what was found.
 #[derive(Clone, Debug, PartialEq, Eq)]

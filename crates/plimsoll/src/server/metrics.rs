@@ -7,7 +7,7 @@
 use std::sync::atomic::AtomicU64;
 
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::StoreError;
+use plimsoll_store::{HearingOutcome, StoreError};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -55,6 +55,11 @@ struct Delivered {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Build {
     version: &'static str,
 }
@@ -68,6 +73,8 @@ pub(crate) enum DeliveryResult {
     Failed,
     /// It did not as often as it may be asked.
     GivenUp,
+    /// It was not asked any more, because too many waited or it waited for too long.
+    Dropped,
 }
 
 /// What the server counts.
@@ -80,6 +87,8 @@ pub(crate) struct Metrics {
     layers: Family<Cached, Counter>,
     store_errors: Family<Kind, Counter>,
     deliveries: Family<Delivered, Counter>,
+    clearances: Family<Outcome, Counter>,
+    admissions: Family<Outcome, Counter>,
     workers_busy: Gauge,
     layer_bytes: Counter<u64, AtomicU64>,
 }
@@ -95,6 +104,8 @@ impl Default for Metrics {
             layers: Family::default(),
             store_errors: Family::default(),
             deliveries: Family::default(),
+            clearances: Family::default(),
+            admissions: Family::default(),
             workers_busy: Gauge::default(),
             layer_bytes: Counter::default(),
         };
@@ -141,6 +152,16 @@ impl Metrics {
         );
         registry.register("store_errors", "What the store could not do", self.store_errors.clone());
         registry.register("deliveries", "Attempts to deliver a notification", self.deliveries.clone());
+        registry.register(
+            "clearances",
+            "Attempts at clearances that ended, by what came of them",
+            self.clearances.clone(),
+        );
+        registry.register(
+            "admissions",
+            "Objects of Kubernetes that were asked about, by what was answered",
+            self.admissions.clone(),
+        );
     }
 
     /// A request was answered.
@@ -191,9 +212,31 @@ impl Metrics {
             DeliveryResult::Delivered => "delivered",
             DeliveryResult::Failed => "failed",
             DeliveryResult::GivenUp => "given_up",
+            DeliveryResult::Dropped => "dropped",
         };
         let delivered = Delivered { target: target.to_owned(), result };
         self.deliveries.get_or_create(&delivered).inc_by(count as u64);
+    }
+
+    /// An attempt at a clearance ended.
+    pub(crate) fn clearance_ended(&self, outcome: &HearingOutcome) {
+        let outcome = match outcome {
+            HearingOutcome::Decided { decision, .. } => decision.verdict.name(),
+            HearingOutcome::Retry { .. } => "retrying",
+            HearingOutcome::HandedBack => "handed_back",
+            HearingOutcome::Failed { .. } => "failed",
+        };
+        self.clearances.get_or_create(&Outcome { outcome }).inc();
+    }
+
+    /// A cluster was answered: whether it may start, and whether somebody was warned.
+    pub(crate) fn admission_answered(&self, is_allowed: bool, is_warned: bool) {
+        let outcome = match (is_allowed, is_warned) {
+            (false, _) => "denied",
+            (true, true) => "warned",
+            (true, false) => "allowed",
+        };
+        self.admissions.get_or_create(&Outcome { outcome }).inc();
     }
 
     /// All of it as text, without the mark of the end.

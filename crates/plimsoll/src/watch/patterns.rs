@@ -67,7 +67,7 @@ impl Patterns {
 }
 
 /// Whether a pattern fits a whole name. It takes their lengths multiplied, whatever stars there are.
-fn fits(pattern: &str, name: &str) -> bool {
+pub(crate) fn fits(pattern: &str, name: &str) -> bool {
     let (pattern, name) = (pattern.as_bytes(), name.as_bytes());
     // For each length of the name's beginning: whether the pattern so far fits it.
     let mut fitting = vec![false; name.len() + 1];

@@ -13,12 +13,11 @@ use jiff::Timestamp;
 use plimsoll_image::open::registry::listing::{ListingLimits, repositories};
 use plimsoll_image::open::registry::reference::{RepositoryName, TagOrDigest};
 use plimsoll_image::open::registry::{RegistryError, RegistryOptions, Repository};
-use plimsoll_net::Client;
+use plimsoll_net::{Client, asked_wait};
 use plimsoll_store::{Store, StoreError, TagFilter};
 
 use super::patterns::Patterns;
 use super::plan::{Plan, Seen, plan};
-use super::timing::asked_wait;
 use crate::config::WatchConfig;
 use crate::jobs::submission::{self, Asked};
 use crate::server::Server;
@@ -52,6 +51,15 @@ impl From<StoreError> for Broken {
     fn from(error: StoreError) -> Broken {
         Broken { why: error.to_string(), wait: None }
     }
+}
+
+/// What came of looking at one repository.
+struct LookedAt {
+    seen: Seen,
+    /// Tags that were chosen and not asked for.
+    left: usize,
+    /// Why they were not, where that concerns the whole registry.
+    broken: Option<Broken>,
 }
 
 /// A look in the making.
@@ -113,7 +121,13 @@ pub(super) fn poll(
     }
     polled.problems.sort_unstable();
     match (broken, polled.problems.first()) {
-        (Some(broken), _) => Err(broken),
+        (Some(Broken { why, wait }), _) => {
+            let (whole, all) = (polled.repositories, names.len());
+            Err(Broken {
+                why: format!("{why}; {whole} of {all} repositories were looked at to their end"),
+                wait,
+            })
+        }
         (None, Some(problem)) if polled.repositories == 0 && !names.is_empty() => {
             Err(Broken { why: problem.clone(), wait: None })
         }
@@ -137,8 +151,9 @@ impl Look<'_> {
             Some(names) => names,
             None => {
                 let limits = ListingLimits::default();
+                let begun = (self.server.now)();
                 let listing = repositories(&self.client, registry, &self.options, None, &limits)
-                    .map_err(|error| without_catalog(registry, &error))?;
+                    .map_err(|error| without_catalog(registry, &error, (self.server.now)()))?;
                 if listing.next.is_some() {
                     self.problem(format!(
                         "`{registry}` lists more than {} repositories; what follows was not looked at",
@@ -148,7 +163,7 @@ impl Look<'_> {
                 let names: Vec<String> =
                     listing.names.into_iter().filter(|name| patterns.choose(name)).collect();
                 if listing.next.is_none() {
-                    self.forget_others(patterns, &names)?;
+                    self.forget_others(patterns, &names, begun)?;
                 }
                 names
             }
@@ -164,8 +179,9 @@ impl Look<'_> {
         Ok(names)
     }
 
-    /// Forgets the tags of repositories that were chosen once and are not there any more.
-    fn forget_others(&self, patterns: &Patterns, names: &[String]) -> Result<(), Broken> {
+    /// Forgets the tags of repositories that were chosen once and were not there any more when the list was begun; what was
+    /// seen of them since stays.
+    fn forget_others(&self, patterns: &Patterns, names: &[String], begun: Timestamp) -> Result<(), Broken> {
         let there: BTreeSet<&str> = names.iter().map(String::as_str).collect();
         let registry = self.watch.registry.as_str();
         let mut after = (registry.to_owned(), String::new());
@@ -173,8 +189,7 @@ impl Look<'_> {
             let page = self.store.repositories(Some((&after.0, &after.1)), 1_000)?;
             for known in page.iter().filter(|known| known.registry == registry) {
                 if patterns.choose(&known.repository) && !there.contains(known.repository.as_str()) {
-                    let now = (self.server.now)();
-                    self.store.forget_tags(registry, &known.repository, now, now)?;
+                    self.store.forget_tags(registry, &known.repository, begun, (self.server.now)())?;
                 }
             }
             match page.last() {
@@ -203,14 +218,18 @@ impl Look<'_> {
             Ok(parsed) => (parsed.host().to_owned(), parsed.path().to_owned()),
             Err(_) => (registry.clone(), name.to_owned()),
         };
-        let seen = match repository {
+        let looked = match repository {
             Ok(repository) => self.look_at(&name, &repository)?,
             Err(error) => {
                 self.problem(error.to_string());
                 return Ok(());
             }
         };
-        let Some(seen) = seen else { return Ok(()) };
+        let Some(LookedAt { seen, left, broken }) = looked else { return Ok(()) };
+        // Another replica may have been taken for the one that looks, and knows better by now.
+        if !(self.keeps)() {
+            return Ok(());
+        }
         let filter = TagFilter {
             registry: registry.clone(),
             repository: name.clone(),
@@ -221,14 +240,19 @@ impl Look<'_> {
         let plan = plan(&registry, &name, &known, &seen, begun);
         self.carry_out(&registry, &name, &plan, begun)?;
         self.with(|(polled, _)| {
-            polled.repositories += 1;
+            polled.repositories += u64::from(left == 0);
             polled.tags += seen.digests.len() as u64;
         });
-        Ok(())
+        match broken {
+            Some(Broken { why, wait }) => {
+                Err(Broken { why: format!("{why}; {left} tags of `{name}` were not looked at"), wait })
+            }
+            None => Ok(()),
+        }
     }
 
     /// What a repository has; `None` where it could not be listed at all.
-    fn look_at(&self, name: &str, repository: &Repository) -> Result<Option<Seen>, Broken> {
+    fn look_at(&self, name: &str, repository: &Repository) -> Result<Option<LookedAt>, Broken> {
         let most = usize::try_from(self.watch.tags_max).unwrap_or(usize::MAX);
         let limits = ListingLimits::default();
         let listing = match repository.tags(None, &limits) {
@@ -236,7 +260,8 @@ impl Look<'_> {
             // It is gone, and so are its tags.
             Err(RegistryError::NotFound { is_stated: true, .. }) => {
                 self.problem(format!("`{name}` is not there; check its name"));
-                return Ok(Some(Seen { listed: Some(BTreeSet::new()), digests: BTreeMap::new() }));
+                let seen = Seen { listed: Some(BTreeSet::new()), digests: BTreeMap::new() };
+                return Ok(Some(LookedAt { seen, left: 0, broken: None }));
             }
             // What stands before a registry may say so of everything for a while.
             Err(error @ RegistryError::NotFound { .. }) => {
@@ -246,7 +271,7 @@ impl Look<'_> {
                 return Ok(None);
             }
             Err(error) => {
-                self.problem(format!("`{name}`: {}", unless_of_all(error)?));
+                self.problem(format!("`{name}`: {}", unless_of_all(error, (self.server.now)())?));
                 return Ok(None);
             }
         };
@@ -258,18 +283,26 @@ impl Look<'_> {
             ));
             chosen.truncate(most);
         }
-        let mut digests = BTreeMap::new();
+        let (mut digests, mut left, mut broken) = (BTreeMap::new(), chosen.len(), None);
         for tag in chosen {
             if self.is_broken.load(Ordering::SeqCst) {
                 break;
             }
             match repository.digest(&TagOrDigest::Tag(tag.clone())) {
                 Ok(digest) => drop(digests.insert(tag.clone(), digest)),
-                Err(error) => self.problem(format!("`{name}:{tag}`: {}", unless_of_all(error)?)),
+                Err(error) => match unless_of_all(error, (self.server.now)()) {
+                    Ok(text) => self.problem(format!("`{name}:{tag}`: {text}")),
+                    // What was learnt until now is kept all the same: the next look may come no further.
+                    Err(of_all) => {
+                        broken = Some(of_all);
+                        break;
+                    }
+                },
             }
+            left -= 1;
         }
         let listed = listing.next.is_none().then(|| listing.names.iter().cloned().collect());
-        Ok(Some(Seen { listed, digests }))
+        Ok(Some(LookedAt { seen: Seen { listed, digests }, left, broken }))
     }
 
     fn carry_out(&self, registry: &str, name: &str, plan: &Plan, begun: Timestamp) -> Result<(), Broken> {
@@ -296,10 +329,10 @@ impl Look<'_> {
 
 /// That the registry wants to be left alone, or does not answer, concerns all of it; anything else is a text about what
 /// was asked for.
-fn unless_of_all(error: RegistryError) -> Result<String, Broken> {
+fn unless_of_all(error: RegistryError, now: Timestamp) -> Result<String, Broken> {
     match &error {
         RegistryError::RateLimited { retry_after, .. } => {
-            Err(Broken { wait: asked_wait(retry_after.as_deref()), why: error.to_string() })
+            Err(Broken { wait: wait_of(retry_after.as_deref(), now), why: error.to_string() })
         }
         // Nothing answers: asking for the next would take as long and end so too.
         RegistryError::Unavailable { source, .. } if source.status().is_none() => {
@@ -309,10 +342,15 @@ fn unless_of_all(error: RegistryError) -> Result<String, Broken> {
     }
 }
 
+/// How long the registry wants to be left alone.
+fn wait_of(retry_after: Option<&str>, now: Timestamp) -> Option<Duration> {
+    asked_wait(retry_after?, now.into())
+}
+
 /// Many registries list their repositories to nobody.
-fn without_catalog(registry: &str, error: &RegistryError) -> Broken {
+fn without_catalog(registry: &str, error: &RegistryError, now: Timestamp) -> Broken {
     let wait = match error {
-        RegistryError::RateLimited { retry_after, .. } => asked_wait(retry_after.as_deref()),
+        RegistryError::RateLimited { retry_after, .. } => wait_of(retry_after.as_deref(), now),
         _ => None,
     };
     let advice = match error {

@@ -270,3 +270,95 @@ async fn another_replicas_duty_is_left_to_it() {
     let (state, asked) = world.look(0).await;
     assert_eq!((state, asked), (WatchState::default(), Vec::new()));
 }
+
+/// A hook is as new as when it came, a look as old as when it began.
+#[tokio::test]
+async fn what_came_while_somebody_looked_for_long_stays() {
+    let lines = [("team/app", "1", 1), ("team/app", "2", 2), ("team/app", "3", 3)];
+    let registry = Registry { content: content(&lines), ..Registry::default() };
+    let world = World::new("repositories = ['team/app']\ntags = ['1', '2']", registry).await;
+    let digest = plimsoll_core::digest::Digest::sha256(&[9; 32]);
+    let meanwhile = now() + SignedDuration::from_mins(5);
+    let of = |tag: &str| plimsoll_store::Tag {
+        registry: world.host.clone(),
+        repository: "team/app".to_owned(),
+        tag: tag.to_owned(),
+        digest: digest.clone(),
+        since: meanwhile,
+        seen_at: meanwhile,
+    };
+    // One that was chosen, one that was not, and one that the list did not have yet.
+    world.store.note_tags(&[of("2"), of("3"), of("4")], meanwhile).unwrap();
+    world.look(0).await;
+    assert_eq!(world.tags(), "team/app:1=1 team/app:2=9 team/app:3=9 team/app:4=9");
+    world.look(1).await;
+    assert_eq!(world.tags(), "team/app:1=1 team/app:2=2 team/app:3=9", "a later look knows better");
+}
+
+#[tokio::test]
+async fn a_look_that_is_anothers_by_now_changes_nothing() {
+    let registry = Registry { content: content(&[("team/app", "1", 1)]), ..Registry::default() };
+    let world = World::new("repositories = ['team/app']", registry).await;
+    let (server, store) = (Arc::clone(&world.servers[0]), Arc::clone(&world.store));
+    let polled = tokio::task::spawn_blocking(move || {
+        let asked = std::sync::atomic::AtomicU32::new(0);
+        let keeps = || asked.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0;
+        poll(&server, &store, &server.config.watch["team"], &keeps).unwrap()
+    });
+    assert_eq!((polled.await.unwrap().submitted, world.tags().as_str(), world.queued().len()), (0, "", 0));
+    assert!(world.registry.lock().unwrap().asked.contains(&"HEAD /v2/team/app/manifests/1".to_owned()));
+}
+
+#[tokio::test]
+async fn what_was_learnt_before_a_registry_had_enough_is_kept_and_the_rest_is_told() {
+    let lines = [("team/app", "1", 1), ("team/app", "2", 2), ("team/app", "3", 3), ("team/other", "1", 4)];
+    let registry = Registry {
+        content: content(&lines),
+        trouble: [("/v2/team/app/manifests/2".to_owned(), 429)].into(),
+        ..Registry::default()
+    };
+    let world = World::new("repositories = ['team/app', 'team/other']\nrequests_max = 1", registry).await;
+    let (state, _) = world.look(0).await;
+    let error = state.last_error.unwrap();
+    assert!(
+        error.ends_with(
+            "; 2 tags of `team/app` were not looked at; 0 of 2 repositories were looked at to their end"
+        ),
+        "{error}"
+    );
+    assert_eq!((world.tags().as_str(), world.queued()), ("team/app:1=1", vec![1]));
+    world.registry.lock().unwrap().trouble.clear();
+    let (state, _) = world.look(1).await;
+    assert_eq!((state.last_error, state.submitted), (None, 3));
+    assert_eq!(world.tags(), "team/app:1=1 team/app:2=2 team/app:3=3 team/other:1=4");
+    // It is known now, and a registry that has enough does not make it forgotten.
+    let trouble = ["1", "2"].map(|tag| (format!("/v2/team/app/manifests/{tag}"), 429));
+    world.registry.lock().unwrap().trouble = trouble.into();
+    WatchState::default().write(&world.store, "team").unwrap();
+    let (state, _) = world.look(1).await;
+    assert!(state.last_error.unwrap().contains("3 tags of `team/app` were not looked at"));
+    assert_eq!(world.tags(), "team/app:1=1 team/app:2=2 team/app:3=3 team/other:1=4");
+}
+
+/// A repository that was made while the list was read is not in it, and not gone.
+#[tokio::test]
+async fn a_repository_that_is_newer_than_the_list_stays() {
+    let registry =
+        Registry { has_catalog: true, content: content(&[("team/app", "1", 1)]), ..Registry::default() };
+    let world = World::new("repositories = ['team/*']", registry).await;
+    let meanwhile = now() + SignedDuration::from_mins(5);
+    let tag = |repository: &str, seen_at: Timestamp| plimsoll_store::Tag {
+        registry: world.host.clone(),
+        repository: repository.to_owned(),
+        tag: "1".to_owned(),
+        digest: plimsoll_core::digest::Digest::sha256(&[2; 32]),
+        since: seen_at,
+        seen_at,
+    };
+    let before = now() - SignedDuration::from_mins(5);
+    world.store.note_tags(&[tag("team/new", meanwhile), tag("team/old", before)], meanwhile).unwrap();
+    world.look(0).await;
+    assert_eq!(world.tags(), "team/app:1=1 team/new:1=2");
+    world.look(1).await;
+    assert_eq!(world.tags(), "team/app:1=1");
+}

@@ -33,11 +33,6 @@ pub(super) fn next_poll(
     begun.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
 
-/// How long a registry wants to be left alone: its `Retry-After` in seconds. A date is not understood.
-pub(super) fn asked_wait(retry_after: Option<&str>) -> Option<Duration> {
-    retry_after?.trim().parse().ok().map(Duration::from_secs)
-}
-
 /// At most a tenth: the same for the same look of the same watch, and another one for each.
 fn jitter(name: &str, begun: Timestamp) -> f64 {
     let digest = Sha256::digest(format!("{name} {}", begun.as_nanosecond()));
@@ -47,6 +42,8 @@ fn jitter(name: &str, begun: Timestamp) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    use plimsoll_net::asked_wait;
+
     use super::*;
 
     #[test]
@@ -64,10 +61,18 @@ mod tests {
             (hour, 1, Some("600"), 600, 600),
             (hour, 1, Some("5"), 54, 60),
             (hour, 1, Some("99999999"), 21_600, 21_600),
-            (hour, 1, Some("Wed, 21 Oct 2026 07:28:00 GMT"), 54, 60),
+            (hour, 1, Some("Tue, 01 Jan 2030 00:20:00 GMT"), 1_200, 1_200),
+            (hour, 1, Some("soon"), 54, 60),
         ] {
             for name in ["team", "other"] {
-                let wait = next_poll(name, every, begun, failures, asked_wait(asked)).duration_since(begun);
+                let wait = next_poll(
+                    name,
+                    every,
+                    begun,
+                    failures,
+                    asked.and_then(|text| asked_wait(text, begun.into())),
+                )
+                .duration_since(begun);
                 assert!((least..=most).contains(&wait.as_secs()), "{failures} {asked:?}: {wait}");
             }
         }

@@ -67,7 +67,7 @@ impl Mail {
 /// Mails in the order in which they came.
 type Mails = Arc<Mutex<Vec<Mail>>>;
 
-/// A mail server (RFC 5321) that takes everything.
+/// A mail server (RFC 5321) that takes everything, but for `nobody`.
 pub(crate) struct MailServer {
     pub(crate) port: u16,
     mails: Mails,
@@ -136,6 +136,7 @@ fn talk<S: Read + Write>(
         let verb = line.split(' ').next().unwrap_or_default().to_ascii_uppercase();
         let answer = match verb.as_str() {
             "EHLO" if offers_tls => "250-mail.example\r\n250 STARTTLS\r\n",
+            "RCPT" if line.contains("nobody@") => "550 5.1.1 no such mailbox\r\n",
             "EHLO" => "250-mail.example\r\n250-8BITMIME\r\n250 AUTH PLAIN\r\n",
             "AUTH" => "235 welcome\r\n",
             "STARTTLS" => "220 go on\r\n",

@@ -28,6 +28,18 @@ pub(crate) enum Deed {
     Demand(String),
     /// To another URL.
     Redirect(String),
+    /// Half of the body, then silence until [`Scripted::release`].
+    Hush,
+    /// A body that never ends.
+    Endless,
+    /// Without saying which digest it has.
+    Nameless,
+    /// With another digest in the header.
+    Misname,
+    /// With a length that is more than comes.
+    Overstate,
+    /// What stands under another path.
+    Instead(String),
 }
 
 /// A request as it came.
@@ -65,6 +77,8 @@ struct State {
     /// By repository.
     tags: BTreeMap<String, Vec<String>>,
     deeds: Vec<(String, Deed)>,
+    /// Deeds that are done to one request alone, the first first.
+    once: Vec<(String, Deed)>,
     is_released: bool,
     asked: Vec<Asked>,
 }
@@ -127,12 +141,22 @@ impl Scripted {
 
     /// Does this with requests whose path holds a text.
     pub(crate) fn script(&self, path: &str, deed: Deed) {
-        self.shared.state.lock().unwrap().deeds.push((path.to_owned(), deed));
+        let mut state = self.shared.state.lock().unwrap();
+        state.deeds.push((path.to_owned(), deed));
+        state.is_released = false;
+    }
+
+    /// Does this with the next request whose path holds a text.
+    pub(crate) fn script_once(&self, path: &str, deed: Deed) {
+        self.shared.state.lock().unwrap().once.push((path.to_owned(), deed));
     }
 
     /// Does nothing special any more.
     pub(crate) fn behave(&self) {
-        self.shared.state.lock().unwrap().deeds.clear();
+        let mut state = self.shared.state.lock().unwrap();
+        state.deeds.clear();
+        state.once.clear();
+        drop(state);
         self.release();
     }
 
@@ -178,8 +202,11 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         let deed = {
             let mut state = shared.state.lock().unwrap();
             state.asked.push(asked);
-            let deed = state.deeds.iter().find(|(text, _)| path.contains(text.as_str()));
-            deed.map(|(_, deed)| deed.clone())
+            let is_it = |(text, _): &(String, Deed)| path.contains(text.as_str());
+            match state.once.iter().position(is_it) {
+                Some(at) => Some(state.once.remove(at).1),
+                None => state.deeds.iter().find(|one| is_it(one)).map(|(_, deed)| deed.clone()),
+            }
         };
         if let Some(Deed::Stall) = deed {
             let state = shared.state.lock().unwrap();
@@ -196,9 +223,17 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         if let Some(Deed::Demand(wanted)) = &deed
             && authorization.as_deref() != Some(wanted)
         {
-            write!(stream, "HTTP/1.1 401 X\r\nContent-Length: 0\r\n\r\n")?;
+            let challenge = match wanted.starts_with("Basic ") {
+                true => "WWW-Authenticate: Basic realm=\"x\"\r\n",
+                false => "",
+            };
+            write!(stream, "HTTP/1.1 401 X\r\n{challenge}Content-Length: 0\r\n\r\n")?;
             continue;
         }
+        let path = match &deed {
+            Some(Deed::Instead(other)) => other.clone(),
+            _ => path,
+        };
         let found = find(&shared.state.lock().unwrap(), &path);
         let Some((media_type, mut bytes)) = found else {
             say_unknown(&mut stream, &method)?;
@@ -208,13 +243,38 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
         if let Some(Deed::Spoil) = deed {
             bytes.iter_mut().for_each(|byte| *byte = !*byte);
         }
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nDocker-Content-Digest: {digest}\r\nContent-Length: {}\r\n\r\n",
-            bytes.len()
-        )?;
+        let named = match &deed {
+            Some(Deed::Nameless) => String::new(),
+            Some(Deed::Misname) => format!("Docker-Content-Digest: sha256:{}\r\n", "0".repeat(64)),
+            _ => format!("Docker-Content-Digest: {digest}\r\n"),
+        };
+        let length = match &deed {
+            Some(Deed::Endless) => "Transfer-Encoding: chunked".to_owned(),
+            Some(Deed::Overstate) => format!("Content-Length: {}", bytes.len() + 9),
+            _ => format!("Content-Length: {}", bytes.len()),
+        };
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\n{named}{length}\r\n\r\n")?;
         if method == "HEAD" {
             continue;
+        }
+        match &deed {
+            Some(Deed::Endless) => loop {
+                // Ends where the client has had enough.
+                write!(stream, "{:x}\r\n", bytes.len())?;
+                stream.write_all(&bytes)?;
+                stream.write_all(b"\r\n")?;
+            },
+            Some(Deed::Hush) => {
+                stream.write_all(&bytes[..bytes.len() / 2])?;
+                let state = shared.state.lock().unwrap();
+                drop(shared.released.wait_while(state, |state| !state.is_released).unwrap());
+                return Ok(());
+            }
+            Some(Deed::Overstate) => {
+                stream.write_all(&bytes)?;
+                return Ok(());
+            }
+            _ => {}
         }
         if let Some(Deed::Break) = deed {
             stream.write_all(&bytes[..bytes.len() / 2])?;

@@ -370,8 +370,13 @@ fn named(path: &Path, name: &str, files: &Files) -> anyhow::Result<Vec<u8>> {
 /// A root that trusts nobody, for policies that name keys alone.
 const NOBODY: &str = r#"{"mediaType":"application/vnd.dev.sigstore.trustedroot+json;version=0.1"}"#;
 
+/// Trust in nobody, to which keys can be added; `now` is in seconds since 1970.
+pub(crate) fn nobody(now: i64) -> anyhow::Result<Trust> {
+    Ok(Trust::from_bytes(NOBODY.as_bytes(), now)?)
+}
+
 fn trust(wire: Option<&WireTrust>, path: &Path, files: &Files, now: i64) -> anyhow::Result<Trust> {
-    let Some(wire) = wire else { return Ok(Trust::from_bytes(NOBODY.as_bytes(), now)?) };
+    let Some(wire) = wire else { return nobody(now) };
     let demands = Demands { log: wire.log, sct: wire.sct };
     let trust = match (wire.mode, &wire.root) {
         (WireTrustMode::Bundled, None) if wire.digest.is_none() => Trust::load(&TrustRoot::Bundled, now)?,

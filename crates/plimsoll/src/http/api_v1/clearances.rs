@@ -28,7 +28,10 @@ use crate::server::Server;
 
 mod wire;
 
-use wire::{ClearanceList, ClearanceStatus, DigestHistory, HistoryEntry};
+use wire::{ClearanceDecided, ClearanceList, ClearanceStatus, DigestHistory, HistoryEntry};
+
+/// Most records of a page of a digest's history. One may have some megabytes.
+const HISTORY_MAX: u32 = 100;
 
 const JSON: &[&str] = &["application/json"];
 
@@ -157,7 +160,7 @@ pub(super) const HISTORY: Endpoint = Endpoint {
     parameters: &[
         Parameter::path("digest", "A manifest's digest.", schema_of::<String>),
         Parameter::query("before", "Only before this record: `next` of the page before.", schema_of::<u64>),
-        Parameter::query("rows", "Most records: 100, and 500 at most.", schema_of::<u32>),
+        Parameter::query("rows", "Most records: 100, and no more.", schema_of::<u32>),
     ],
     body: None,
     answers: &[
@@ -195,7 +198,7 @@ async fn ask(
     let found = server
         .blocking(move |server| {
             let (hearing, _) = hearings::ask(server, &principal, &request)?;
-            found(server.store()?, hearing)
+            found(server, hearing)
         })
         .await?;
     let location = format!("/api/v1/clearances/{}", found.hearing.id);
@@ -206,14 +209,14 @@ async fn ask(
 struct Found {
     hearing: Hearing,
     record: Option<Record>,
+    /// Whether the records up to this one are as they were written, as far as anybody has looked.
+    is_whole: bool,
 }
 
 impl Found {
     fn status(&self) -> ClearanceStatus {
-        ClearanceStatus {
-            decided: self.record.as_ref().map(Into::into),
-            ..ClearanceStatus::of(&self.hearing)
-        }
+        let decided = self.record.as_ref().map(|record| ClearanceDecided::of(record, self.is_whole));
+        ClearanceStatus { decided, ..ClearanceStatus::of(&self.hearing) }
     }
 
     /// Another one when anything has changed.
@@ -224,12 +227,22 @@ impl Found {
     }
 }
 
-fn found(store: &Store, hearing: Hearing) -> Result<Found, Refusal> {
-    let record = match hearing.record {
-        None => None,
-        Some(number) => store.record(number)?,
+/// A clearance with its record. What its row says and its record does not is not said.
+fn found(server: &Server, hearing: Hearing) -> Result<Found, Refusal> {
+    let Some(number) = hearing.record else { return Ok(Found { hearing, record: None, is_whole: true }) };
+    let record = server.store()?.record(number)?;
+    let is_own = |record: &Record| {
+        let decision = &record.decision;
+        record.hearing == hearing.id
+            && Some(decision.verdict) == hearing.verdict
+            && decision.holds_until == hearing.holds_until
     };
-    Ok(Found { hearing, record })
+    let Some(record) = record.filter(is_own) else {
+        let detail =
+            format!("`{}` is decided, and its record {number} is gone or says otherwise", hearing.id);
+        return Err(Refusal::new(500, "internal", detail));
+    };
+    Ok(Found { hearing, record: Some(record), is_whole: server.chain().holds(number) })
 }
 
 /// Whether somebody may see a clearance: who is held to some repositories sees those that speak of no others.
@@ -248,7 +261,7 @@ async fn look(server: &Arc<Server>, principal: &Principal, id: &str) -> Result<F
         .blocking(move |server| {
             let store = server.store()?;
             match store.hearing(&id)? {
-                Some(hearing) if may_see(store, &principal, &id)? => found(store, hearing),
+                Some(hearing) if may_see(store, &principal, &id)? => found(server, hearing),
                 _ => Err(Refusal::not_found(format!("there is no clearance `{id}`; ask for one first"))),
             }
         })
@@ -305,7 +318,7 @@ fn format_of(name: &str) -> Result<&'static str, Refusal> {
 
 /// The report as it was written when it was decided.
 async fn report(server: &Arc<Server>, found: Found, format: &'static str) -> Result<Response, Refusal> {
-    let Found { hearing, record } = found;
+    let Found { hearing, record, .. } = found;
     let Some(record) = record else {
         let hint = if hearing.state.is_final() { "and there will be none" } else { "yet; wait for it" };
         let (id, state, reason) = (&hearing.id, hearing.state.name(), hearing.reason.name());
@@ -375,7 +388,7 @@ async fn history(
     AxumQuery(query): AxumQuery<BTreeMap<String, String>>,
 ) -> Result<Json<DigestHistory>, Refusal> {
     let query = Query::new(query, &["before", "rows"])?;
-    let (before, rows) = (query.number("before")?, query.rows("rows")?);
+    let (before, rows) = (query.number("before")?, query.rows("rows")?.min(HISTORY_MAX));
     let digest = Digest::from_str(&digest).map_err(|error| Refusal::bad_request(error.to_string()))?;
     let history = server
         .blocking(move |server| {

@@ -41,7 +41,7 @@ struct DeliveryShown {
     target: String,
     /// What tells it from all others to this target.
     key: String,
-    /// `waiting`, `delivered` or `dead`.
+    /// `waiting`, `delivered`, `dead`, or `dropped` where too many waited or it waited for too long.
     state: String,
     /// When it was put in.
     at: String,
@@ -49,7 +49,7 @@ struct DeliveryShown {
     attempts: u32,
     /// When it is tried next, while it waits.
     due_at: Option<String>,
-    /// When it was delivered or given up.
+    /// When it was delivered, given up or dropped.
     ended_at: Option<String>,
     /// What went wrong last.
     error: Option<String>,
@@ -80,7 +80,7 @@ pub(super) const LIST: Endpoint = Endpoint {
         Parameter::query("target", "Only to this target.", schema_of::<String>),
         Parameter::query(
             "state",
-            "Only those that are `waiting`, `delivered` or `dead`.",
+            "Only those that are `waiting`, `delivered`, `dead` or `dropped`.",
             schema_of::<String>,
         ),
         Parameter::query(

@@ -58,7 +58,7 @@ pub(super) const EVENTS: Endpoint = Endpoint {
         Answer {
             status: 200,
             about: "The stream. Each event has a number as `id`, a kind as `event` (`scan`, `findings`, `feed`, \
-                    `database`, `tag`, `clearance`, `missed`), and JSON as `data` with `at`, `subject` and more of it.",
+                    `database`, `tag`, `clearance`, `deliveries`, `missed`), and JSON as `data` with `at`, `subject` and more of it.",
             headers: &[],
             payload: Some(Payload { media_types: &["text/event-stream"], schema: schema_of::<String> }),
         },
@@ -259,6 +259,7 @@ fn kind_name(kind: EventKind) -> &'static str {
         EventKind::FindingsChanged => "findings",
         EventKind::FeedChanged => "feed",
         EventKind::DatabaseChanged => "database",
+        EventKind::DeliveriesDropped => "deliveries",
         EventKind::TagChanged => "tag",
         EventKind::ClearanceChanged => "clearance",
     }

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use crate::config::units::Time;
 use crate::http::Refusal;
+use crate::jobs::hearings;
 use crate::server::Server;
 use crate::standings::statuses;
 
@@ -36,7 +37,7 @@ pub(super) struct Readiness {
 /// One thing that was looked at.
 #[derive(Debug, Serialize, JsonSchema)]
 struct Check {
-    /// What was looked at: `database`, `feeds`, `queue`, `records`, `server`, `store`, `tokens`.
+    /// What was looked at: `database`, `feeds`, `policies`, `queue`, `records`, `server`, `store`, `tokens`.
     name: &'static str,
     /// `ok`; `warning`: it works, and somebody should look after it; `failed`: the server is not ready.
     status: &'static str,
@@ -65,6 +66,7 @@ type Look = fn(&Server) -> Found;
 static CHECKS: &[(&str, Look)] = &[
     ("database", database),
     ("feeds", feeds),
+    ("policies", policies),
     ("queue", queue),
     ("records", records),
     ("server", server_itself),
@@ -160,6 +162,20 @@ fn feeds(server: &Server) -> Found {
         "{}{rest}; `plimsoll feeds status` says why",
         named.collect::<Vec<_>>().join(", ")
     ))
+}
+
+fn policies(server: &Server) -> Found {
+    let broken = hearings::broken_policies(server);
+    match (server.config.clearances.policies.len(), broken.is_empty()) {
+        (0, _) => Found::Ok(
+            "none is configured, so clearances demand nothing but what ships being whole".to_owned(),
+        ),
+        (count, true) => Found::Ok(format!("{count} of clearances can be read")),
+        (_, false) => Found::Warning(format!(
+            "cannot be read, and clear nothing: `{}`; `plimsoll policy check` says why",
+            broken.into_iter().map(|(name, _)| name).collect::<Vec<_>>().join("`, `")
+        )),
+    }
 }
 
 fn queue(server: &Server) -> Found {

@@ -12,7 +12,7 @@ use plimsoll_store::Counts;
 
 use crate::feed_metrics::{self, escaped, head};
 use crate::http::Refusal;
-use crate::server::Server;
+use crate::server::{Chain, Server};
 use crate::standings::statuses;
 use crate::warnings::{self, channels};
 
@@ -36,6 +36,7 @@ pub(super) fn write(server: &Server, counts: Option<&Counts>) -> Result<String, 
     if let Some(counts) = counts {
         stored(&mut out, server, counts)?;
     }
+    records(&mut out, &server.chain())?;
     out.push_str(&server.metrics.text()?);
     out.push_str("# EOF\n");
     Ok(out)
@@ -51,6 +52,18 @@ fn feeds(server: &Server) -> Result<String, fmt::Error> {
     let names = channels::configured(&server.config.warnings);
     memory.retain_channels(|name| names.contains(&name));
     feed_metrics::text(&on, database, &memory)
+}
+
+/// Nothing before somebody has looked: whether they are whole is not known then.
+fn records(out: &mut String, chain: &Chain) -> fmt::Result {
+    if chain.checked_at.is_none() {
+        return Ok(());
+    }
+    let one = |value: u64| [(String::new(), value)];
+    let help = "Whether the records of clearances are as they were written.";
+    gauge(out, "plimsoll_records_whole", help, &one(u8::from(chain.broken.is_none()).into()))?;
+    let help = "Records of clearances that are as they were written.";
+    gauge(out, "plimsoll_records_checked", help, &one(chain.head.number))
 }
 
 fn stored(out: &mut String, server: &Server, counts: &Counts) -> fmt::Result {
@@ -76,7 +89,11 @@ fn stored(out: &mut String, server: &Server, counts: &Counts) -> fmt::Result {
         counts.deliveries.iter().map(|(target, counts)| (label("target", target), pick(counts))).collect()
     };
     gauge(out, "plimsoll_deliveries_waiting", "Notifications that wait.", &of(|(waiting, _)| *waiting))?;
-    gauge(out, "plimsoll_deliveries_dead", "Notifications that were given up.", &of(|(_, dead)| *dead))
+    gauge(out, "plimsoll_deliveries_dead", "Notifications that were given up.", &of(|(_, dead)| *dead))?;
+    let dropped: Vec<(String, u64)> =
+        counts.dropped.iter().map(|(target, count)| (label("target", target), *count)).collect();
+    let help = "Notifications that were dropped, because too many waited or they waited for too long.";
+    gauge(out, "plimsoll_deliveries_dropped", help, &dropped)
 }
 
 fn label(name: &str, value: &str) -> String {

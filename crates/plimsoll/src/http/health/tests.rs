@@ -50,6 +50,15 @@ async fn readiness_without_a_store() {
     assert_eq!(get(&server, "/healthz").await, (200, "ok\n".to_owned()));
 }
 
+/// Nobody finds out only when something is to ship.
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_is_told() {
+    let (server, _folder) = server("[clearances.policies]\nproduction = ['/nowhere/production.yaml']\n");
+    server.lifecycle.ready();
+    let (_, text) = get(&server, "/readyz").await;
+    assert!(text.contains("clear nothing: `production`") && !text.contains("/nowhere"), "{text}");
+}
+
 /// A store that hangs takes a few questions with it, and the others are answered at once.
 #[tokio::test]
 async fn questions_do_not_queue_up_behind_a_store_that_hangs() {
@@ -71,6 +80,8 @@ fn busy() -> (String, tempfile::TempDir) {
     server.metrics.worker_began();
     server.metrics.store_failed(&StoreError::Conflict(String::new()));
     server.metrics.delivered("chat", DeliveryResult::Failed, 1);
+    server.metrics.clearance_ended(&plimsoll_store::HearingOutcome::HandedBack);
+    server.metrics.admission_answered(true, true);
     let counts = Counts {
         scans: [(ScanState::Queued, 2), (ScanState::Completed, 5)].into(),
         oldest_queued: Some("2026-01-01T11:59:00Z".parse().unwrap()),
@@ -78,6 +89,7 @@ fn busy() -> (String, tempfile::TempDir) {
         layers: 12,
         packages: 300,
         deliveries: [("chat".to_owned(), (1, 0))].into(),
+        dropped: [("chat".to_owned(), 4)].into(),
     };
     (metrics::write(&server, Some(&counts)).unwrap(), folder)
 }

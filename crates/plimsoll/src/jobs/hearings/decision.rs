@@ -14,6 +14,12 @@ use super::demanded::Demanded;
 /// Most checks that are named for a digest that is not cleared.
 const WHY_MAX: usize = 5;
 
+/// Most digests of which one record speaks.
+const SPOKEN_MAX: usize = 10_000;
+
+/// Most pairs of a digest and a repository by which one record is found.
+const FOUND_BY_MAX: usize = 100_000;
+
 /// Most characters of what a check says.
 const DETAIL_CHARS_MAX: usize = 300;
 
@@ -35,19 +41,26 @@ pub(super) fn may_pass(clearance: &Clearance) -> Option<String> {
         .next()
 }
 
-/// What is recorded.
+/// What is recorded. An error is that it would be too much for one record.
 pub(super) fn of(
     clearance: &Clearance,
     policy: &str,
     demanded: &Demanded,
     hold_max: SignedDuration,
     now: Timestamp,
-) -> Decision {
+) -> Result<Decision, String> {
     let spoken: Vec<Spoken> = clearance.entries.iter().flat_map(|entry| spoken(entry, clearance)).collect();
+    let pairs = spoken.iter().fold(0_usize, |sum, one| sum.saturating_add(one.repositories.len()));
+    if spoken.len() > SPOKEN_MAX || pairs > FOUND_BY_MAX {
+        return Err(format!(
+            "it speaks of {} digests in {pairs} places, more than {SPOKEN_MAX} or {FOUND_BY_MAX}; ask in parts",
+            spoken.len()
+        ));
+    }
     let clears = spoken.iter().any(|spoken| spoken.verdict == Verdict::Cleared);
     let longest = now.checked_add(hold_max).unwrap_or(Timestamp::MAX);
     let ends = [Some(longest), demanded.holds_until, fresh_until(clearance, demanded)];
-    Decision {
+    Ok(Decision {
         verdict: clearance.verdict(),
         holds_until: ends.into_iter().flatten().min().filter(|_| clears),
         policy: policy.to_owned(),
@@ -55,7 +68,7 @@ pub(super) fn of(
         database: clearance.inputs.database.as_ref().map(|database| database.id.clone()),
         level: clearance.inputs.level.name().to_owned(),
         spoken,
-    }
+    })
 }
 
 /// Until when the advisories are as fresh as the strictest policy demands.
@@ -95,7 +108,8 @@ fn spoken(entry: &Entry, clearance: &Clearance) -> Vec<Spoken> {
             subject: subject.clone(),
             repositories: repositories.clone(),
             verdict,
-            why: why.clone(),
+            // Said once: an index may have many images.
+            why: if *digest == subject { why.clone() } else { Vec::new() },
         })
         .collect()
 }
@@ -120,3 +134,6 @@ pub(super) fn reports(clearance: &Clearance) -> std::io::Result<Vec<Report>> {
     };
     FORMATS.iter().map(write).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,16 +6,20 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail};
-use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan as _};
 use plimsoll_core::clearance::Level;
 use plimsoll_core::digest::Digest;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::clear::files::Files;
 use crate::clear::policy::{Policy, day, yaml};
 use crate::config::Config;
+use crate::config::units::Time;
+
+/// Days of which one is as long as the other.
+const DAY_SECONDS: u64 = 86_400;
 
 /// What is demanded.
 pub(crate) struct Demanded {
@@ -63,31 +67,36 @@ impl Demanded {
     }
 }
 
-/// The next day on which a file says something else: what is `from` a day changes with it, what `expires` on a day
-/// after it.
+/// The next day on which a file says something else: what is `from` a day changes with it, what is `until` a day or `expires` on
+/// it after it, and roots of trust `asOf` a day when they are older than their `maxAge`.
 fn next_date(bytes: &[u8], today: Date) -> Option<Date> {
     let document: Value = yaml(bytes).ok()?;
-    let mut next = None;
+    let mut dates = Vec::new();
     let mut left = vec![&document];
     while let Some(value) = left.pop() {
         match value {
             Value::Array(values) => left.extend(values),
             Value::Object(fields) => {
-                for (key, value) in fields {
-                    let date = value.as_str().and_then(|text| text.parse::<Date>().ok());
-                    let changes = match (key.as_str(), date) {
-                        ("from", Some(date)) => Some(date),
-                        ("expires", Some(date)) => date.tomorrow().ok(),
-                        _ => None,
-                    };
-                    next = [next, changes.filter(|date| *date > today)].into_iter().flatten().min();
-                    left.push(value);
-                }
+                dates.extend(dates_of(fields));
+                left.extend(fields.values());
             }
             _ => {}
         }
     }
-    next
+    dates.into_iter().filter(|date| *date > today).min()
+}
+
+/// The days on which what these fields say changes.
+fn dates_of(fields: &Map<String, Value>) -> Vec<Date> {
+    let text = |key: &str| fields.get(key).and_then(Value::as_str);
+    let date = |key: &str| text(key).and_then(|text| text.parse::<Date>().ok());
+    let after = |date: Date| date.tomorrow().ok();
+    let too_old = date("asOf").zip(text("maxAge").and_then(|text| text.parse::<Time>().ok()));
+    let too_old = too_old.and_then(|(date, age)| {
+        date.checked_add(i64::try_from(age.0.as_secs() / DAY_SECONDS).ok()?.days()).ok()
+    });
+    let last_days = [date("expires"), date("until"), too_old].into_iter().flatten();
+    date("from").into_iter().chain(last_days.filter_map(after)).collect()
 }
 
 #[cfg(test)]
@@ -104,6 +113,10 @@ mod tests {
             ),
             ("- {id: a, expires: 2030-01-02}\n- {id: b, expires: 2030-01-09}", "2030-01-03"),
             ("- {id: a, expires: '20300105'}", "2030-01-06"),
+            ("signers: {a: {key: k.pem, until: 2030-01-02}}", "2030-01-03"),
+            ("signers: {a: {key: k.pem, until: 2030-01-05}}", "2030-01-06"),
+            ("trust: {mode: pinned, asOf: 2029-12-31, maxAge: 180d}", "2030-06-30"),
+            ("trust: {mode: pinned, asOf: 2029-12-31, maxAge: 60h}", "2030-01-03"),
             ("from: 2030-01-02\nother: 2030-01-04\nexpires: 2030-01-01", ""),
             ("- [not, a, policy]", ""),
         ] {

@@ -40,14 +40,7 @@ pub(super) static KIND: Kind = Kind {
         "callback",
         "disable_summary",
     ],
-    tells: &[
-        "feed.late",
-        "feed.recovered",
-        "findings.changed",
-        "scan.completed",
-        "scan.failed",
-        "scan.unsupported",
-    ],
+    tells: |_| true,
     open,
 };
 
@@ -105,10 +98,9 @@ fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
             prepared
         }),
         send: Box::new(move |deliveries, now| {
-            send(&config, deliveries, now).unwrap_or_else(|error| {
-                let error = clean(&format!("{error:#}"));
-                deliveries.iter().map(|_| Went::Later { error: error.clone(), after: None }).collect()
-            })
+            let mut answered = Vec::with_capacity(deliveries.len());
+            let sent = send(&config, deliveries, now, &mut answered);
+            with_the_rest(answered, sent, deliveries.len())
         }),
         batch_max: BATCH_MAX,
         gathers: None,
@@ -213,13 +205,29 @@ fn tls(config: &TargetConfig) -> anyhow::Result<OwnedTLSConfig> {
     Ok(OwnedTLSConfig { identity, cert_chain })
 }
 
-/// Connects, hands everything over, and leaves.
-fn send(config: &TargetConfig, deliveries: &[Delivery], now: Timestamp) -> anyhow::Result<Vec<Went>> {
+/// How all of them went: those that the broker answered as it did, however handing over ended; the others, of which it is
+/// not known whether they came, are sent again under the same message id.
+fn with_the_rest(mut answered: Vec<Went>, sent: anyhow::Result<()>, count: usize) -> Vec<Went> {
+    if let Err(error) = sent {
+        let error = clean(&format!("{error:#}"));
+        answered.resize(count, Went::Later { error, after: None });
+    }
+    answered
+}
+
+/// Connects, hands everything over, and leaves. `answered` gets what the broker says of each, as far as it does.
+fn send(
+    config: &TargetConfig,
+    deliveries: &[Delivery],
+    now: Timestamp,
+    answered: &mut Vec<Went>,
+) -> anyhow::Result<()> {
     let (uri, tls) = (uri(config)?, tls(config)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let shown = redacted(config.url.as_deref().unwrap_or_default());
     let went = runtime.block_on(async {
-        let handed = tokio::time::timeout(TOTAL_TIMEOUT, hand_over(config, uri, tls, deliveries, now)).await;
+        let handed =
+            tokio::time::timeout(TOTAL_TIMEOUT, hand_over(config, uri, tls, deliveries, now, answered)).await;
         handed.map_err(|_| anyhow!("it took longer than {} s", TOTAL_TIMEOUT.as_secs()))?
     });
     runtime.shutdown_background();
@@ -232,7 +240,8 @@ async fn hand_over(
     tls: OwnedTLSConfig,
     deliveries: &[Delivery],
     now: Timestamp,
-) -> anyhow::Result<Vec<Went>> {
+    answered: &mut Vec<Went>,
+) -> anyhow::Result<()> {
     let properties = ConnectionProperties::default().with_connection_name("plimsoll".into());
     let runtime = lapin::runtime::default_runtime()?;
     let connection = Connection::connect_uri_with_config(uri, properties, tls, runtime).await?;
@@ -250,13 +259,12 @@ async fn hand_over(
         );
         declared.await.with_context(|| format!("the exchange `{exchange}` cannot be used"))?;
     }
-    let mut went = Vec::with_capacity(deliveries.len());
     for delivery in deliveries {
-        went.push(publish(config, &channel, &exchange, delivery, now).await?);
+        answered.push(publish(config, &channel, &exchange, delivery, now).await?);
     }
     // Everything is confirmed; how the broker takes its leave changes nothing.
     drop(connection.close(200, "done".into()).await);
-    Ok(went)
+    Ok(())
 }
 
 async fn publish(
@@ -287,4 +295,31 @@ async fn publish(
             after: None,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What was confirmed before the connection broke is not sent again, and what was refused keeps its reason.
+    #[test]
+    fn what_a_broker_answered_stays_answered() {
+        let later = |error: &str| Went::Later { error: error.to_owned(), after: None };
+        let broken =
+            || Err(anyhow!("the connection is closed").context("cannot send through `amqps://mq.example`"));
+        let lost = || later("cannot send through `amqps://mq.example`: the connection is closed");
+        for (answered, sent, wanted) in [
+            (vec![], broken(), vec![lost(), lost(), lost()]),
+            (vec![Went::Delivered], broken(), vec![Went::Delivered, lost(), lost()]),
+            (
+                vec![Went::Delivered, later("bind one")],
+                broken(),
+                vec![Went::Delivered, later("bind one"), lost()],
+            ),
+            (vec![Went::Delivered; 3], broken(), vec![Went::Delivered; 3]),
+            (vec![Went::Delivered; 3], Ok(()), vec![Went::Delivered; 3]),
+        ] {
+            assert_eq!(with_the_rest(answered, sent, 3), wanted);
+        }
+    }
 }

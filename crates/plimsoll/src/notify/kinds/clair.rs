@@ -14,6 +14,7 @@ use anyhow::Context as _;
 
 use super::{Around, Draft, Kind, Prepared, Ways, Went, needed};
 use crate::config::{TargetConfig, secret};
+use crate::notify::topics::Topic;
 use crate::notify::{items, posting};
 use crate::warnings::message::clean;
 
@@ -22,7 +23,7 @@ pub(super) static KIND: Kind = Kind {
     name: "clair",
     about: "Clair's webhook, which Quay listens to",
     keys: &["url", "callback", "psk_file", "psk_env", "disable_summary", "ca", "allow_plain"],
-    tells: &["findings.changed"],
+    tells: Topic::is_of_findings,
     open,
 };
 

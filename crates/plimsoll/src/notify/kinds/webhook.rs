@@ -4,7 +4,7 @@
 //! what it took before.
 
 use aws_lc_rs::hmac;
-use plimsoll_net::Request;
+use plimsoll_net::{Client, Request};
 
 use super::{Around, Draft, Kind, Prepared, Ways, Went, needed};
 use crate::config::{TargetConfig, secret};
@@ -17,24 +17,15 @@ pub(super) static KIND: Kind = Kind {
     name: "webhook",
     about: "an HTTP request with a signed CloudEvent",
     keys: &["url", "secret_files", "secret_envs", "credentials", "ca", "allow_plain"],
-    tells: &[
-        "feed.late",
-        "feed.recovered",
-        "findings.changed",
-        "scan.completed",
-        "scan.failed",
-        "scan.unsupported",
-    ],
+    tells: |_| true,
     open,
 };
 
 fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
     let url = needed(&config.url, "url")?.to_owned();
     keys(config)?;
-    let mut client = posting::client(config, &url, around.net)?;
-    if let Some(credentials) = &config.credentials {
-        client = client.authorized(&url, credentials.authorization()?)?;
-    }
+    let client = posting::client(config, &url, around.net)?;
+    authorized(&client, config, &url)?;
     let source = around.server_url.to_owned();
     let config = config.clone();
     Ok(Ways {
@@ -53,8 +44,8 @@ fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
                 let request =
                     Request::post(&url, body.as_bytes()).header("Content-Type", &delivery.media_type);
                 let id = id(&body).unwrap_or_else(|| format!("dlv_{}", delivery.number));
-                match keys(&config) {
-                    Ok(keys) => {
+                match keys(&config).and_then(|keys| Ok((keys, authorized(&client, &config, &url)?))) {
+                    Ok((keys, client)) => {
                         let request = signing::signed(request, &id, now.as_second(), &body, &keys);
                         posting::post(&client, &request, now)
                     }
@@ -66,6 +57,14 @@ fn open(config: &TargetConfig, around: &Around<'_>) -> anyhow::Result<Ways> {
         batch_max: 1,
         gathers: None,
     })
+}
+
+/// A client that says who this server is, as the files and variables say it now.
+fn authorized(client: &Client, config: &TargetConfig, url: &str) -> anyhow::Result<Client> {
+    match &config.credentials {
+        Some(credentials) => Ok(client.authorized(url, credentials.authorization()?)?),
+        None => Ok(client.clone()),
+    }
 }
 
 /// The keys that sign, in the order in which they are configured.

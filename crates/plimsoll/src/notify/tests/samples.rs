@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::notify::topics::{FeedChange, Found, Occurrence, ScanEnded, TOPICS, What};
+use crate::notify::topics::{
+    ClearanceEnded, Dropped, FeedChange, Found, Occurrence, ScanEnded, TOPICS, What,
+};
 use crate::rematch::changes::{Before, BySeverity, Change, ChangeKind, Changes, Tally};
 
 pub(in crate::notify) fn at() -> Timestamp {
@@ -12,16 +14,19 @@ pub(in crate::notify) fn at() -> Timestamp {
 }
 
 pub(in crate::notify) fn occurrence(topic: &str, number: u64, subject: &str, what: What) -> Occurrence {
-    let is_feed = matches!(what, What::Feed(_));
-    let of =
-        |text: &str| -> BTreeSet<String> { if is_feed { BTreeSet::new() } else { [text.to_owned()].into() } };
+    let is_of_an_image = what.is_of_image();
+    let is_in_repositories = is_of_an_image || matches!(what, What::Clearance(_));
+    let of = |text: &str, is_so: bool| -> BTreeSet<String> {
+        is_so.then(|| text.to_owned()).into_iter().collect()
+    };
     Occurrence {
         number,
         at: at(),
         topic: TOPICS.iter().find(|row| row.name == topic).unwrap(),
         subject: subject.to_owned(),
-        names: of("registry.example/team/app:1.2"),
-        repositories: of("registry.example/team/app"),
+        names: of("registry.example/team/app:1.2", is_of_an_image),
+        more_names: 0,
+        repositories: of("registry.example/team/app", is_in_repositories),
         what,
     }
 }
@@ -109,6 +114,21 @@ pub(in crate::notify) fn scan_ended(state: &str) -> ScanEnded {
 pub(in crate::notify) const IMAGE: &str =
     "sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
+fn clearance(verdict: Option<&str>) -> ClearanceEnded {
+    ClearanceEnded {
+        state: if verdict.is_some() { "decided" } else { "failed" }.to_owned(),
+        reason: if verdict.is_some() { "complete" } else { "timed_out" }.to_owned(),
+        detail: if verdict.is_some() { "1 cleared, 0 undecided, 2 refused" } else { "it took too <long>" }
+            .to_owned(),
+        attempt: 1,
+        policy: "production".to_owned(),
+        repositories: vec!["registry.example/team/app".to_owned()],
+        verdict: verdict.map(str::to_owned),
+        record: verdict.map(|_| 7),
+        record_digest: verdict.map(|_| IMAGE.to_owned()),
+    }
+}
+
 /// One of each sort.
 pub(in crate::notify) fn all() -> Vec<Occurrence> {
     let feed = |state: &str| FeedChange {
@@ -126,5 +146,8 @@ pub(in crate::notify) fn all() -> Vec<Occurrence> {
         occurrence("scan.failed", 9, IMAGE, What::Scan(scan_ended("failed"))),
         occurrence("feed.late", 10, "kev", What::Feed(feed("late"))),
         occurrence("feed.recovered", 11, "kev", What::Feed(feed("recovered"))),
+        occurrence("clearance.decided", 12, "clr-0a", What::Clearance(clearance(Some("refused")))),
+        occurrence("clearance.failed", 13, "clr-0b", What::Clearance(clearance(None))),
+        occurrence("deliveries.dropped", 14, "bus", What::Dropped(Dropped { too_old: 4, too_many: 1000 })),
     ]
 }

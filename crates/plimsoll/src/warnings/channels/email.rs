@@ -20,7 +20,7 @@ fn open(config: &WarningsConfig, net: &Settings) -> anyhow::Result<Option<SendFn
         let head = Head { host: &message.host, id: &message.id, at: message.at, subject: message.subject() };
         let builder = post.begin(head).header(ContentType::TEXT_PLAIN);
         let mail = builder.body(message.text()).context("cannot write the mail")?;
-        post.send(&mail, &message.host)
+        Ok(post.send(&mail, &message.host)?)
     })))
 }
 

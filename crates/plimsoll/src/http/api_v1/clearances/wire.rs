@@ -57,6 +57,8 @@ pub(crate) struct ClearanceDecided {
     pub(crate) record_digest: String,
     /// The digest of the record before it.
     pub(crate) previous: Option<String>,
+    /// Whether the records up to this one are as they were written, as far as anybody has looked.
+    pub(crate) is_whole: bool,
     /// When.
     pub(crate) decided_at: String,
     /// Files of the policies and their waivers.
@@ -159,12 +161,13 @@ impl ClearanceStatus {
     }
 }
 
-impl From<&Record> for ClearanceDecided {
-    fn from(record: &Record) -> ClearanceDecided {
+impl ClearanceDecided {
+    pub(crate) fn of(record: &Record, is_whole: bool) -> ClearanceDecided {
         let decision = &record.decision;
         ClearanceDecided {
             record_digest: record.digest.as_str().to_owned(),
             previous: record.previous.as_ref().map(|digest| digest.as_str().to_owned()),
+            is_whole,
             decided_at: record.decided_at.to_string(),
             policies: decision
                 .policies
@@ -176,19 +179,19 @@ impl From<&Record> for ClearanceDecided {
                 .collect(),
             database: decision.database.clone(),
             level: decision.level.clone(),
-            digests: decision.spoken.iter().map(ClearanceDigest::of).collect(),
+            digests: decision.spoken.iter().map(|spoken| ClearanceDigest::of(record, spoken)).collect(),
         }
     }
 }
 
 impl ClearanceDigest {
-    fn of(spoken: &Spoken) -> ClearanceDigest {
+    fn of(record: &Record, spoken: &Spoken) -> ClearanceDigest {
         ClearanceDigest {
             digest: spoken.digest.as_str().to_owned(),
             subject: spoken.subject.as_str().to_owned(),
             repositories: spoken.repositories.clone(),
             verdict: spoken.verdict.name().to_owned(),
-            why: spoken.why.clone(),
+            why: record.why(spoken).to_vec(),
         }
     }
 }
@@ -205,7 +208,7 @@ impl HistoryEntry {
                 decided_at: record.decided_at.to_string(),
                 holds_until: record.decision.holds_until.map(|until| until.to_string()),
                 policy: record.decision.policy.clone(),
-                said: ClearanceDigest::of(spoken),
+                said: ClearanceDigest::of(record, spoken),
             })
             .collect()
     }
