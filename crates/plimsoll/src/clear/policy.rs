@@ -146,6 +146,8 @@ pub(crate) struct Policy {
     pub(crate) digest: Digest,
     /// The commit that it was read from.
     pub(crate) commit: Option<String>,
+    /// The files that it names, with the digests of their bytes.
+    pub(crate) names: Vec<(String, Digest)>,
     pub(crate) level: Option<Level>,
     demands: Demands,
     tag_pattern: Option<Expression>,
@@ -198,7 +200,8 @@ impl Policy {
             };
             let vouching = vouching::read(vouching, path, files, today)?;
             let policy = Policy::of(wire, file.clone(), digest, vouching, waivers, today)?;
-            anyhow::Ok(Policy { commit: files.commit().map(str::to_owned), ..policy })
+            let commit = files.commit().map(str::to_owned);
+            anyhow::Ok(Policy { commit, names: files.beside(path), ..policy })
         };
         of(wire).with_context(|| format!("`{file}`"))
     }
@@ -218,18 +221,7 @@ impl Policy {
         let judged =
             |texts: &[String], what: &str| compiled(texts, what, &json!({"entry": sample::judged_entry()}));
         let flaw = |texts: &[String], what: &str| compiled(texts, what, &json!({"v": sample::flaw()}));
-        let mut modes = Vec::new();
-        for (id, check) in &wire.checks {
-            let Some(rule) = RULES.iter().find(|rule| rule.id == id) else {
-                let ids: Vec<&str> = RULES.iter().filter(|rule| !rule.is_firm).map(|rule| rule.id).collect();
-                bail!("`checks`: there is no check `{id}`; there are {}", ids.join(", "));
-            };
-            if rule.is_firm {
-                bail!("`checks`: `{id}` is firm: a policy cannot soften whether what ships is what it says");
-            }
-            let mode = check.mode.on(check.from, today);
-            modes.push((id.clone(), mode));
-        }
+        let mut modes = modes(&wire.checks, today)?;
         // What `checks` says of a rule goes before what its kind of evidence says: the first is taken.
         modes.extend(vouching.modes.into_iter().map(|(id, mode)| (id.to_owned(), mode)));
         let platforms: Result<Vec<Platform>, _> =
@@ -254,6 +246,7 @@ impl Policy {
             file,
             digest,
             commit: None,
+            names: Vec::new(),
             level: wire.integrity.map(|level| match level {
                 WireLevel::Exists => Level::Exists,
                 WireLevel::Content => Level::Content,
@@ -343,6 +336,22 @@ impl Policy {
         let warns = rules.warn.iter().find(|rule| flaw.meets(rule) != Ok(Some(false)));
         warns.map_or(Held::ByNone, |rule| Held::Warned(rule.text().to_owned()))
     }
+}
+
+/// What `checks` says of rules.
+fn modes(checks: &BTreeMap<String, WireCheck>, today: Date) -> anyhow::Result<Vec<(String, Mode)>> {
+    let mut modes = Vec::new();
+    for (id, check) in checks {
+        let Some(rule) = RULES.iter().find(|rule| rule.id == id) else {
+            let ids: Vec<&str> = RULES.iter().filter(|rule| !rule.is_firm).map(|rule| rule.id).collect();
+            bail!("`checks`: there is no check `{id}`; there are {}", ids.join(", "));
+        };
+        if rule.is_firm {
+            bail!("`checks`: `{id}` is firm: a policy cannot soften whether what ships is what it says");
+        }
+        modes.push((id.clone(), check.mode.on(check.from, today)));
+    }
+    Ok(modes)
 }
 
 fn compiled(texts: &[String], what: &str, sample: &Value) -> anyhow::Result<Vec<Expression>> {
