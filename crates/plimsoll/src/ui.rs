@@ -24,6 +24,7 @@ use crate::http::{Api, Cookies, Front};
 use crate::server::Server;
 
 mod assets;
+mod clearances;
 mod compare;
 mod documents;
 mod feeds;
@@ -64,6 +65,8 @@ static ENDPOINTS: &[Endpoint] = &[
     jobs::REPLAY,
     feeds::PAGE,
     search::PAGE,
+    clearances::PAGE,
+    clearances::ONE,
     sign_in::PAGE,
     sign_in::SIGN_IN,
     sign_in::SIGN_OUT,
@@ -75,6 +78,7 @@ static NAVIGATION: &[(&str, &str)] = &[
     (overview::PAGE.path, "Overview"),
     (repositories::PAGE.path, "Repositories"),
     (search::PAGE.path, "Search"),
+    (clearances::PAGE.path, "Clearances"),
     (jobs::PAGE.path, "Jobs"),
     (feeds::PAGE.path, "Feeds"),
 ];

@@ -1,8 +1,9 @@
 //! The pages of jobs, feeds and search, and the buttons that change something.
 
+use plimsoll_core::clearance::Verdict;
 use plimsoll_core::digest::hex;
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{NewDelivery, ScanKind, Submission};
+use plimsoll_store::{Decision, HearingOutcome, NewDelivery, NewHearing, ScanKind, Spoken, Submission};
 use sha2::{Digest as _, Sha256};
 
 use super::{FORM, failed, main_part, repository};
@@ -184,4 +185,66 @@ fn search_tells_nobody_of_images_that_they_may_not_see() {
             assert_eq!(main.contains("libcrypto3"), token == "read", "{token} {query}");
         }
     }
+}
+
+/// A clearance of an image of a repository, refused; and another one that waits.
+fn refused(server: &TestServer) -> String {
+    let asked = NewHearing {
+        inputs: String::new(),
+        policy: "<script>strict".to_owned(),
+        asked_by: "token:ci".to_owned(),
+        request: Vec::new(),
+        places: vec![("registry.example".to_owned(), "team/app".to_owned())],
+        attempts_max: 1,
+        is_fresh: false,
+    };
+    let (hearing, _) = server.store.ask(&asked, now()).unwrap();
+    let until = now() + std::time::Duration::from_secs(60);
+    let claimed = server.store.claim_hearing("w", until, now()).unwrap().unwrap();
+    let spoken = Spoken {
+        digest: digest(1),
+        subject: digest(1),
+        repositories: vec!["registry.example/team/app".to_owned()],
+        verdict: Verdict::Refused,
+        why: vec!["layer_foreign: a layer is <b>elsewhere".to_owned()],
+    };
+    let decision = Decision {
+        verdict: Verdict::Refused,
+        holds_until: None,
+        policy: asked.policy.clone(),
+        policies: Vec::new(),
+        database: None,
+        level: "content".to_owned(),
+        spoken: vec![spoken],
+    };
+    let outcome =
+        HearingOutcome::Decided { decision: Box::new(decision), reports: Vec::new(), detail: String::new() };
+    assert!(server.store.finish_hearing(&claimed.lease, &outcome, now()).unwrap());
+    server.store.ask(&asked, now()).unwrap();
+    hearing.id
+}
+
+#[test]
+fn clearances_say_what_was_decided_and_why() {
+    let server = scoped();
+    let id = refused(&server);
+    let reader = cookie("read");
+    let list = server.ask("GET /ui/clearances", &[&reader], "");
+    let main = main_part(&list);
+    assert!(main.contains("refused") && main.contains("queued"), "{main}");
+    assert!(main.find("Clearance 2").unwrap() < main.find("Clearance 1").unwrap(), "{main}");
+    let one = server.ask(&format!("GET /ui/clearances/{id}"), &[&reader], "");
+    let main = main_part(&one);
+    assert!(
+        main.contains("a layer is &lt;b&gt;elsewhere") && main.contains("registry.example/team/app"),
+        "{main}"
+    );
+    for answered in [&list, &one] {
+        assert_eq!(answered.text().matches("<script").count(), 1);
+    }
+    let shop = cookie("shop");
+    assert_eq!(server.ask(&format!("GET /ui/clearances/{id}"), &[&shop], "").status, 404);
+    let hidden = main_part(&server.ask("GET /ui/clearances", &[&shop], ""));
+    assert!(hidden.contains("No clearance was asked for here."), "{hidden}");
+    assert_eq!(server.ask("GET /ui/clearances?before=x", &[&reader], "").status, 400);
 }
