@@ -45,6 +45,9 @@ pub(crate) struct Found {
     pub(crate) is_flaw_known: bool,
 }
 
+/// Packages of one release, with their numbers.
+type OfRelease = (Option<Release>, Vec<(u32, Package)>);
+
 /// A package that was found.
 pub(crate) struct FoundPackage {
     /// Without evidence path and layer.
@@ -64,7 +67,7 @@ pub(crate) fn flaw(server: &Server, principal: &Principal, name: &str) -> Result
     let (names, is_flaw_known) = affected(database, name).map_err(unreadable)?;
     let names: Vec<(String, String)> = names.into_iter().collect();
     let mut found = Found { is_flaw_known, ..Found::default() };
-    let mut by_release: BTreeMap<String, (Option<Release>, Vec<(u32, Package)>)> = BTreeMap::new();
+    let mut by_release: BTreeMap<String, OfRelease> = BTreeMap::new();
     store.packages_named(&names, &mut |row: PackageRow| {
         let release = row.release.filter(|_| row.package.ecosystem.is_os);
         let namespace = release.as_ref().map(Release::namespace).unwrap_or_default();
@@ -127,7 +130,7 @@ fn affected(database: &Database, name: &str) -> Result<(BTreeSet<(String, String
 fn judge(
     database: &Database,
     standings: &Standings,
-    (release, packages): (Option<Release>, Vec<(u32, Package)>),
+    (release, packages): OfRelease,
     name: &str,
     found: &mut Found,
 ) -> Result<(), Refusal> {
