@@ -81,7 +81,7 @@ fn to_do(assessment: &Assessment) -> Markup {
     html! {
         @if !with_fix.is_empty() {
             div.upgrades {
-                h3 { "What one step would mend" }
+                h2 { "What one step would mend" }
                 @if let Some(rebase) = heading::rebase(assessment) { p { (rebase) } }
                 ul {
                     @for upgrade in with_fix.iter().take(UPGRADES_MAX) {

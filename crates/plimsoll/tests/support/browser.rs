@@ -1,0 +1,187 @@
+//! A headless Chromium, asked over the DevTools protocol (`https://chromedevtools.github.io/devtools-protocol/`).
+//!
+//! It is spoken to through pipes, which the browser expects as descriptors 3 and 4: messages of JSON, each ended by a zero
+//! byte. Nothing listens on a port.
+
+// Each test file takes what it needs.
+#![allow(dead_code)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+/// How long the page is given for something that is to come, in milliseconds.
+const PATIENCE: u32 = 60_000;
+
+/// A browser with one page, ended with its test.
+pub(crate) struct Browser {
+    child: Child,
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    session: String,
+    last: u64,
+    /// What the page told by itself since it was last asked for.
+    events: Vec<Value>,
+    _profile: tempfile::TempDir,
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Browser {
+    pub(crate) fn start() -> Browser {
+        let profile = tempfile::tempdir().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 >/dev/null </dev/null", "sh"])
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--remote-debugging-pipe",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut browser = Browser {
+            child,
+            to,
+            from,
+            session: String::new(),
+            last: 0,
+            events: Vec::new(),
+            _profile: profile,
+        };
+        let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let attached = browser.call("Target.attachToTarget", attach);
+        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Page", "Runtime", "Log"] {
+            browser.call(&format!("{domain}.enable"), json!({}));
+        }
+        browser
+    }
+
+    /// Calls a method and gives its result.
+    #[track_caller]
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+        self.last += 1;
+        let mut message = json!({"id": self.last, "method": method, "params": params});
+        if !self.session.is_empty() {
+            message["sessionId"] = json!(self.session);
+        }
+        self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
+        loop {
+            let said = self.next();
+            if said["id"] == self.last {
+                assert!(said["error"].is_null(), "{method}: {said}");
+                return said["result"].clone();
+            }
+            self.events.push(said);
+        }
+    }
+
+    fn next(&mut self) -> Value {
+        let mut bytes = Vec::new();
+        self.from.read_until(0, &mut bytes).unwrap();
+        assert_eq!(bytes.pop(), Some(0), "the browser has ended");
+        serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// Loads a page; what it tells of itself from then on is kept for [`Browser::problems`].
+    #[track_caller]
+    pub(crate) fn open(&mut self, url: &str) {
+        self.events.clear();
+        let navigated = self.call("Page.navigate", json!({ "url": url }));
+        assert!(navigated["errorText"].is_null(), "{url}: {navigated}");
+        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
+            let event = self.next();
+            self.events.push(event);
+        }
+    }
+
+    /// The value of an expression, which may be a promise.
+    #[track_caller]
+    pub(crate) fn value(&mut self, expression: &str) -> Value {
+        let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let result = self.call("Runtime.evaluate", params);
+        assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
+        result["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true in the page.
+    #[track_caller]
+    pub(crate) fn until(&mut self, expression: &str) {
+        let wait = format!(
+            "new Promise((done) => {{ const end = Date.now() + {PATIENCE}; const look = () => \
+             ({expression}) ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 20); look(); }})"
+        );
+        if self.value(&wait) != json!(true) {
+            let text = self.value("document.body.innerText");
+            panic!("it never came to `{expression}`: {text}");
+        }
+    }
+
+    /// What went wrong in the page: exceptions, errors on the console, what its policy did not allow.
+    pub(crate) fn problems(&mut self) -> Vec<String> {
+        // A round trip, so that everything from before it has come.
+        self.value("1");
+        let is_bad = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
+            "Runtime.exceptionThrown" => true,
+            "Runtime.consoleAPICalled" => event["params"]["type"] == "error",
+            "Log.entryAdded" => {
+                ["error", "warning"].contains(&event["params"]["entry"]["level"].as_str().unwrap())
+            }
+            _ => false,
+        };
+        self.events.iter().filter(is_bad).map(ToString::to_string).collect()
+    }
+
+    /// The window's size, and whether its user likes it dark.
+    pub(crate) fn size(&mut self, width: u32, height: u32, is_dark: bool) {
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.call("Emulation.setEmulatedMedia", features);
+    }
+
+    /// Presses a key.
+    pub(crate) fn press(&mut self, key: &str, code: u32) {
+        // What types something has a text; without it nothing is entered.
+        let text = if key == "Enter" { "\r" } else { "" };
+        for kind in ["keyDown", "keyUp"] {
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Keeps what is to be seen, the whole page, under `target/screenshots`.
+    pub(crate) fn keep(&mut self, name: &str) {
+        let shot =
+            self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true}));
+        let bytes = BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+        let folder = folder();
+        fs::create_dir_all(&folder).unwrap();
+        fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
+    }
+}
+
+/// Where screenshots are kept.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../screenshots")
+}
