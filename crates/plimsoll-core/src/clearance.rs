@@ -1,7 +1,7 @@
 //! May this digest ship: what is asked to be promoted, what was seen of it, and what each check says.
 //!
 //! Whoever asks registries hands over [`Observed`]: for each thing that was looked for what was there, or a
-//! [`Trouble`] that says which of three it is: not there, there and wrong, or not to be known. The [`rules`](crate::rules)
+//! [`Trouble`] that says which of three it is: not there, there and wrong, or not to be known. The [`rules`]
 //! judge that and nothing else, so that the same observations give the same verdict everywhere.
 //!
 //! What surprises: a thing that is not there refuses, and a thing that could not be looked at leaves undecided.
