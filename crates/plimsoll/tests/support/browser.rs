@@ -48,6 +48,7 @@ impl Browser {
                 "--disable-component-update",
                 "--remote-debugging-pipe",
             ])
+            .arg("--remote-debugging-pipe")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
