@@ -46,7 +46,7 @@ impl Browser {
             .args([
                 "--disable-background-networking",
                 "--disable-component-update",
-                "--remote-debugging-pipe",
+                "--disable-dev-shm-usage",
             ])
             .arg("--remote-debugging-pipe")
             .arg(format!("--user-data-dir={}", profile.path().display()))
