@@ -557,6 +557,8 @@ pub struct PolicyRead {
     pub digest: Digest,
     /// The commit that it was read from; `None` for the file as it was.
     pub commit: Option<String>,
+    /// The files that it names, with the digests of their bytes: waivers, roots of trust, keys.
+    pub names: Vec<(String, Digest)>,
 }
 
 /// What the answer was made from.

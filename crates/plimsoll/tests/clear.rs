@@ -464,10 +464,47 @@ fn an_audit_tells_what_is_missing_moved_and_nobodys() {
     port.registry.tags("to/fleet", &["1.0"]);
     port.registry.push("to/fleet", &layout, &other, "1.0");
     assert!(audit(1).starts_with("MOVED "));
+    // Evidence that the source has and the destination has not.
+    port.registry.push("to/fleet", &layout, &index, "1.0");
+    let tag = port.digest.replace(':', "-");
+    let object = b"{\"schemaVersion\":2,\"layers\":[]}";
+    port.registry.manifest(&format!("from/fleet/{tag}.sig"), MANIFEST, object);
+    let lacking = audit(1);
+    assert!(lacking.starts_with("UNPROVEN ") && lacking.contains(&format!("{tag}.sig")), "{lacking}");
+    port.registry.manifest(&format!("to/fleet/{tag}.sig"), MANIFEST, object);
+    audit(0);
     port.registry.script("to/fleet", Deed::Say(403, "", ""));
     assert!(audit(2).starts_with("ERROR "));
     port.list("sha256:12", "1.0");
     audit(3);
+}
+
+#[test]
+fn an_audit_tells_what_was_not_known_when_it_was_cleared() {
+    let port = port_with_policy();
+    port.world.write(
+        "policy.yaml",
+        "apiVersion: plimsoll/policy/1\nname: p\nvulnerabilities: {warn: ['v.fixed']}\n",
+    );
+    port.clear(&["--policy", "policy.yaml", "--format", "json=cleared.json"]).expect(0);
+    let (layout, index) = fleet();
+    port.registry.push("to/fleet", &layout, &index, "1.0");
+    let audit =
+        |code: i32| port.world.plimsoll(&["audit", "--clearance", "cleared.json"]).expect(code).stdout;
+    let quiet = audit(0);
+    assert_eq!(quiet, "0 repositories, 0 differences\n");
+    // One of them was not known then.
+    let text = std::fs::read_to_string(port.world.path("cleared.json")).unwrap();
+    let mut cleared: Value = serde_json::from_str(&text).unwrap();
+    let taken = cleared["entries"][0]["flaws"].as_array_mut().unwrap().remove(0);
+    port.world.write("cleared.json", cleared.to_string());
+    let told = audit(1);
+    assert!(told.starts_with("FLAW ") && told.contains(taken["id"].as_str().unwrap()), "{told}");
+    // Nobody asked then: what is new cannot be told.
+    cleared["entries"][0]["flaws"] = Value::Null;
+    port.world.write("cleared.json", cleared.to_string());
+    assert!(audit(2).starts_with("ERROR "));
+    port.world.plimsoll(&["audit", "--clearance", "none.json"]).expect(3);
 }
 
 #[test]

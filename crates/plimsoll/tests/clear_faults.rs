@@ -266,6 +266,10 @@ fn what_two_readers_could_read_differently_is_refused() {
         (index.replacen('{', "{\"layers\":[],\"config\":{},", 1), "FAIL"),
         (index.replacen('{', "{\"schemaVersion\":2,\"schemaVersion\":2,", 1), "FAIL"),
         (index.replacen('{', "{\"manifests\":[],", 1), "FAIL"),
+        // Readers that ignore case take the last of these for the layers, and the index for an image.
+        (index.replacen('{', "{\"Manifests\":[],", 1), "FAIL"),
+        (index.replacen("\"digest\"", "\"Digest\":\"sha256:0\",\"digest\"", 1), "FAIL"),
+        (index.replacen("\"digest\"", "\"digest\":\"sha256:0\",\"digest\"", 1), "FAIL"),
         (index.replace("\"schemaVersion\":2", "\"schemaVersion\":3"), "FAIL"),
         (index.replace(INDEX, MANIFEST), "FAIL"),
     ] {

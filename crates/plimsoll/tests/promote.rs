@@ -8,6 +8,7 @@
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -224,8 +225,18 @@ fn to_another_registry_blobs_are_streamed() {
     let other = Registry::start(&other_world, SignIn::Nobody);
     port.list(&other.host);
     port.clear().expect(0);
-    let done = port.promote(&[]).expect(0);
-    assert!(done.stdout.contains("0 mounted, 7 sent"), "{done}");
+    // No file may grow: what writes to one is killed. Only pipes and sockets are left.
+    let promote = port.world.command(&["promote", "--plan", "plan.json"]);
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -f 0; exec \"$@\"", "sh"])
+        .arg(promote.get_program())
+        .args(promote.get_args());
+    limited.current_dir(port.world.path("")).env_clear();
+    limited.envs(promote.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = limited.stdin(Stdio::null()).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("0 mounted, 7 sent"), "{said}{}", String::from_utf8_lossy(&output.stderr));
     check_promoted(&port, &other, "to/fleet");
 }
 
@@ -402,6 +413,13 @@ fn a_clearance_that_holds_no_longer_promotes_nothing() {
     port.world.write("policy.yaml", "apiVersion: plimsoll/policy/1\nname: q\n");
     let ran = port.promote(&[]).expect(1);
     assert!(ran.stderr.contains("is another than it was cleared by"), "{ran}");
+    // Or a file that it names.
+    port.world.write("policy.yaml", "apiVersion: plimsoll/policy/1\nname: q\nwaivers: waivers.yaml\n");
+    port.world.write("waivers.yaml", "[]\n");
+    port.clear().expect(0);
+    port.world.write("waivers.yaml", "[] # none\n");
+    let ran = port.promote(&[]).expect(1);
+    assert!(ran.stderr.contains("`waivers.yaml` of policy `q` is another"), "{ran}");
 }
 
 #[test]

@@ -3,11 +3,13 @@
 //! Formats: OCI image specification 1.1 (`manifest.md`, `image-index.md`, `config.md`, `descriptor.md`) and
 //! Docker's image manifest version 2, schema 2.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::str::FromStr;
 
 use plimsoll_core::digest::Digest;
 use plimsoll_core::image::Platform;
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::cause::Cause;
@@ -156,17 +158,108 @@ struct Shape {
     #[serde(rename = "mediaType", default)]
     media_type: Option<String>,
     #[serde(default)]
-    manifests: Option<serde::de::IgnoredAny>,
+    manifests: Option<IgnoredAny>,
     #[serde(default)]
-    config: Option<serde::de::IgnoredAny>,
+    config: Option<IgnoredAny>,
     #[serde(default)]
-    layers: Option<serde::de::IgnoredAny>,
+    layers: Option<IgnoredAny>,
+}
+
+/// Names that mean something in manifests, indexes and descriptors.
+const NAMES: [&str; 17] = [
+    "annotations",
+    "architecture",
+    "artifactType",
+    "config",
+    "data",
+    "digest",
+    "layers",
+    "manifests",
+    "mediaType",
+    "os",
+    "os.version",
+    "platform",
+    "schemaVersion",
+    "size",
+    "subject",
+    "urls",
+    "variant",
+];
+
+/// JSON in which every reader finds the same: no name stands twice, and none is another but for case. Go's reader takes
+/// `Layers` for `layers`, and of two the last; by its rules `ſ` is an `s` and the sign of Kelvin a `k`.
+struct Unambiguous;
+
+impl<'de> Deserialize<'de> for Unambiguous {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unambiguous, D::Error> {
+        deserializer.deserialize_any(Unambiguous)
+    }
+}
+
+impl<'de> Visitor<'de> for Unambiguous {
+    type Value = Unambiguous;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unambiguous, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unambiguous, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unambiguous, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unambiguous, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unambiguous, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Unambiguous, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Unambiguous, A::Error> {
+        while elements.next_element::<Unambiguous>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Unambiguous, A::Error> {
+        let mut known = BTreeSet::new();
+        while let Some(name) = fields.next_key::<String>()? {
+            let folded = name.to_uppercase().to_lowercase();
+            let meant = NAMES.iter().find(|meant| meant.to_lowercase() == folded);
+            if let Some(meant) = meant.filter(|meant| **meant != name) {
+                let name = name.escape_default();
+                return Err(A::Error::custom(format!("`{name}` is `{meant}` to readers that ignore case")));
+            }
+            if !known.insert(folded) {
+                return Err(A::Error::custom(format!("`{}` stands twice", name.escape_default())));
+            }
+            // What people write there is nobody's name.
+            if name == "annotations" {
+                fields.next_value::<IgnoredAny>()?;
+            } else {
+                fields.next_value::<Unambiguous>()?;
+            }
+        }
+        Ok(self)
+    }
 }
 
 impl Document {
     /// Reads a document. What could be taken for a manifest by one reader and for an index by another is
     /// refused.
     pub fn parse(bytes: &[u8], media_type: &str) -> Result<Document, String> {
+        let Unambiguous = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         let shape: Shape = serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
         if shape.schema_version != Some(2) {
             return Err("`schemaVersion` is not 2; images of schema 1 must be pushed anew".to_owned());
@@ -264,12 +357,12 @@ impl Config {
 
 fn digest<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Digest, D::Error> {
     let text = String::deserialize(deserializer)?;
-    Digest::from_str(&text).map_err(serde::de::Error::custom)
+    Digest::from_str(&text).map_err(D::Error::custom)
 }
 
 fn digests<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Digest>, D::Error> {
     let texts: Vec<String> = null_is_default(deserializer)?;
-    texts.iter().map(|text| Digest::from_str(text).map_err(serde::de::Error::custom)).collect()
+    texts.iter().map(|text| Digest::from_str(text).map_err(D::Error::custom)).collect()
 }
 
 fn platform<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Platform>, D::Error> {

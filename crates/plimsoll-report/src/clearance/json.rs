@@ -109,6 +109,8 @@ struct WirePolicy<'a> {
     digest: &'a str,
     /// The commit that it was read from; none for the file as it was.
     commit: Option<&'a str>,
+    /// Files that it names: waivers, roots of trust, keys.
+    files: Vec<File<'a>>,
 }
 
 #[derive(Serialize, JsonSchema)]
@@ -248,11 +250,7 @@ impl<'a> Document<'a> {
             inputs: Inputs {
                 asked: inputs.asked.as_deref(),
                 base: inputs.base.as_deref(),
-                files: inputs
-                    .files
-                    .iter()
-                    .map(|(path, digest)| File { path, digest: digest.as_str() })
-                    .collect(),
+                files: inputs.files.iter().map(file).collect(),
                 level: inputs.level.name(),
                 policies: inputs
                     .policies
@@ -262,6 +260,7 @@ impl<'a> Document<'a> {
                         path: &policy.file,
                         digest: policy.digest.as_str(),
                         commit: policy.commit.as_deref(),
+                        files: policy.names.iter().map(file).collect(),
                     })
                     .collect(),
                 database: inputs.database.as_ref().map(|database| Database { id: &database.id }),
@@ -272,6 +271,10 @@ impl<'a> Document<'a> {
             unchecked: clearance.unchecked(),
         }
     }
+}
+
+fn file((path, digest): &(String, Digest)) -> File<'_> {
+    File { path, digest: digest.as_str() }
 }
 
 fn change(change: &Change) -> WireChange<'_> {

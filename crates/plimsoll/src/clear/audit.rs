@@ -1,19 +1,22 @@
 //! Holds what destinations have against what manifests list.
 //!
 //! What surprises: tags under which clients keep signatures and referrers (`sha256-HEX`, `sha256-HEX.sig`) are not listed
-//! anywhere and are no differences.
+//! anywhere and are no differences. Digests without a tag cannot be looked for: registries list tags alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use plimsoll_core::clearance::{Seen, Trouble};
 use plimsoll_core::digest::Digest;
 use plimsoll_core::promotion::Manifest;
+use plimsoll_image::attached::{Attached, Depth, collect};
 use plimsoll_image::inspect::{digest_of_tag, trouble};
+use plimsoll_image::limits::Limits;
 use plimsoll_image::open::registry::Repository;
 use plimsoll_image::open::registry::listing::ListingLimits;
 use plimsoll_image::open::registry::reference::TagOrDigest;
 
 use super::observe::Asking;
+use super::policy::flaws::Flaw;
 
 /// One way in which a destination differs from the manifests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -24,6 +27,10 @@ pub(crate) enum Difference {
     Moved(String),
     /// A tag is there that nobody lists.
     Unlisted(String),
+    /// Evidence that the source has is not there.
+    Unproven(String),
+    /// Something is known to be wrong that was not known when it was cleared.
+    Flaw(String),
     /// It could not be told.
     Unknown(String),
 }
@@ -35,6 +42,8 @@ impl Difference {
             Difference::Missing(_) => "MISSING",
             Difference::Moved(_) => "MOVED",
             Difference::Unlisted(_) => "UNLISTED",
+            Difference::Unproven(_) => "UNPROVEN",
+            Difference::Flaw(_) => "FLAW",
             Difference::Unknown(_) => "ERROR",
         }
     }
@@ -44,6 +53,8 @@ impl Difference {
         let (Difference::Missing(detail)
         | Difference::Moved(detail)
         | Difference::Unlisted(detail)
+        | Difference::Unproven(detail)
+        | Difference::Flaw(detail)
         | Difference::Unknown(detail)) = self;
         detail
     }
@@ -54,6 +65,8 @@ impl Difference {
 struct Listed<'a> {
     tags: BTreeMap<&'a str, &'a Digest>,
     untagged: BTreeSet<&'a Digest>,
+    /// Where each digest comes from.
+    sources: BTreeMap<&'a Digest, String>,
 }
 
 /// Every difference of every destination, sorted; and how many repositories were looked at.
@@ -67,13 +80,21 @@ pub(crate) fn audit(manifests: &[Manifest], asking: &Asking) -> (Vec<Difference>
                 if line.tags.is_empty() {
                     listed.untagged.insert(&line.digest);
                 }
+                if let Some(source) = &manifest.source {
+                    listed.sources.insert(&line.digest, format!("{source}/{}", line.image));
+                }
             }
         }
     }
     let mut differences = Vec::new();
     for (name, listed) in &repositories {
         match asking.repository(name) {
-            Ok(repository) => of_repository(name, &repository, listed, &mut differences),
+            Ok(repository) => {
+                of_repository(name, &repository, listed, &mut differences);
+                for (digest, source) in &listed.sources {
+                    of_evidence(name, &repository, (digest, source), asking, &mut differences);
+                }
+            }
             Err(trouble) => differences.push(unknown(name, &trouble)),
         }
     }
@@ -119,6 +140,65 @@ fn of_repository(
         Err(Trouble::Missing(_)) => {}
         Err(trouble) => differences.push(unknown(name, &trouble)),
     }
+}
+
+/// Whether what speaks of a digest at its source speaks of it here too. A source that has the digest no more has nothing.
+fn of_evidence(
+    name: &str,
+    repository: &Repository,
+    (digest, source): (&Digest, &str),
+    asking: &Asking,
+    differences: &mut Vec<Difference>,
+) {
+    let of = |repository: &Repository| {
+        let limits = Limits::default();
+        collect(repository, std::slice::from_ref(digest), &[], Depth::List, &limits)
+    };
+    let at_source = match asking.repository(source) {
+        Ok(repository) => of(&repository),
+        Err(trouble) => return differences.push(unknown(source, &trouble)),
+    };
+    if at_source.found.is_empty() && at_source.unseen.is_empty() {
+        return;
+    }
+    let here = of(repository);
+    for (at, unseen) in [(source, &at_source.unseen), (name, &here.unseen)] {
+        differences.extend(
+            unseen
+                .iter()
+                .map(|one| Difference::Unknown(format!("what speaks of `{at}@{digest}`: {}", one.detail))),
+        );
+    }
+    if !here.unseen.is_empty() {
+        return;
+    }
+    let is_here = |one: &&Attached| here.found.iter().any(|known| known.place.name == one.place.name);
+    let lacking = at_source.found.iter().filter(|one| !is_here(one));
+    differences.extend(lacking.map(|one| {
+        let (scheme, place) = (one.place.scheme.name(), &one.place.name);
+        Difference::Unproven(format!("`{name}@{digest}` lacks {scheme} {place}, which `{source}` has"))
+    }));
+}
+
+/// What is known of flaws today of one image that was cleared, against what was known then; `None` for then where nobody
+/// asked.
+pub(crate) fn of_flaws(
+    at: &str,
+    then: Option<&BTreeSet<(String, String)>>,
+    today: &[Flaw],
+) -> Vec<Difference> {
+    let Some(then) = then else {
+        let detail = format!("{at}: no policy asked for flaws when it was cleared");
+        return vec![Difference::Unknown(detail)];
+    };
+    let is_new = |flaw: &&Flaw| !then.contains(&(flaw.id.clone(), flaw.package.clone()));
+    let told = today.iter().filter(is_new).map(|flaw| {
+        let severity = flaw.severity.map_or("of unknown severity", |severity| severity.name());
+        let fixed = flaw.fixed_in.as_ref().map_or(String::new(), |version| format!(", fixed in {version}"));
+        let (id, package, version) = (&flaw.id, &flaw.package, &flaw.version);
+        Difference::Flaw(format!("{at}: {id} {severity} in {package} {version}{fixed}"))
+    });
+    told.collect()
 }
 
 /// All tags of a repository.

@@ -121,6 +121,7 @@ pub(crate) fn clear(asked: Asked, means: &Means<'_>) -> anyhow::Result<Clearance
         file: policy.file.clone(),
         digest: policy.digest.clone(),
         commit: policy.commit.clone(),
+        names: policy.names.clone(),
     };
     Ok(Clearance {
         inputs: Inputs {

@@ -50,6 +50,12 @@ impl Files {
         self.read.borrow().iter().find(|(known, _)| *known == path).map(|(_, digest)| digest.clone())
     }
 
+    /// The files that were read so far but one, in that order, with the digests of their bytes.
+    pub(crate) fn beside(&self, path: &Path) -> Vec<(String, Digest)> {
+        let path = path.display().to_string();
+        self.read.borrow().iter().filter(|(known, _)| *known != path).cloned().collect()
+    }
+
     /// The files that were read so far, in that order, with the digests of their bytes.
     pub(crate) fn into_read(self) -> Vec<(String, Digest)> {
         self.read.into_inner()

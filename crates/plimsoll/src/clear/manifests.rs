@@ -230,6 +230,7 @@ fn list(manifest: &mut Manifest, file: &str, bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     for (at, line) in text.lines().enumerate() {
         let words: Vec<&str> = line.split('#').next().unwrap_or_default().split_whitespace().collect();
+        let known = manifest.faults.len();
         match words[..] {
             [] => {}
             ["from", prefix] if manifest.source.is_none() => manifest.source = Some(prefix.to_owned()),
@@ -241,12 +242,12 @@ fn list(manifest: &mut Manifest, file: &str, bytes: &[u8]) {
                 }
             }
             _ => {
-                let detail = format!(
-                    "line {}: write `from PREFIX` once, `to PREFIX`, or `IMAGE DIGEST [TAG ..]`",
-                    at + 1
-                );
+                let detail = "write `from PREFIX` once, `to PREFIX`, or `IMAGE DIGEST [TAG ..]`".to_owned();
                 manifest.faults.push(Fault { kind: FaultKind::Syntax, file: file.to_owned(), detail });
             }
+        }
+        for fault in manifest.faults.iter_mut().skip(known) {
+            fault.detail = format!("line {}: {}", at + 1, fault.detail);
         }
     }
     if manifest.source.is_none() {

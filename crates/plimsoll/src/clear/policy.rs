@@ -146,6 +146,8 @@ pub(crate) struct Policy {
     pub(crate) digest: Digest,
     /// The commit that it was read from.
     pub(crate) commit: Option<String>,
+    /// The files that it names, with the digests of their bytes.
+    pub(crate) names: Vec<(String, Digest)>,
     pub(crate) level: Option<Level>,
     demands: Demands,
     tag_pattern: Option<Expression>,
@@ -198,7 +200,8 @@ impl Policy {
             };
             let vouching = vouching::read(vouching, path, files, today)?;
             let policy = Policy::of(wire, file.clone(), digest, vouching, waivers, today)?;
-            anyhow::Ok(Policy { commit: files.commit().map(str::to_owned), ..policy })
+            let commit = files.commit().map(str::to_owned);
+            anyhow::Ok(Policy { commit, names: files.beside(path), ..policy })
         };
         of(wire).with_context(|| format!("`{file}`"))
     }
@@ -254,6 +257,7 @@ impl Policy {
             file,
             digest,
             commit: None,
+            names: Vec::new(),
             level: wire.integrity.map(|level| match level {
                 WireLevel::Exists => Level::Exists,
                 WireLevel::Content => Level::Content,

@@ -68,6 +68,14 @@ struct PolicyFile {
     digest: String,
     /// The commit that it was read from.
     commit: Option<String>,
+    /// Files that it names.
+    files: Vec<NamedFile>,
+}
+
+#[derive(Deserialize)]
+struct NamedFile {
+    path: PathBuf,
+    digest: String,
 }
 
 #[derive(Deserialize)]
@@ -108,7 +116,8 @@ struct Destination {
 /// Longest time that a clearance is acted on, in hours.
 const CLEARANCE_HOURS_MAX: i64 = 24;
 
-const SCHEMA: &str = "plimsoll/clearance/1";
+/// What a clearance says that it is.
+pub(super) const CLEARANCE: &str = "plimsoll/clearance/1";
 
 pub(super) fn run(session: &Session, args: &PromoteArgs) -> anyhow::Result<Outcome> {
     let plan = read(args).map_err(misused)?;
@@ -205,8 +214,8 @@ fn read(args: &PromoteArgs) -> anyhow::Result<Plan> {
     let file = args.plan.display();
     let bytes = Files::default().read(&args.plan)?.ok_or_else(|| anyhow!("there is no file `{file}`"))?;
     let plan: Plan = serde_json::from_slice(&bytes).with_context(|| format!("`{file}` is no clearance"))?;
-    if plan.schema != SCHEMA {
-        return Err(anyhow!("`{file}` is `{}`, and `{SCHEMA}` is read", plan.schema));
+    if plan.schema != CLEARANCE {
+        return Err(anyhow!("`{file}` is `{}`, and `{CLEARANCE}` is read", plan.schema));
     }
     Ok(plan)
 }
@@ -243,12 +252,16 @@ fn objection(plan: &Plan) -> anyhow::Result<Option<String>> {
             Some(commit) => Files::at(commit, folder.unwrap_or(std::path::Path::new(".")))?,
             None => Files::default(),
         };
-        let there = files.read(&policy.path)?.is_some();
-        if !there || files.digest_of(&policy.path).is_none_or(|digest| digest.as_str() != policy.digest) {
-            let path = policy.path.display();
-            return Ok(Some(format!(
-                "the policy `{path}` is another than it was cleared by; clear it again"
-            )));
+        // What it names is part of it: a waiver that was taken away, a key that is another.
+        let own = NamedFile { path: policy.path.clone(), digest: policy.digest.clone() };
+        for file in std::iter::once(&own).chain(&policy.files) {
+            let there = files.read(&file.path)?.is_some();
+            if !there || files.digest_of(&file.path).is_none_or(|digest| digest.as_str() != file.digest) {
+                let (path, name) = (file.path.display(), &policy.name);
+                return Ok(Some(format!(
+                    "`{path}` of policy `{name}` is another than it was cleared by; clear it again"
+                )));
+            }
         }
     }
     Ok(None)

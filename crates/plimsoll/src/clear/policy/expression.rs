@@ -22,6 +22,8 @@ const TEXT_BYTES_MAX: usize = 4 << 10;
 pub(crate) struct Expression {
     text: String,
     program: Program,
+    /// Numbers with a fraction that stand in it.
+    numbers: Vec<f64>,
 }
 
 impl Expression {
@@ -35,12 +37,12 @@ impl Expression {
             let first = errors.to_string();
             anyhow!("`{shown}` is no CEL: {}", first.lines().next().unwrap_or_default())
         })?;
-        let mut names = Names { scopes: vec![scope_of(sample)], bad: None };
+        let mut names = Names { scopes: vec![scope_of(sample)], numbers: Vec::new(), bad: None };
         names.follow(program.expression());
         if let Some(bad) = names.bad {
             bail!("`{shown}`: {bad}");
         }
-        let expression = Expression { text: shown.to_owned(), program };
+        let expression = Expression { text: shown.to_owned(), numbers: names.numbers, program };
         expression.holds(sample).map_err(|error| anyhow!("`{shown}`: {error}"))?;
         Ok(expression)
     }
@@ -48,6 +50,11 @@ impl Expression {
     /// As it was written.
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+
+    /// The numbers with a fraction that stand in it: what it can tell scores apart by.
+    pub(super) fn numbers(&self) -> &[f64] {
+        &self.numbers
     }
 
     /// Whether it holds of these facts.
@@ -81,6 +88,7 @@ fn scope_of(sample: &Value) -> BTreeMap<String, Known<'_>> {
 
 struct Names<'a> {
     scopes: Vec<BTreeMap<String, Known<'a>>>,
+    numbers: Vec<f64>,
     /// The first thing that is wrong.
     bad: Option<String>,
 }
@@ -148,7 +156,13 @@ impl<'a> Names<'a> {
                 self.wrong(format!("`{}` cannot be made here", made.type_name));
                 None
             }
-            Expr::Literal(_) | Expr::Unspecified => None,
+            Expr::Literal(literal) => {
+                if let LiteralValue::Double(number) = literal {
+                    self.numbers.push(*number.inner());
+                }
+                None
+            }
+            Expr::Unspecified => None,
         }
     }
 

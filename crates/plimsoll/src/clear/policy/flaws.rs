@@ -81,7 +81,7 @@ impl Flaw {
     /// Whether it meets a rule: `None` where that depends on what is not known.
     pub(crate) fn meets(&self, rule: &Expression) -> Result<Option<bool>, String> {
         let mut answers = BTreeSet::new();
-        for facts in self.possible() {
+        for facts in self.possible(rule) {
             answers.insert(rule.holds(&json!({ "v": facts }))?);
         }
         Ok(answers.first().copied().filter(|_| answers.len() == 1))
@@ -98,11 +98,12 @@ impl Flaw {
         unknown.into_iter().filter(|(is_unknown, _)| *is_unknown).map(|(_, what)| what).collect()
     }
 
-    /// The flaw with every value that it may have where none is known.
-    fn possible(&self) -> Vec<Value> {
+    /// The flaw with every value that it may have where none is known. Of scores those that the rule could tell apart: what
+    /// it compares with, and what lies between.
+    fn possible(&self, rule: &Expression) -> Vec<Value> {
         let severities = self.severity.map_or(SEVERITIES.to_vec(), |severity| vec![severity.name()]);
         let both = |known: Option<bool>| known.map_or(vec![false, true], |known| vec![known]);
-        let scores = self.epss.map_or(vec![0.0, 1.0], |score| vec![score]);
+        let scores = self.epss.map_or_else(|| scores_of(rule), |score| vec![score]);
         let mut all = Vec::new();
         for severity in severities {
             for kev in both(self.kev) {
@@ -127,6 +128,18 @@ impl Flaw {
         }
         all
     }
+}
+
+/// Scores on both sides of each number that a rule names, and the numbers themselves.
+fn scores_of(rule: &Expression) -> Vec<f64> {
+    let named = rule.numbers().iter().copied().filter(|number| (0.0..=1.0).contains(number));
+    let mut bounds: Vec<f64> = named.chain([0.0, 1.0]).collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    let between: Vec<f64> =
+        bounds.iter().zip(bounds.iter().skip(1)).map(|(low, high)| low.midpoint(*high)).collect();
+    bounds.extend(between);
+    bounds
 }
 
 /// The flaws of all images of a candidate, each once, the worst first.

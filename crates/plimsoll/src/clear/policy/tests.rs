@@ -94,6 +94,21 @@ fn flaws_are_held_against_rules_and_what_is_not_known_decides_nothing() {
 }
 
 #[test]
+fn an_unknown_score_is_tried_on_both_sides_of_every_number_that_a_rule_names() {
+    for (rule, expected) in [
+        ("v.epss > 0.1 && v.epss < 0.9", "untold"),
+        ("v.epss == 0.3", "untold"),
+        ("v.epss > 0.5", "untold"),
+        ("v.epss >= 0.0", "refused"),
+        ("v.epss > 2.0", "by-none"),
+    ] {
+        let policy = read(&format!("vulnerabilities: {{refuse: ['{rule}']}}"), "[]").unwrap();
+        let flaw = Flaw { epss: None, ..flaw() };
+        assert_eq!(policy.held(&flaw).name(), expected, "{rule}");
+    }
+}
+
+#[test]
 fn a_mode_holds_from_its_day() {
     for (from, expected) in [("2026-11-20", Mode::Require), ("2026-11-21", Mode::Warn)] {
         let policy =
