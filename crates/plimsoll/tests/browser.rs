@@ -102,8 +102,8 @@ impl Port {
         let (layout, index) = fleet();
         self.registry.push("harbour/fleet", &layout, &index, "1");
         let index = index["digest"].as_str().unwrap();
-        self.serving.submit(&format!("{}/harbour/fleet:1", self.registry.host));
-        self.serving.until(index, &["completed"]);
+        let fleet = self.serving.submit(&format!("{}/harbour/fleet:1", self.registry.host));
+        self.serving.until(fleet["id"].as_str().unwrap(), &["completed"]);
         let lost = format!("{}/harbour/lost@sha256:{}", self.registry.host, "0".repeat(64));
         let lost = self.serving.submit(&lost)["id"].as_str().unwrap().to_owned();
         self.serving.until(&lost, &["failed"]);

@@ -28,7 +28,7 @@ pub fn packages(assessment: &Assessment, text: &str, first: usize, rows_max: usi
         div.scroll tabindex="0" role="region" aria-label="Packages" { table.packages {
             thead { tr {
                 th scope="col" { "Package" } th scope="col" { "Version" } th scope="col" { "Findings" }
-                th scope="col" { "Upgrade to" } th scope="col" { "Remaining after it" } th scope="col" { "Layer" }
+                th scope="col" { "Upgrade to" } th.number scope="col" { "Remaining after it" } th scope="col" { "Layer" }
             } }
             tbody {
                 @for (place, package) in listed.iter().skip(first).take(rows_max) {

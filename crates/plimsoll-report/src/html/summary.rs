@@ -81,7 +81,7 @@ fn to_do(assessment: &Assessment) -> Markup {
     html! {
         @if !with_fix.is_empty() {
             div.upgrades {
-                h3 { "What one step would mend" }
+                h2 { "What one step would mend" }
                 @if let Some(rebase) = heading::rebase(assessment) { p { (rebase) } }
                 ul {
                     @for upgrade in with_fix.iter().take(UPGRADES_MAX) {
@@ -152,7 +152,7 @@ pub fn coverage(assessment: &Assessment) -> Markup {
     html! {
         @if needs.is_empty() { p { "It needs no feed: nothing in it can be judged." } } @else {
             div.scroll tabindex="0" role="region" aria-label="Coverage" { table {
-                thead { tr { th scope="col" { "Needs" } th scope="col" { "Feed" } th scope="col" { "State" } th scope="col" { "Data of" } th scope="col" { "Packages" } } }
+                thead { tr { th scope="col" { "Needs" } th scope="col" { "Feed" } th scope="col" { "State" } th scope="col" { "Data of" } th.number scope="col" { "Packages" } } }
                 tbody { @for need in needs { tr {
                     th scope="row" { (shown(&need.needs)) }
                     td { (shown(&need.feed)) }

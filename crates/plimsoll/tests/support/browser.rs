@@ -193,8 +193,10 @@ impl Browser {
 
     /// Keeps what the whole page looks like as `target/screenshots/NAME.png`.
     pub(crate) fn screenshot(&mut self, name: &str) {
-        let taken =
-            self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true}));
+        let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
+        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
+        let how = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let taken = self.call("Page.captureScreenshot", how);
         let target = Path::new(env!("CARGO_BIN_EXE_plimsoll")).ancestors().nth(2).unwrap();
         let folder = target.join("screenshots");
         fs::create_dir_all(&folder).unwrap();
