@@ -27,6 +27,8 @@ code, pre, h3 { font-family: ui-monospace, monospace; }
 pre { overflow-x: auto; padding: .5rem; border: 1px solid var(--line); font-size: .85rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); }
+th { white-space: nowrap; }
+p, li, td, code, summary { overflow-wrap: anywhere; }
 .quiet { color: var(--quiet); }
 ";
 
