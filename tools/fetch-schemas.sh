@@ -8,7 +8,6 @@
 # `cyclonedx-python-lib` (PyPI, Apache-2.0), SARIF 2.1.0 from `@microsoft/jest-sarif` (npm, MIT). SPDX 2.3 is
 # judged by the project's own `spdx-tools` (PyPI, Apache-2.0), installed into an environment of its own. Beside it stands
 # another with what judges the server: `validators/bin` goes on the path of the second tier.
-# `axe.min.js` judges whether everybody can use the server's pages (`axe-core` of npm, MPL-2.0).
 # Needs python3 with venv and pip, npm, tar.
 set -eu
 
@@ -16,8 +15,9 @@ CYCLONEDX='cyclonedx-python-lib==11.12.0'
 SPDX_TOOLS='spdx-tools==0.8.5'
 # OpenAPI documents, Kubernetes' manifests, a server against its document, webhooks' signatures. Apache-2.0 and MIT.
 VALIDATORS='openapi-spec-validator==0.9.0 kubernetes-validate==1.37.0 schemathesis==4.32.5 standardwebhooks==1.1.0'
-SARIF='@microsoft/jest-sarif@1.0.0-beta.0'
+# What looks for barriers in pages (MPL-2.0); it is run in the browser and not kept.
 AXE='axe-core@4.14.1'
+SARIF='@microsoft/jest-sarif@1.0.0-beta.0'
 
 if [ $# -ne 1 ]; then
     echo "usage: $0 DIR" >&2
@@ -39,7 +39,8 @@ done
 (cd "$work" && npm pack --silent "$SARIF" >/dev/null && tar -xzf microsoft-jest-sarif-*.tgz)
 cp "$work/package/lib/schemas/sarif-2.1.0-rtm.5.json" "$dir/sarif/sarif-2.1.0.json"
 
-(cd "$work" && npm pack --silent "$AXE" >/dev/null && tar -xzf axe-core-*.tgz package/axe.min.js)
+rm -rf "$work/package"
+(cd "$work" && npm pack --silent "$AXE" >/dev/null && tar -xzf axe-core-*.tgz)
 cp "$work/package/axe.min.js" "$dir/axe.min.js"
 
 python3 -m venv "$dir/spdx-tools"

@@ -13,6 +13,7 @@ use anyhow::{Context as _, bail, ensure};
 use crate::Command;
 use crate::ci::is_installed;
 
+mod clear;
 mod feeds;
 mod hook;
 mod image;
@@ -26,7 +27,7 @@ mod windows;
 /// The row.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
-    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet, or `windows`, a base layer of 1.5 GB; --image oci:DIR scans another image, --large a second one",
+    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet, or `windows`, a base layer of 1.5 GB, or `clear`, a hundred digests; --image oci:DIR scans another image, --large a second one",
     run,
 };
 
@@ -71,6 +72,12 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if let [what] = arguments
+        && what == "clear"
+    {
+        Bench::build(root)?.clear()?;
+        return Ok(true);
+    }
+    if let [what] = arguments
         && what == "feeds"
     {
         Bench::build(root)?.feeds()?;
@@ -93,7 +100,7 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
                 named = Some(PathBuf::from(image.context("`--image` takes `oci:DIR`")?));
             }
             other => bail!(
-                "`cargo xtask bench` has no `{other}`; it takes `feeds`, `server [IMAGES]`, `windows`, or `--image oci:DIR` and `--large`"
+                "`cargo xtask bench` has no `{other}`; it takes `clear`, `feeds`, `server [IMAGES]`, `windows`, or `--image oci:DIR` and `--large`"
             ),
         }
     }

@@ -117,6 +117,7 @@ static FUZZ: Step = Step {
 
 /// What the tests of the second tier run, and the packages that have it.
 static SECOND_TIER_TOOLS: &[Tool] = &[
+    ("chromium", "chromium"),
     ("docker-registry", "docker-registry"),
     ("htpasswd", "apache2-utils"),
     ("mmdebstrap", "mmdebstrap"),

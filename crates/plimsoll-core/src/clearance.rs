@@ -1,7 +1,7 @@
 //! May this digest ship: what is asked to be promoted, what was seen of it, and what each check says.
 //!
 //! Whoever asks registries hands over [`Observed`]: for each thing that was looked for what was there, or a
-//! [`Trouble`] that says which of three it is: not there, there and wrong, or not to be known. The [`rules`](crate::rules)
+//! [`Trouble`] that says which of three it is: not there, there and wrong, or not to be known. The [`rules`]
 //! judge that and nothing else, so that the same observations give the same verdict everywhere.
 //!
 //! What surprises: a thing that is not there refuses, and a thing that could not be looked at leaves undecided.
@@ -398,6 +398,9 @@ impl Weight {
     }
 }
 
+/// Most things that one answer tells of in words, the worst first; the rest are counted. Nobody reads a longer line.
+const DETAILS_MAX: usize = 8;
+
 /// What a rule says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
@@ -422,7 +425,7 @@ impl Answer {
         }
     }
 
-    /// What several answers come to: the worst outcome, with the words of all that are not well; `pass` where all are.
+    /// What several answers come to: the worst outcome, with the words of what is not well; `pass` where all is.
     pub fn all(answers: impl IntoIterator<Item = Answer>, pass: impl FnOnce() -> String) -> Answer {
         let mut bad: Vec<Answer> =
             answers.into_iter().filter(|one| rank(one.outcome) > rank(Outcome::Pass)).collect();
@@ -431,8 +434,12 @@ impl Answer {
         let Some(outcome) = bad.first().map(|one| one.outcome) else {
             return Answer::new(Outcome::Pass, pass());
         };
-        let details: Vec<&str> = bad.iter().map(|one| one.detail.as_str()).collect();
-        Answer::new(outcome, details.join("; "))
+        let details: Vec<&str> = bad.iter().take(DETAILS_MAX).map(|one| one.detail.as_str()).collect();
+        let rest = match bad.len().saturating_sub(DETAILS_MAX) {
+            0 => String::new(),
+            rest => format!("; and {rest} more"),
+        };
+        Answer::new(outcome, format!("{}{rest}", details.join("; ")))
     }
 }
 

@@ -156,6 +156,25 @@ impl Store {
         Ok(())
     }
 
+    /// Every distinct package, in the order of numbers. Handed out one by one.
+    pub fn each_package(&self, each: &mut dyn FnMut(PackageRow)) -> Result<(), StoreError> {
+        let mut after = 0_u32;
+        loop {
+            let rows = self.engine.query(
+                "SELECT number, body FROM packages WHERE number > $1 ORDER BY number LIMIT $2",
+                &[after.into(), PACKAGES_AT_ONCE_MAX.into()],
+            )?;
+            if rows.is_empty() {
+                return Ok(());
+            }
+            for mut row in rows {
+                after = row.number()?;
+                let (release, package) = package_of_bytes(&row.blob()?)?;
+                each(PackageRow { number: after, release, package });
+            }
+        }
+    }
+
     /// Each image that has one of these packages, with those that it has, in the order of digests. `numbers` is
     /// sorted.
     pub fn images_with(

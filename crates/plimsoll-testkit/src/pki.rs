@@ -39,6 +39,7 @@ mod log;
 pub mod samples;
 pub mod statements;
 mod time;
+mod tuf;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;

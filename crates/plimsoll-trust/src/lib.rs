@@ -20,3 +20,4 @@ pub mod root;
 pub mod sign;
 mod sigstore;
 pub mod statement;
+pub mod tuf;

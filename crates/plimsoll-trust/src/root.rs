@@ -1,18 +1,19 @@
 //! What is trusted: roots that the user chose, keys, and what a signature has to be vouched for by.
 //!
-//! There are two places for roots, and one never stands in for the other: a file that the user pins, and what came with
-//! this build. A client of TUF keeps its `trusted_root.json` as a file, which can be pinned; whether TUF's metadata beside it
-//! still holds is not looked at here.
+//! There are three places for roots, and one never stands in for another: a file that the user pins, what came with this
+//! build, and the files of a TUF repository, which are verified and never fetched here.
 
 use std::fs::File;
 use std::io::Read;
 use std::path::PathBuf;
 
+use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 
 use crate::keys::{TrustedKey, sha256};
 use crate::limits::ROOT_BYTES_MAX;
 use crate::sigstore::Roots;
+use crate::tuf::{self, ReadFile};
 
 /// Where the roots of trust come from.
 #[derive(Clone, Debug)]
@@ -98,6 +99,14 @@ impl Trust {
             }
         };
         Ok(Trust { roots, keys: Vec::new(), demands: Demands::default(), now })
+    }
+
+    /// Takes roots from the files of a TUF repository, from `anchor`, the `root.json` that the user pins, as they were at
+    /// `at`, in seconds since 1970.
+    pub fn from_tuf(anchor: &[u8], read: ReadFile<'_>, at: i64, now: i64) -> Result<Trust, RootError> {
+        let of_tuf = |why| RootError::Malformed("what the TUF repository has".to_owned(), why);
+        let at = Timestamp::from_second(at).map_err(|error| of_tuf(error.to_string()))?;
+        Trust::from_bytes(&tuf::trusted_root(anchor, read, at).map_err(of_tuf)?, now)
     }
 
     /// Takes roots from the bytes of a `trusted_root.json`.

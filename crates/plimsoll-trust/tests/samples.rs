@@ -26,7 +26,7 @@ fn standings(items: &[Item]) -> Vec<&'static str> {
     let name = |item: &Item| match &item.standing {
         Standing::Proven(_) => "proven",
         Standing::Refused(refusal) => refusal.kind.name(),
-        Standing::Unsigned => "unsigned",
+        other => other.name(),
     };
     items.iter().map(name).collect()
 }

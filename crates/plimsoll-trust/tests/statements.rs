@@ -43,7 +43,7 @@ fn every_statement_is_read_as_its_kind_says() {
                 Standing::Refused(refusal) => {
                     writeln!(told, "refused, {}: {}", refusal.kind.name(), refusal.detail).unwrap();
                 }
-                Standing::Proven(_) => panic!("nobody signed it"),
+                other => panic!("nobody signed it: {}", other.name()),
             }
             if let (Standing::Unsigned, Content::Statement(statement)) = (&item.standing, &item.content) {
                 writeln!(told, "{:#?}", statement.predicate).unwrap();

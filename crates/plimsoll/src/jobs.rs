@@ -5,6 +5,7 @@
 //! inventory into what is noted of it; `status` says where a scan stands, also one of an index.
 
 pub(crate) mod attempt;
+pub(crate) mod hand;
 pub(crate) mod hearings;
 pub(crate) mod judging;
 mod pulse;

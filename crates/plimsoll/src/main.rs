@@ -19,6 +19,7 @@ mod progress;
 mod refusal;
 mod rematch;
 mod schedule;
+mod search;
 mod server;
 mod signing;
 mod standings;

@@ -24,15 +24,19 @@ use crate::http::{Api, Cookies, Front};
 use crate::server::Server;
 
 mod assets;
+mod clearances;
 mod compare;
 mod documents;
+mod feeds;
 mod image;
+mod jobs;
 mod layers;
 mod layout;
 mod overview;
 mod packages;
 mod parts;
 mod repositories;
+mod search;
 pub(crate) mod session;
 mod sign_in;
 mod tags;
@@ -55,6 +59,14 @@ static ENDPOINTS: &[Endpoint] = &[
     layers::PAGE,
     documents::PAGE,
     compare::PAGE,
+    jobs::PAGE,
+    jobs::CANCEL,
+    jobs::AGAIN,
+    jobs::REPLAY,
+    feeds::PAGE,
+    search::PAGE,
+    clearances::PAGE,
+    clearances::ONE,
     sign_in::PAGE,
     sign_in::SIGN_IN,
     sign_in::SIGN_OUT,
@@ -62,8 +74,14 @@ static ENDPOINTS: &[Endpoint] = &[
 ];
 
 /// What every page leads to: path and title, in the order in which they are shown.
-static NAVIGATION: &[(&str, &str)] =
-    &[(overview::PAGE.path, "Overview"), (repositories::PAGE.path, "Repositories")];
+static NAVIGATION: &[(&str, &str)] = &[
+    (overview::PAGE.path, "Overview"),
+    (repositories::PAGE.path, "Repositories"),
+    (search::PAGE.path, "Search"),
+    (clearances::PAGE.path, "Clearances"),
+    (jobs::PAGE.path, "Jobs"),
+    (feeds::PAGE.path, "Feeds"),
+];
 
 const HTML: Payload = Payload { media_types: &["text/html"], schema: schema_of::<String> };
 

@@ -447,6 +447,17 @@ fn nobody_is_trusted_that_the_policy_does_not_name() {
     // Without roots nothing can be told; with those of the public instance it is refused.
     assert_eq!(with(""), (2, vec!["ERROR sig.valid".to_owned()]));
     assert_eq!(with("trust: {mode: bundled}\n"), (1, vec!["FAIL sig.valid".to_owned()]));
+    // The same roots out of a TUF repository, as it was on a day; its metadata has run out since.
+    for (name, bytes) in yard.pki.tuf_repository("2026-03-01T00:00:00Z") {
+        yard.world.write(&format!("tuf/{name}"), bytes);
+    }
+    let tuf =
+        |day: &str| format!("trust: {{mode: tuf, root: tuf/1.root.json, repository: tuf, asOf: {day}}}\n");
+    assert_eq!(with(&tuf("2026-02-02")), (0, vec![]));
+    let expired = POLICY.replace("trust: {mode: pinned, root: trusted_root.json}\n", &tuf("2026-04-01"));
+    yard.world.write("policy.yaml", format!("{expired}{SIGNATURE}\n"));
+    let ran = yard.clear(&["--level", "exists"]).expect(3);
+    assert!(ran.stderr.contains("expired"), "{ran}");
     let old = "trust: {mode: pinned, root: trusted_root.json, asOf: 2026-01-01, maxAge: 30d}\n";
     assert_eq!(with(old), (1, vec!["FAIL trust.age".to_owned()]));
 }

@@ -67,7 +67,7 @@ pub fn samples(pki: &Pki) -> Vec<Sample> {
                 &statements::verification_summary("https://verifier.example", IMAGE, &["SLSA_BUILD_LEVEL_2"]),
             ),
         ),
-        ("cyclonedx", statement(statements::CYCLONEDX, &json!({"bomFormat": "CycloneDX"}))),
+        ("components", statement(statements::CYCLONEDX, &json!({"bomFormat": "CycloneDX"}))),
     ];
     let mut found: Vec<Sample> = all
         .iter()

@@ -258,7 +258,7 @@ pub(crate) fn trust_of(root: &str) -> Trust {
 pub(crate) fn told(item: &Item) -> String {
     match &item.standing {
         Standing::Refused(refusal) => refusal.kind.name().to_owned(),
-        Standing::Unsigned => "unsigned".to_owned(),
+        Standing::Unsigned | Standing::Unverified(_) => item.standing.name().to_owned(),
         Standing::Proven(proof) => format!("proven {}", proven(proof)),
     }
 }

@@ -83,9 +83,11 @@ fn with(mut key: TrustedKey, change: impl FnOnce(&mut TrustedKey)) -> TrustedKey
 
 /// In what `item` stands better than `whole`, if it does.
 pub(crate) fn better(item: &Item, whole: &Item) -> Option<String> {
-    let Standing::Proven(proof) = &item.standing else {
+    let proof = match &item.standing {
+        Standing::Proven(proof) => proof,
+        Standing::Refused(_) => return None,
         // Signed evidence never becomes a mere claim, which a policy might take for something else.
-        return (item.standing == Standing::Unsigned).then(|| "it is no longer signed".to_owned());
+        other => return Some(format!("it is {}", other.name())),
     };
     let Standing::Proven(of_whole) = &whole.standing else {
         return Some("it is proven, and the whole is refused".to_owned());

@@ -7,6 +7,7 @@ use plimsoll_core::assessment::Assessment;
 use plimsoll_core::clearance::{
     Candidate, Check, Demands, Entry, FlawSeen, Flaws, Held, Observed, Outcome, Trouble, Weight,
 };
+use plimsoll_core::gap::GapKind;
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::Inventory;
 use plimsoll_core::policy::Policy as Nothing;
@@ -184,7 +185,9 @@ impl Judge<'_> {
             return flaws.iter_mut().for_each(|flaw| flaw.is_new = Some(true));
         };
         let assessments = self.assess(aboard);
-        let is_whole = !assessments.is_empty() && gaps(&assessments).is_empty();
+        // Both were held against the same data, so its age hides the same of both.
+        let mut all = assessments.iter().flat_map(Assessment::gaps);
+        let is_whole = !assessments.is_empty() && all.all(|gap| gap.kind == GapKind::FeedStale);
         let known: BTreeSet<Key> = of_assessments(&assessments).iter().map(Flaw::key).collect();
         for flaw in flaws {
             flaw.is_new = match known.contains(&flaw.key()) {

@@ -221,18 +221,7 @@ impl Policy {
         let judged =
             |texts: &[String], what: &str| compiled(texts, what, &json!({"entry": sample::judged_entry()}));
         let flaw = |texts: &[String], what: &str| compiled(texts, what, &json!({"v": sample::flaw()}));
-        let mut modes = Vec::new();
-        for (id, check) in &wire.checks {
-            let Some(rule) = RULES.iter().find(|rule| rule.id == id) else {
-                let ids: Vec<&str> = RULES.iter().filter(|rule| !rule.is_firm).map(|rule| rule.id).collect();
-                bail!("`checks`: there is no check `{id}`; there are {}", ids.join(", "));
-            };
-            if rule.is_firm {
-                bail!("`checks`: `{id}` is firm: a policy cannot soften whether what ships is what it says");
-            }
-            let mode = check.mode.on(check.from, today);
-            modes.push((id.clone(), mode));
-        }
+        let mut modes = modes(&wire.checks, today)?;
         // What `checks` says of a rule goes before what its kind of evidence says: the first is taken.
         modes.extend(vouching.modes.into_iter().map(|(id, mode)| (id.to_owned(), mode)));
         let platforms: Result<Vec<Platform>, _> =
@@ -347,6 +336,22 @@ impl Policy {
         let warns = rules.warn.iter().find(|rule| flaw.meets(rule) != Ok(Some(false)));
         warns.map_or(Held::ByNone, |rule| Held::Warned(rule.text().to_owned()))
     }
+}
+
+/// What `checks` says of rules.
+fn modes(checks: &BTreeMap<String, WireCheck>, today: Date) -> anyhow::Result<Vec<(String, Mode)>> {
+    let mut modes = Vec::new();
+    for (id, check) in checks {
+        let Some(rule) = RULES.iter().find(|rule| rule.id == id) else {
+            let ids: Vec<&str> = RULES.iter().filter(|rule| !rule.is_firm).map(|rule| rule.id).collect();
+            bail!("`checks`: there is no check `{id}`; there are {}", ids.join(", "));
+        };
+        if rule.is_firm {
+            bail!("`checks`: `{id}` is firm: a policy cannot soften whether what ships is what it says");
+        }
+        modes.push((id.clone(), check.mode.on(check.from, today)));
+    }
+    Ok(modes)
 }
 
 fn compiled(texts: &[String], what: &str, sample: &Value) -> anyhow::Result<Vec<Expression>> {

@@ -185,8 +185,7 @@ fn start(
     server.lifecycle.ready();
     // Not before: whoever reads it may ask at once.
     tracing::info!(engine, seconds = begun.elapsed().as_secs_f64(), "the store is open: ready");
-    let count = server.config.server.workers.unwrap_or_else(default_workers);
-    let mut threads = workers::start(server, count)?;
+    let mut threads = workers::start(server, workers::count(&server.config))?;
     threads.extend(hearings::start(server)?);
     threads.push(thread_of(server, "events", Server::tail)?);
     threads.push(thread_of(server, "upkeep", upkeep::run)?);
@@ -203,12 +202,6 @@ fn start(
 fn thread_of(server: &Arc<Server>, name: &str, work: fn(&Server)) -> io::Result<JoinHandle<()>> {
     let server = Arc::clone(server);
     thread::Builder::new().name(name.to_owned()).spawn(move || work(&server))
-}
-
-/// A layer is read on each core, so a scan for each two of them keeps all busy.
-fn default_workers() -> u32 {
-    let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    u32::try_from(cores / 2).unwrap_or(u32::MAX).max(2)
 }
 
 /// Unique among replicas, and among starts of this one.

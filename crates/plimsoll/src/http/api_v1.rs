@@ -10,7 +10,7 @@ use serde_json::json;
 use super::endpoint::{Endpoint, Payload, schema_of};
 use super::{Api, Cookies, Front, Refusal};
 
-mod clearances;
+pub(crate) mod clearances;
 mod deliveries;
 mod events;
 mod query;

@@ -9,6 +9,7 @@ use plimsoll_store::{Claim, Claimed, StoreError};
 
 use super::attempt;
 use super::pulse::lease_end;
+use crate::config::Config;
 use crate::server::Server;
 
 /// How long a worker waits at most before it looks for work again: what another replica put in, or what has become
@@ -38,6 +39,14 @@ impl Bell {
         let (rung, _) = waited.unwrap_or_else(PoisonError::into_inner);
         *heard = *rung;
     }
+}
+
+/// How many there are on this replica. A layer is read on each core, so a scan for each two of them keeps all busy.
+pub(crate) fn count(config: &Config) -> u32 {
+    config.server.workers.unwrap_or_else(|| {
+        let cores = thread::available_parallelism().map_or(2, std::num::NonZero::get);
+        u32::try_from(cores / 2).unwrap_or(u32::MAX).max(2)
+    })
 }
 
 /// Starts so many workers. They end when the server does, and hand back what they have.

@@ -14,7 +14,7 @@ use plimsoll_report::html::view::View;
 
 use super::layout::{self, Shown};
 use super::session::Visitor;
-use super::{ID, compare, documents, layers, overview, packages, parts, repositories, tags, text};
+use super::{ID, compare, documents, jobs, layers, overview, packages, parts, repositories, tags, text};
 use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::endpoint::{Endpoint, Parameter};
@@ -94,13 +94,13 @@ pub(super) async fn tab(
     tab: &'static str,
     make: impl FnOnce(&Server, &Looked, &str) -> Result<Markup, Refusal> + Send + 'static,
 ) -> Result<Response, Refusal> {
-    let principal = visitor.principal.clone();
+    let looking = visitor.clone();
     let (name, main) = server
         .blocking(move |server| {
-            let looked = look(server, &principal, &id)?;
+            let looked = look(server, &looking.principal, &id)?;
             let path = parts::image_path(&looked.standing.scan.id);
             let main = make(server, &looked, &path)?;
-            Ok((name(&looked.standing), around(&looked, &path, tab, &main)))
+            Ok((name(&looked.standing), around(&looked, &path, tab, &main, &looking)))
         })
         .await?;
     let (_, title) = TABS.into_iter().find(|(ending, _)| *ending == tab).unwrap_or_default();
@@ -124,7 +124,7 @@ fn name(standing: &Standing) -> String {
 }
 
 /// What stands above each tab.
-fn around(looked: &Looked, path: &str, tab: &str, main: &Markup) -> Markup {
+fn around(looked: &Looked, path: &str, tab: &str, main: &Markup, visitor: &Visitor) -> Markup {
     let scan = &looked.standing.scan;
     html! {
         nav.trail aria-label="Where this is" {
@@ -144,7 +144,8 @@ fn around(looked: &Looked, path: &str, tab: &str, main: &Markup) -> Markup {
             } }
         }
         // What is done changes only when somebody asks for it again; what is not is shown as it goes.
-        @if scan.state.is_final() { (main) } @else { div #image data-live { (main) } }
+        // It has its name in both cases, so that a page that waits finds what it became.
+        div #image data-live[!scan.state.is_final()] { (jobs::buttons(scan, visitor)) (main) }
     }
 }
 

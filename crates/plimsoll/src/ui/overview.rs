@@ -15,6 +15,7 @@ use plimsoll_store::{Scan, ScanFilter, ScanKind};
 use super::layout::{self, Shown};
 use super::parts;
 use super::session::Visitor;
+use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::endpoint::Endpoint;
 use crate::jobs::status::shown_to;
@@ -31,20 +32,34 @@ pub(super) const PAGE: Endpoint =
 
 async fn overview(State(server): State<Arc<Server>>, visitor: Visitor) -> Result<Response, Refusal> {
     let principal = visitor.principal.clone();
-    let main = server
-        .blocking(move |server| {
-            let store = server.store()?;
-            let filter = ScanFilter { rows_max: SCANS_MAX, ..ScanFilter::default() };
-            let is_within = |registry: &str, repository: &str| principal.may_see(registry, repository);
-            let scans = match principal.is_limited() {
-                true => store.scans_within(&filter, &is_within)?,
-                false => store.scans(&filter)?,
-            };
-            let scans: Vec<Scan> = scans.into_iter().map(|scan| shown_to(&principal, scan)).collect();
-            Ok(main(&scans, &server.advised()))
-        })
-        .await?;
+    let main =
+        server.blocking(move |server| Ok(main(&scans(server, &principal)?, &server.advised()))).await?;
     Ok(layout::page(&visitor, &Shown { title: "Overview".to_owned(), place: PAGE.path, main }))
+}
+
+/// The scans that somebody may see, the first [`SCANS_MAX`] of them.
+pub(super) fn scans(server: &Server, principal: &Principal) -> Result<Vec<Scan>, Refusal> {
+    filtered(server, principal, &ScanFilter { rows_max: SCANS_MAX, ..ScanFilter::default() })
+}
+
+/// The scans of a filter that somebody may see, as they may see them.
+pub(super) fn filtered(
+    server: &Server,
+    principal: &Principal,
+    filter: &ScanFilter,
+) -> Result<Vec<Scan>, Refusal> {
+    let store = server.store()?;
+    let is_within = |registry: &str, repository: &str| principal.may_see(registry, repository);
+    let scans = match principal.is_limited() {
+        true => store.scans_within(filter, &is_within)?,
+        false => store.scans(filter)?,
+    };
+    Ok(scans.into_iter().map(|scan| shown_to(principal, scan)).collect())
+}
+
+/// Whether there may be more scans than these.
+pub(super) fn is_cut(scans: &[Scan]) -> bool {
+    scans.len() >= usize::try_from(SCANS_MAX).unwrap_or(usize::MAX)
 }
 
 fn main(scans: &[Scan], advised: &Advised) -> Markup {
@@ -55,7 +70,7 @@ fn main(scans: &[Scan], advised: &Advised) -> Markup {
         h1 { "Overview" }
         div #overview data-live {
             (feeds(advised))
-            @if scans.len() >= usize::try_from(SCANS_MAX).unwrap_or(usize::MAX) {
+            @if is_cut(scans) {
                 p.banner.warning { "There are more images than the " (SCANS_MAX) " that this page counts." }
             }
             @if images.is_empty() {

@@ -19,7 +19,8 @@
       // Nobody wants a part taken away under the keyboard.
       if (!other || part.contains(document.activeElement) || part.innerHTML === other.innerHTML) continue;
       const open = openParts();
-      part.replaceChildren(...Array.from(other.childNodes, (node) => document.adoptNode(node)));
+      // Counted first: taking a node away changes the list that it is taken from.
+      part.replaceChildren(...Array.from(other.childNodes).map((node) => document.adoptNode(node)));
       for (const id of open) document.getElementById(id)?.setAttribute("open", "");
       offerCopies(part);
     }

@@ -59,6 +59,7 @@ fn secure(config: &Config) -> &'static str {
 }
 
 /// Who looks at a page.
+#[derive(Clone)]
 pub(super) struct Visitor {
     /// Who it is.
     pub(super) principal: Principal,

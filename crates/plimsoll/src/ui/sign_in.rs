@@ -26,8 +26,13 @@ pub(super) const PAGE: Endpoint = Endpoint {
     })
 };
 
-const FORM: Option<Payload> =
+/// What forms bring.
+pub(super) const FORM: Option<Payload> =
     Some(Payload { media_types: &["application/x-www-form-urlencoded"], schema: schema_of::<String> });
+
+/// The form is no form.
+pub(super) const BAD: Answer =
+    Answer { status: 400, about: "The form cannot be read.", headers: &[], payload: Some(HTML) };
 
 const DONE: Answer = Answer {
     status: 303,
@@ -95,7 +100,7 @@ pub(super) fn form(why: Option<&str>) -> Markup {
     }
 }
 
-fn unread(_: FormRejection) -> Refusal {
+pub(super) fn unread(_: FormRejection) -> Refusal {
     Refusal::bad_request("the form cannot be read; go back, load the page anew, and send it again")
 }
 

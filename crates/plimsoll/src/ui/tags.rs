@@ -10,11 +10,11 @@ use axum::routing::get;
 use maud::{Markup, html};
 use plimsoll_report::html::shown;
 use plimsoll_report::html::view::query_of;
-use plimsoll_store::{Child, Scan, Tag, TagFilter};
+use plimsoll_store::{Child, Scan, ScanFilter, Tag, TagFilter};
 
 use super::layout::{self, Shown};
 use super::session::Visitor;
-use super::{parts, repositories, text};
+use super::{overview, parts, repositories, text};
 use crate::http::Refusal;
 use crate::http::endpoint::{Endpoint, Parameter, schema_of};
 use crate::http::path::Path;
@@ -57,6 +57,12 @@ async fn tags(
     let listed = server
         .blocking(move |server| {
             let after = Some((registry.clone(), repository.clone(), after));
+            let of_repository = ScanFilter {
+                registry: registry.clone(),
+                repository: repository.clone(),
+                rows_max: ROWS,
+                ..ScanFilter::default()
+            };
             let filter = TagFilter { registry, repository, after, rows_max: ROWS, ..TagFilter::default() };
             let store = server.store()?;
             let tags = store.tags(&filter)?;
@@ -64,10 +70,19 @@ async fn tags(
             let ids: BTreeSet<&str> = tags.iter().map(|tag| tag.digest.as_str()).collect();
             let ids: Vec<&str> = ids.into_iter().collect();
             let standings = standings(store, &ids, &|scan| server.shown(&principal, scan))?;
-            Ok(Listed { tags, standings })
+            // Images that were handed in by name have no tags that anybody watches.
+            let scans = match tags.is_empty() {
+                true => store.scans(&of_repository)?,
+                false => Vec::new(),
+            };
+            let mut shown = Vec::new();
+            for scan in scans {
+                shown.extend(server.shown(&principal, scan)?);
+            }
+            Ok(Listed { tags, standings, scans: shown })
         })
         .await?;
-    if listed.tags.is_empty() && is_first {
+    if listed.tags.is_empty() && listed.scans.is_empty() && is_first {
         return Err(unknown());
     }
     let main = main(&name, &listed);
@@ -78,6 +93,8 @@ struct Listed {
     tags: Vec<Tag>,
     /// By digest.
     standings: BTreeMap<String, Standing>,
+    /// Where there are no tags: the images that were scanned under this name.
+    scans: Vec<Scan>,
 }
 
 fn main(name: &str, listed: &Listed) -> Markup {
@@ -86,7 +103,13 @@ fn main(name: &str, listed: &Listed) -> Markup {
     html! {
         nav.trail aria-label="Where this is" { a href=(repositories::PAGE.path) { "Repositories" } " / " (shown(name)) }
         h1 { (shown(name)) }
-        div #tags data-live {
+        @if !listed.scans.is_empty() {
+            p { "No tags of this repository are watched. These images of it were handed in:" }
+            ul.plain { @for scan in &listed.scans {
+                li { a href=(parts::image_path(&scan.id)) { (overview::name(scan)) } " " (parts::standing(scan)) }
+            } }
+        }
+        @if !listed.tags.is_empty() { div #tags data-live {
             div.scroll tabindex="0" role="region" aria-label="Tags" { table.tags {
                 thead { tr {
                     th scope="col" { "Tag" } th scope="col" { "Status" } th scope="col" { "Findings" } th scope="col" { "With a fix" }
@@ -94,7 +117,7 @@ fn main(name: &str, listed: &Listed) -> Markup {
                 } }
                 tbody { @for tag in &listed.tags { (row(tag, listed.standings.get(tag.digest.as_str()))) } }
             } }
-        }
+        } }
         @if let Some(last) = next {
             nav.pager aria-label="More tags" { a rel="next" href=(query_of(&[("after", &last.tag)])) { "Next →" } }
         }

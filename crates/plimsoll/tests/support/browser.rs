@@ -1,50 +1,33 @@
-//! Headless Chromium, driven over its DevTools protocol: what a page's tests need of it, and no more.
+//! A headless Chromium, asked over the DevTools protocol (`https://chromedevtools.github.io/devtools-protocol/`).
 //!
-//! One WebSocket leads to one browser with one page. The browser has a folder of its own, and ends with its test.
+//! It is spoken to through pipes, which the browser expects as descriptors 3 and 4: messages of JSON, each ended by a zero
+//! byte. Nothing listens on a port.
 
 // Each test file takes what it needs.
 #![allow(dead_code)]
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket};
 
-/// Longest silence of the browser.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
+/// How long the page is given for something that is to come, in milliseconds.
+const PATIENCE: u32 = 60_000;
 
-/// Longest time in which a page comes to what it is waited for, in milliseconds.
-const PAGE_MAX: u32 = 30_000;
-
-/// Tells of what a page's policy stopped as of any other error.
-const WATCH: &str = "document.addEventListener('securitypolicyviolation', \
-                     (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));";
-
-/// A browser with one page.
+/// A browser with one page, ended with its test.
 pub(crate) struct Browser {
     child: Child,
-    /// Its profile; removed when it has ended.
-    _folder: tempfile::TempDir,
-    socket: WebSocket<TcpStream>,
-    session: Option<String>,
-    calls: u64,
-    /// What the page told since it was last asked.
+    to: ChildStdin,
+    from: BufReader<ChildStdout>,
+    session: String,
+    last: u64,
+    /// What the page told by itself since it was last asked for.
     events: Vec<Value>,
-}
-
-/// What came of visiting a page.
-#[derive(Debug)]
-pub(crate) struct Visit {
-    pub(crate) status: u64,
-    /// Errors of its console, exceptions, dialogs, and what its policy stopped.
-    pub(crate) complaints: Vec<String>,
+    _profile: tempfile::TempDir,
 }
 
 impl Drop for Browser {
@@ -55,166 +38,150 @@ impl Drop for Browser {
 }
 
 impl Browser {
-    /// Starts one, with a page of this width and height in CSS pixels.
-    pub(crate) fn start(width: u32, height: u32) -> Browser {
-        let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new("chromium")
-            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-            .args(["--no-first-run", "--disable-background-networking", "--remote-debugging-port=0"])
-            .arg(format!("--user-data-dir={}", folder.path().display()))
-            .arg("about:blank")
-            .env("HOME", folder.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
+    pub(crate) fn start() -> Browser {
+        let profile = tempfile::tempdir().unwrap();
+        let mut child = Command::new("sh")
+            .args(["-c", "exec chromium \"$@\" 3<&0 4>&1 >/dev/null </dev/null", "sh"])
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--no-first-run"])
+            .args([
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--remote-debugging-pipe",
+            ])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let said = lines.by_ref().map_while(Result::ok);
-        let url =
-            said.filter_map(|line| line.strip_prefix("DevTools listening on ").map(str::to_owned)).next();
-        let url = url.expect("the browser says where it listens");
-        // It would stop once the pipe is full.
-        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
-        let address = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next()).unwrap();
-        let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(SILENCE_MAX)).unwrap();
-        let (socket, _) = tungstenite::client(url.as_str(), stream).unwrap();
-        let mut browser =
-            Browser { child, _folder: folder, socket, session: None, calls: 0, events: Vec::new() };
+        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let mut browser = Browser {
+            child,
+            to,
+            from,
+            session: String::new(),
+            last: 0,
+            events: Vec::new(),
+            _profile: profile,
+        };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"}));
         let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = browser.call("Target.attachToTarget", attach);
-        browser.session = session["sessionId"].as_str().map(str::to_owned);
-        for domain in ["Page", "Runtime", "Log", "Network"] {
+        let attached = browser.call("Target.attachToTarget", attach);
+        browser.session = attached["sessionId"].as_str().unwrap().to_owned();
+        for domain in ["Page", "Runtime", "Log"] {
             browser.call(&format!("{domain}.enable"), json!({}));
         }
-        browser.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": WATCH}));
-        browser.resize(width, height);
         browser
     }
 
-    pub(crate) fn resize(&mut self, width: u32, height: u32) {
-        let size = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
-        self.call("Emulation.setDeviceMetricsOverride", size);
-    }
-
-    /// `light` or `dark`.
-    pub(crate) fn prefer(&mut self, scheme: &str) {
-        let feature = json!({"name": "prefers-color-scheme", "value": scheme});
-        self.call("Emulation.setEmulatedMedia", json!({"features": [feature]}));
-    }
-
-    /// Calls a method; its result.
+    /// Calls a method and gives its result.
     #[track_caller]
-    pub(crate) fn call(&mut self, method: &str, parameters: Value) -> Value {
-        self.calls += 1;
-        let id = self.calls;
-        let mut call = json!({"id": id, "method": method, "params": parameters});
-        if let Some(session) = &self.session {
-            call["sessionId"] = json!(session);
+    pub(crate) fn call(&mut self, method: &str, params: Value) -> Value {
+        self.last += 1;
+        let mut message = json!({"id": self.last, "method": method, "params": params});
+        if !self.session.is_empty() {
+            message["sessionId"] = json!(self.session);
         }
-        self.socket.send(Message::text(call.to_string())).unwrap();
+        self.to.write_all(format!("{message}\0").as_bytes()).unwrap();
         loop {
-            let mut message = self.read();
-            if message["id"] == json!(id) {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].take();
+            let said = self.next();
+            if said["id"] == self.last {
+                assert!(said["error"].is_null(), "{method}: {said}");
+                return said["result"].clone();
             }
-            self.events.push(message);
+            self.events.push(said);
         }
     }
 
-    fn read(&mut self) -> Value {
-        loop {
-            if let Message::Text(text) = self.socket.read().expect("the browser speaks") {
-                return serde_json::from_str(&text).unwrap();
-            }
-        }
+    fn next(&mut self) -> Value {
+        let mut bytes = Vec::new();
+        self.from.read_until(0, &mut bytes).unwrap();
+        assert_eq!(bytes.pop(), Some(0), "the browser has ended");
+        serde_json::from_slice(&bytes).unwrap()
     }
 
-    /// Loads a page, to the end of its loading.
+    /// Loads a page; what it tells of itself from then on is kept for [`Browser::problems`].
     #[track_caller]
-    pub(crate) fn visit(&mut self, url: &str) -> Visit {
+    pub(crate) fn open(&mut self, url: &str) {
         self.events.clear();
-        let loader = self.call("Page.navigate", json!({"url": url}))["loaderId"].clone();
-        assert!(loader.is_string(), "{url} is not loaded");
+        let navigated = self.call("Page.navigate", json!({ "url": url }));
+        assert!(navigated["errorText"].is_null(), "{url}: {navigated}");
         while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
-            let event = self.read();
+            let event = self.next();
             self.events.push(event);
         }
-        let is_document = |event: &&Value| {
-            event["method"] == "Network.responseReceived"
-                && event["params"]["loaderId"] == loader
-                && event["params"]["type"] == "Document"
-        };
-        let response = self.events.iter().find(is_document).expect("a page has an answer");
-        let status = response["params"]["response"]["status"].as_u64().unwrap();
-        Visit { status, complaints: self.complaints() }
     }
 
-    /// What the page complained of since it was visited.
-    pub(crate) fn complaints(&mut self) -> Vec<String> {
-        // What it told before the answer to this has been read with it.
-        self.evaluate("0");
-        self.events.iter().filter_map(complaint).collect()
-    }
-
-    /// The value of an expression in the page; a promise is waited for.
+    /// The value of an expression, which may be a promise.
     #[track_caller]
-    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
-        let what = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let mut result = self.call("Runtime.evaluate", what);
-        assert!(result.get("exceptionDetails").is_none(), "{expression:.200}: {result:#}");
-        result["result"]["value"].take()
+    pub(crate) fn value(&mut self, expression: &str) -> Value {
+        let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        let result = self.call("Runtime.evaluate", params);
+        assert!(result["exceptionDetails"].is_null(), "{expression}: {result}");
+        result["result"]["value"].clone()
     }
 
-    /// Waits in the page until an expression holds, which is looked at whenever the document changes.
+    /// Waits until an expression is true in the page.
     #[track_caller]
     pub(crate) fn until(&mut self, expression: &str) {
-        self.evaluate(&format!(
-            "new Promise((done, fail) => {{
-                const look = () => {{ if ({expression}) {{ watch.disconnect(); done(true); }} }};
-                const watch = new MutationObserver(look);
-                watch.observe(document, {{ childList: true, subtree: true, attributes: true, characterData: true }});
-                setTimeout(() => fail(new Error('never: ' + document.body.innerText)), {PAGE_MAX});
-                look();
-            }})"
-        ));
-    }
-
-    /// Presses the Tab key.
-    pub(crate) fn tab(&mut self) {
-        for kind in ["rawKeyDown", "keyUp"] {
-            let key = json!({"type": kind, "key": "Tab", "code": "Tab", "windowsVirtualKeyCode": 9});
-            self.call("Input.dispatchKeyEvent", key);
+        let wait = format!(
+            "new Promise((done) => {{ const end = Date.now() + {PATIENCE}; const look = () => \
+             ({expression}) ? done(true) : Date.now() > end ? done(false) : setTimeout(look, 20); look(); }})"
+        );
+        if self.value(&wait) != json!(true) {
+            let text = self.value("document.body.innerText");
+            panic!("it never came to `{expression}`: {text}");
         }
     }
 
-    /// Keeps what the whole page looks like as `target/screenshots/NAME.png`.
-    pub(crate) fn screenshot(&mut self, name: &str) {
-        let size = self.call("Page.getLayoutMetrics", json!({}))["cssContentSize"].clone();
-        let clip = json!({"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1});
-        let how = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
-        let taken = self.call("Page.captureScreenshot", how);
-        let target = Path::new(env!("CARGO_BIN_EXE_plimsoll")).ancestors().nth(2).unwrap();
-        let folder = target.join("screenshots");
+    /// What went wrong in the page: exceptions, errors on the console, what its policy did not allow.
+    pub(crate) fn problems(&mut self) -> Vec<String> {
+        // A round trip, so that everything from before it has come.
+        self.value("1");
+        let is_bad = |event: &&Value| match event["method"].as_str().unwrap_or_default() {
+            "Runtime.exceptionThrown" => true,
+            "Runtime.consoleAPICalled" => event["params"]["type"] == "error",
+            "Log.entryAdded" => {
+                ["error", "warning"].contains(&event["params"]["entry"]["level"].as_str().unwrap())
+            }
+            _ => false,
+        };
+        self.events.iter().filter(is_bad).map(ToString::to_string).collect()
+    }
+
+    /// The window's size, and whether its user likes it dark.
+    pub(crate) fn size(&mut self, width: u32, height: u32, is_dark: bool) {
+        let metrics =
+            json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500});
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+        let scheme = if is_dark { "dark" } else { "light" };
+        let features = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.call("Emulation.setEmulatedMedia", features);
+    }
+
+    /// Presses a key.
+    pub(crate) fn press(&mut self, key: &str, code: u32) {
+        // What types something has a text; without it nothing is entered.
+        let text = if key == "Enter" { "\r" } else { "" };
+        for kind in ["keyDown", "keyUp"] {
+            let event =
+                json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Keeps what is to be seen, the whole page, under `target/screenshots`.
+    pub(crate) fn keep(&mut self, name: &str) {
+        let shot =
+            self.call("Page.captureScreenshot", json!({"format": "png", "captureBeyondViewport": true}));
+        let bytes = BASE64_STANDARD.decode(shot["data"].as_str().unwrap()).unwrap();
+        let folder = folder();
         fs::create_dir_all(&folder).unwrap();
-        let bytes = BASE64_STANDARD.decode(taken["data"].as_str().unwrap()).unwrap();
         fs::write(folder.join(format!("{name}.png")), bytes).unwrap();
     }
 }
 
-/// What is wrong, if an event says that something is.
-fn complaint(event: &Value) -> Option<String> {
-    let told = &event["params"];
-    match event["method"].as_str()? {
-        "Log.entryAdded" if told["entry"]["level"] == "error" => Some(told["entry"]["text"].to_string()),
-        "Runtime.consoleAPICalled" if told["type"] == "error" || told["type"] == "assert" => {
-            Some(told["args"].to_string())
-        }
-        "Runtime.exceptionThrown" => Some(told["exceptionDetails"].to_string()),
-        "Page.javascriptDialogOpening" => Some(format!("a dialog: {}", told["message"])),
-        _ => None,
-    }
+/// Where screenshots are kept.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("../screenshots")
 }

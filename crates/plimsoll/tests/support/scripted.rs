@@ -1,7 +1,7 @@
 //! A registry in this process that answers as a test wants: from a layout, or by stalling, refusing, breaking off.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
@@ -67,6 +67,14 @@ pub(crate) struct Scripted {
 struct Shared {
     state: Mutex<State>,
     released: Condvar,
+}
+
+impl Shared {
+    /// Waits for [`Scripted::release`].
+    fn wait(&self) {
+        let state = self.state.lock().unwrap();
+        drop(self.released.wait_while(state, |state| !state.is_released).unwrap());
+    }
 }
 
 #[derive(Default)]
@@ -180,24 +188,8 @@ impl Scripted {
 fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let mut stream = stream;
-    loop {
-        let mut line = String::new();
-        if reader.read_line(&mut line)? == 0 {
-            return Ok(());
-        }
-        let mut words = line.split(' ');
-        let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default());
-        let path = path.to_owned();
-        let mut asked = Asked { path: path.clone(), headers: Vec::new() };
-        loop {
-            let mut header = String::new();
-            reader.read_line(&mut header)?;
-            if header.trim().is_empty() {
-                break;
-            }
-            let (name, value) = header.split_once(':').unwrap_or_default();
-            asked.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
-        }
+    while let Some((method, asked)) = read(&mut reader)? {
+        let path = asked.path.clone();
         let authorization = asked.header("authorization").map(str::to_owned);
         let deed = {
             let mut state = shared.state.lock().unwrap();
@@ -208,79 +200,104 @@ fn serve(shared: &Shared, stream: TcpStream) -> std::io::Result<()> {
                 None => state.deeds.iter().find(|one| is_it(one)).map(|(_, deed)| deed.clone()),
             }
         };
-        if let Some(Deed::Stall) = deed {
-            let state = shared.state.lock().unwrap();
-            drop(shared.released.wait_while(state, |state| !state.is_released).unwrap());
-        }
-        if let Some(Deed::Say(status, headers, body)) = deed {
-            write!(stream, "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}", body.len())?;
-            continue;
-        }
-        if let Some(Deed::Redirect(to)) = &deed {
-            write!(stream, "HTTP/1.1 307 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")?;
-            continue;
-        }
-        if let Some(Deed::Demand(wanted)) = &deed
-            && authorization.as_deref() != Some(wanted)
-        {
-            let challenge = match wanted.starts_with("Basic ") {
-                true => "WWW-Authenticate: Basic realm=\"x\"\r\n",
-                false => "",
-            };
-            write!(stream, "HTTP/1.1 401 X\r\n{challenge}Content-Length: 0\r\n\r\n")?;
-            continue;
-        }
-        let path = match &deed {
-            Some(Deed::Instead(other)) => other.clone(),
+        let path = match deed {
+            Some(Deed::Stall) => {
+                shared.wait();
+                path
+            }
+            Some(Deed::Say(status, headers, body)) => {
+                write!(
+                    stream,
+                    "HTTP/1.1 {status} X\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+                    body.len()
+                )?;
+                continue;
+            }
+            Some(Deed::Redirect(to)) => {
+                write!(stream, "HTTP/1.1 307 X\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n")?;
+                continue;
+            }
+            Some(Deed::Demand(wanted)) if authorization.as_deref() != Some(&wanted) => {
+                let is_basic = wanted.starts_with("Basic ");
+                let challenge = if is_basic { "WWW-Authenticate: Basic realm=\"x\"\r\n" } else { "" };
+                write!(stream, "HTTP/1.1 401 X\r\n{challenge}Content-Length: 0\r\n\r\n")?;
+                continue;
+            }
+            Some(Deed::Instead(ref other)) => other.clone(),
             _ => path,
         };
         let found = find(&shared.state.lock().unwrap(), &path);
-        let Some((media_type, mut bytes)) = found else {
-            say_unknown(&mut stream, &method)?;
-            continue;
+        let goes_on = match found {
+            None => say_unknown(&mut stream, &method).map(|()| true),
+            Some(found) => hand_over(shared, &mut stream, &method, deed.as_ref(), found),
         };
-        let digest = digest(&bytes);
-        if let Some(Deed::Spoil) = deed {
-            bytes.iter_mut().for_each(|byte| *byte = !*byte);
-        }
-        let named = match &deed {
-            Some(Deed::Nameless) => String::new(),
-            Some(Deed::Misname) => format!("Docker-Content-Digest: sha256:{}\r\n", "0".repeat(64)),
-            _ => format!("Docker-Content-Digest: {digest}\r\n"),
-        };
-        let length = match &deed {
-            Some(Deed::Endless) => "Transfer-Encoding: chunked".to_owned(),
-            Some(Deed::Overstate) => format!("Content-Length: {}", bytes.len() + 9),
-            _ => format!("Content-Length: {}", bytes.len()),
-        };
-        write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\n{named}{length}\r\n\r\n")?;
-        if method == "HEAD" {
-            continue;
-        }
-        match &deed {
-            Some(Deed::Endless) => loop {
-                // Ends where the client has had enough.
-                write!(stream, "{:x}\r\n", bytes.len())?;
-                stream.write_all(&bytes)?;
-                stream.write_all(b"\r\n")?;
-            },
-            Some(Deed::Hush) => {
-                stream.write_all(&bytes[..bytes.len() / 2])?;
-                let state = shared.state.lock().unwrap();
-                drop(shared.released.wait_while(state, |state| !state.is_released).unwrap());
-                return Ok(());
-            }
-            Some(Deed::Overstate) => {
-                stream.write_all(&bytes)?;
-                return Ok(());
-            }
-            _ => {}
-        }
-        if let Some(Deed::Break) = deed {
-            stream.write_all(&bytes[..bytes.len() / 2])?;
+        if !goes_on? {
             return Ok(());
         }
-        stream.write_all(&bytes)?;
+    }
+    Ok(())
+}
+
+/// The method and the rest of the next request; `None` at the end.
+fn read(reader: &mut impl BufRead) -> std::io::Result<Option<(String, Asked)>> {
+    let mut line = String::new();
+    if reader.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let mut words = line.split(' ');
+    let (method, path) = (words.next().unwrap_or_default().to_owned(), words.next().unwrap_or_default());
+    let mut asked = Asked { path: path.to_owned(), headers: Vec::new() };
+    loop {
+        let mut header = String::new();
+        reader.read_line(&mut header)?;
+        if header.trim().is_empty() {
+            return Ok(Some((method, asked)));
+        }
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        asked.headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+}
+
+/// Sends what is there, with what is done to it. Says whether the connection goes on.
+fn hand_over(
+    shared: &Shared,
+    stream: &mut TcpStream,
+    method: &str,
+    deed: Option<&Deed>,
+    (media_type, mut bytes): (String, Vec<u8>),
+) -> std::io::Result<bool> {
+    let named = match deed {
+        Some(Deed::Nameless) => String::new(),
+        Some(Deed::Misname) => format!("Docker-Content-Digest: sha256:{}\r\n", "0".repeat(64)),
+        _ => format!("Docker-Content-Digest: {}\r\n", digest(&bytes)),
+    };
+    if let Some(Deed::Spoil) = deed {
+        bytes.iter_mut().for_each(|byte| *byte = !*byte);
+    }
+    let length = match deed {
+        Some(Deed::Endless) => "Transfer-Encoding: chunked".to_owned(),
+        Some(Deed::Overstate) => format!("Content-Length: {}", bytes.len() + 9),
+        _ => format!("Content-Length: {}", bytes.len()),
+    };
+    write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\n{named}{length}\r\n\r\n")?;
+    if method == "HEAD" {
+        return Ok(true);
+    }
+    match deed {
+        Some(Deed::Endless) => loop {
+            // Ends where the client has had enough.
+            write!(stream, "{:x}\r\n", bytes.len())?;
+            stream.write_all(&bytes)?;
+            stream.write_all(b"\r\n")?;
+        },
+        Some(Deed::Hush) => {
+            stream.write_all(&bytes[..bytes.len() / 2])?;
+            shared.wait();
+            Ok(false)
+        }
+        Some(Deed::Overstate) => stream.write_all(&bytes).map(|()| false),
+        Some(Deed::Break) => stream.write_all(&bytes[..bytes.len() / 2]).map(|()| false),
+        _ => stream.write_all(&bytes).map(|()| true),
     }
 }
 

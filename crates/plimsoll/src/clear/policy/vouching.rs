@@ -48,9 +48,12 @@ pub(super) struct Wire {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(super) struct WireTrust {
     mode: WireTrustMode,
-    /// `trusted_root.json`, beside the policy.
+    /// `trusted_root.json`, beside the policy; of TUF the `root.json` that is trusted first.
     #[serde(default)]
     root: Option<String>,
+    /// Folder with the files of a TUF repository, beside the policy.
+    #[serde(default)]
+    repository: Option<String>,
     /// What the bytes of the root must hash to.
     #[serde(default)]
     digest: Option<String>,
@@ -72,6 +75,7 @@ pub(super) struct WireTrust {
 enum WireTrustMode {
     Pinned,
     Bundled,
+    Tuf,
 }
 
 #[derive(Deserialize)]
@@ -378,7 +382,34 @@ pub(crate) fn nobody(now: i64) -> anyhow::Result<Trust> {
 fn trust(wire: Option<&WireTrust>, path: &Path, files: &Files, now: i64) -> anyhow::Result<Trust> {
     let Some(wire) = wire else { return nobody(now) };
     let demands = Demands { log: wire.log, sct: wire.sct };
+    if wire.repository.is_some() && !matches!(wire.mode, WireTrustMode::Tuf) {
+        bail!("`trust.repository` is of mode `tuf`");
+    }
     let trust = match (wire.mode, &wire.root) {
+        (WireTrustMode::Tuf, Some(root)) => {
+            let (Some(folder), Some(as_of)) = (&wire.repository, wire.as_of) else {
+                bail!(
+                    "`trust`: `tuf` needs `repository`, a folder beside the policy, and `asOf`, the day when it was copied"
+                );
+            };
+            let anchor = pinned(path, root, wire.digest.as_deref(), files)?;
+            let failed = std::cell::RefCell::new(None);
+            let read = |name: &str| {
+                let file = beside(path, folder).join(name);
+                files.read(&file).unwrap_or_else(|error| {
+                    failed.borrow_mut().get_or_insert(error);
+                    None
+                })
+            };
+            let trust = Trust::from_tuf(&anchor, &read, second(as_of.0)?, now);
+            if let Some(error) = failed.take() {
+                return Err(error.context("`trust.repository`"));
+            }
+            trust.context("`trust`")?
+        }
+        (WireTrustMode::Tuf, None) => {
+            bail!("`trust`: `tuf` needs `root`, the `root.json` that is trusted first")
+        }
         (WireTrustMode::Bundled, None) if wire.digest.is_none() => Trust::load(&TrustRoot::Bundled, now)?,
         (WireTrustMode::Bundled, _) => {
             bail!("`trust`: `bundled` roots come with this build; leave `root` and `digest` out")
@@ -387,17 +418,21 @@ fn trust(wire: Option<&WireTrust>, path: &Path, files: &Files, now: i64) -> anyh
             bail!("`trust`: `pinned` needs `root`, a `trusted_root.json` beside the policy")
         }
         (WireTrustMode::Pinned, Some(root)) => {
-            let bytes = named(path, root, files).context("`trust.root`")?;
-            let found = files.digest_of(&beside(path, root)).context("a file that was read has a digest")?;
-            if let Some(pinned) = wire.digest.as_deref().filter(|pinned| *pinned != found.as_str()) {
-                bail!(
-                    "`trust.root`: `{root}` is {found}, and {pinned} is pinned; check the file, then the pin"
-                );
-            }
+            let bytes = pinned(path, root, wire.digest.as_deref(), files)?;
             Trust::from_bytes(&bytes, now).with_context(|| format!("`trust.root`: `{root}`"))?
         }
     };
     Ok(trust.with_demands(demands))
+}
+
+/// A file of roots, held to the digest that the policy pins.
+fn pinned(path: &Path, root: &str, digest: Option<&str>, files: &Files) -> anyhow::Result<Vec<u8>> {
+    let bytes = named(path, root, files).context("`trust.root`")?;
+    let found = files.digest_of(&beside(path, root)).context("a file that was read has a digest")?;
+    if let Some(pinned) = digest.filter(|pinned| *pinned != found.as_str()) {
+        bail!("`trust.root`: `{root}` is {found}, and {pinned} is pinned; check the file, then the pin");
+    }
+    Ok(bytes)
 }
 
 /// How old the roots are and may be, in days.

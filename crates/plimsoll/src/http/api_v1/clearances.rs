@@ -206,11 +206,11 @@ async fn ask(
 }
 
 /// A clearance with its record.
-struct Found {
-    hearing: Hearing,
-    record: Option<Record>,
+pub(crate) struct Found {
+    pub(crate) hearing: Hearing,
+    pub(crate) record: Option<Record>,
     /// Whether the records up to this one are as they were written, as far as anybody has looked.
-    is_whole: bool,
+    pub(crate) is_whole: bool,
 }
 
 impl Found {
@@ -228,7 +228,7 @@ impl Found {
 }
 
 /// A clearance with its record. What its row says and its record does not is not said.
-fn found(server: &Server, hearing: Hearing) -> Result<Found, Refusal> {
+pub(crate) fn found(server: &Server, hearing: Hearing) -> Result<Found, Refusal> {
     let Some(number) = hearing.record else { return Ok(Found { hearing, record: None, is_whole: true }) };
     let record = server.store()?.record(number)?;
     let is_own = |record: &Record| {
@@ -246,7 +246,7 @@ fn found(server: &Server, hearing: Hearing) -> Result<Found, Refusal> {
 }
 
 /// Whether somebody may see a clearance: who is held to some repositories sees those that speak of no others.
-fn may_see(store: &Store, principal: &Principal, id: &str) -> Result<bool, Refusal> {
+pub(crate) fn may_see(store: &Store, principal: &Principal, id: &str) -> Result<bool, Refusal> {
     if !principal.is_limited() {
         return Ok(true);
     }

@@ -19,6 +19,7 @@ use super::query::Query;
 use super::wire::{Problem, ScanList, ScanRequest, ScanStatus};
 use crate::access::Principal;
 use crate::http::path::Path;
+use crate::jobs::hand;
 use crate::jobs::source::{ClairManifest, SourceLayer};
 use crate::jobs::status::{Standing, shown_to, standing};
 use crate::jobs::submission::{self, Asked};
@@ -308,28 +309,8 @@ async fn cancel(
     principal: Principal,
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
-    let before = look_as(&server, &principal, &id).await?;
-    let ids = before.ids.clone();
-    let asking = principal.clone();
-    let (is_done, is_shared) = server
-        .blocking(move |server| {
-            let (mut is_done, mut is_shared) = (false, false);
-            for id in &ids {
-                match server.is_shared(&asking, id)? {
-                    true => is_shared = true,
-                    false => is_done |= server.store()?.cancel(id, (server.now)())?,
-                }
-            }
-            Ok((is_done, is_shared))
-        })
-        .await?;
-    if !is_done && is_shared && !before.scan.state.is_final() {
-        return Err(Refusal::held_to_some());
-    }
-    if !is_done {
-        let detail = format!("the scan `{id}` has ended already, as `{}`", before.scan.state);
-        return Err(Refusal::new(409, "conflict", detail));
-    }
+    let (asking, wanted) = (principal.clone(), id.clone());
+    server.blocking(move |server| hand::cancel(server, &asking, &wanted)).await?;
     let standing = look_as(&server, &principal, &id).await?;
     Ok((StatusCode::ACCEPTED, Json(ScanStatus::of(&standing))).into_response())
 }

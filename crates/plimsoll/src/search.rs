@@ -1,0 +1,201 @@
+//! Looking over all images at once: which have a flaw, and which have a package.
+//!
+//! Neither makes a report. The distinct packages of the fleet are few beside its images, so these are judged, and only then
+//! the images looked for that have one of them. What is found is what the reports of those images say, as they are made of
+//! the same database by the same function.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use plimsoll_core::advisory::{Advisories as _, LookupError};
+use plimsoll_core::digest::Digest;
+use plimsoll_core::finding::Finding;
+use plimsoll_core::gap::GapKind;
+use plimsoll_core::inventory::{Inventory, Package, Release};
+use plimsoll_core::matching::find;
+use plimsoll_core::standings::Standings;
+use plimsoll_feeds::database::Database;
+use plimsoll_store::{PackageRow, Scan, Store};
+
+use crate::access::Principal;
+use crate::refusal::Refusal;
+use crate::server::Server;
+
+/// Most images that are named.
+pub(crate) const IMAGES_MAX: usize = 500;
+
+/// Most images that are looked at for whoever may see only some of them.
+const LOOKED_AT_MAX: usize = 20_000;
+
+/// Images asked for at once.
+const SCANS_AT_ONCE_MAX: usize = 500;
+
+/// Most distinct packages that are kept.
+const PACKAGES_MAX: usize = 10_000;
+
+/// What was found.
+#[derive(Default)]
+pub(crate) struct Found {
+    /// By number.
+    pub(crate) packages: BTreeMap<u32, FoundPackage>,
+    /// Images that whoever asks may see, with the numbers of those packages that each has.
+    pub(crate) images: Vec<(Scan, Vec<u32>)>,
+    /// Whether there is more than is named here.
+    pub(crate) is_cut: bool,
+    /// Whether the database has an advisory of the flaw; `false` also where none was looked for.
+    pub(crate) is_flaw_known: bool,
+}
+
+/// Packages of one release, with their numbers.
+type OfRelease = (Option<Release>, Vec<(u32, Package)>);
+
+/// A package that was found.
+pub(crate) struct FoundPackage {
+    /// Without evidence path and layer.
+    pub(crate) package: Package,
+    /// What is known of it; `None` where a package was looked for.
+    pub(crate) finding: Option<Finding>,
+}
+
+/// The images that have a flaw: a CVE, or any other name that advisories have for it.
+pub(crate) fn flaw(server: &Server, principal: &Principal, name: &str) -> Result<Found, Refusal> {
+    let advised = server.advised();
+    let database = advised
+        .database
+        .as_ref()
+        .map_err(|why| Refusal::new(409, "no_database", format!("nothing can be looked up: {why}")))?;
+    let store = server.store()?;
+    let (names, is_flaw_known) = affected(database, name).map_err(unreadable)?;
+    let names: Vec<(String, String)> = names.into_iter().collect();
+    let mut found = Found { is_flaw_known, ..Found::default() };
+    let mut by_release: BTreeMap<String, OfRelease> = BTreeMap::new();
+    store.packages_named(&names, &mut |row: PackageRow| {
+        let release = row.release.filter(|_| row.package.ecosystem.is_os);
+        let namespace = release.as_ref().map(Release::namespace).unwrap_or_default();
+        by_release.entry(namespace).or_insert((release, Vec::new())).1.push((row.number, row.package));
+    })?;
+    for (release, packages) in by_release.into_values() {
+        judge(database, &advised.standings, (release, packages), name, &mut found)?;
+    }
+    images(server, store, principal, &mut found)?;
+    Ok(found)
+}
+
+/// The images that have a package, by its own name or that of its source package; of one version, where it is given.
+pub(crate) fn package(
+    server: &Server,
+    principal: &Principal,
+    name: &str,
+    version: &str,
+) -> Result<Found, Refusal> {
+    let store = server.store()?;
+    let mut found = Found::default();
+    store.each_package(&mut |row: PackageRow| {
+        let source = row.package.source.as_ref();
+        let is_named = row.package.name.eq_ignore_ascii_case(name)
+            || source.is_some_and(|source| source.name.eq_ignore_ascii_case(name));
+        let is_version = version.is_empty()
+            || row.package.version == version
+            || source.is_some_and(|source| source.version == version);
+        if is_named && is_version {
+            keep(&mut found, row.number, FoundPackage { package: row.package, finding: None });
+        }
+    })?;
+    images(server, store, principal, &mut found)?;
+    Ok(found)
+}
+
+/// The packages that advisories of a flaw speak of, as pairs of namespace and name, and whether there are such advisories.
+/// Reads the database from end to end: no table of it is sorted by flaw.
+fn affected(database: &Database, name: &str) -> Result<(BTreeSet<(String, String)>, bool), LookupError> {
+    let mut numbers = BTreeSet::new();
+    for number in 0..database.advisory_count() {
+        let advisory = database.advisory(number)?;
+        let mut names = std::iter::once(&advisory.id).chain(&advisory.aliases).chain(&advisory.flaws);
+        if names.any(|known| known.eq_ignore_ascii_case(name)) {
+            numbers.insert(number);
+        }
+    }
+    let mut packages = BTreeSet::new();
+    if !numbers.is_empty() {
+        database.each_row(|namespace, package, row| {
+            if numbers.contains(&row.advisory) {
+                packages.insert((namespace.to_owned(), package.to_owned()));
+            }
+            Ok::<(), LookupError>(())
+        })?;
+    }
+    Ok((packages, !numbers.is_empty()))
+}
+
+fn judge(
+    database: &Database,
+    standings: &Standings,
+    (release, packages): OfRelease,
+    name: &str,
+    found: &mut Found,
+) -> Result<(), Refusal> {
+    let (numbers, packages): (Vec<u32>, Vec<Package>) = packages.into_iter().unzip();
+    let inventory = Inventory { distro: release, packages, ..Inventory::default() };
+    let judged = find(&inventory, database, standings);
+    if let Some(gap) = judged.gaps.iter().find(|gap| gap.kind == GapKind::LookupFailed) {
+        return Err(Refusal::new(500, "internal", format!("{}: {}", gap.subject, gap.detail)));
+    }
+    for finding in judged.findings {
+        if !is_named(&finding, name) {
+            continue;
+        }
+        let of = numbers.get(finding.package).zip(inventory.packages.get(finding.package));
+        if let Some((number, package)) = of {
+            keep(found, *number, FoundPackage { package: package.clone(), finding: Some(finding) });
+        }
+    }
+    Ok(())
+}
+
+fn is_named(finding: &Finding, name: &str) -> bool {
+    let mut names = std::iter::once(&finding.id).chain(&finding.aliases).chain([&finding.advisory]);
+    names.any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Keeps a package; of several findings the first, which is the worst.
+fn keep(found: &mut Found, number: u32, package: FoundPackage) {
+    if found.packages.len() < PACKAGES_MAX {
+        found.packages.entry(number).or_insert(package);
+    } else {
+        found.is_cut = true;
+    }
+}
+
+/// Looks for the images that have one of the packages, and leaves out the packages of images that whoever asks may not
+/// see: that somebody else has one says something of them.
+fn images(server: &Server, store: &Store, principal: &Principal, found: &mut Found) -> Result<(), Refusal> {
+    let numbers: Vec<u32> = found.packages.keys().copied().collect();
+    let mut having: Vec<(Digest, Vec<u32>)> = Vec::new();
+    let mut is_cut = false;
+    if !numbers.is_empty() {
+        store.images_with(&numbers, &mut |image, numbers| {
+            if having.len() < LOOKED_AT_MAX { having.push((image, numbers)) } else { is_cut = true }
+        })?;
+    }
+    for some in having.chunks(SCANS_AT_ONCE_MAX) {
+        let ids: Vec<&str> = some.iter().map(|(image, _)| image.as_str()).collect();
+        let mut scans = store.scans_of(&ids)?;
+        for (image, numbers) in some {
+            let Some(scan) = scans.remove(image.as_str()) else { continue };
+            let Some(scan) = server.shown(principal, scan)? else { continue };
+            if found.images.len() >= IMAGES_MAX {
+                is_cut = true;
+                break;
+            }
+            found.images.push((scan, numbers.clone()));
+        }
+    }
+    found.is_cut |= is_cut;
+    let seen: BTreeSet<u32> = found.images.iter().flat_map(|(_, numbers)| numbers.iter().copied()).collect();
+    found.packages.retain(|number, _| seen.contains(number));
+    Ok(())
+}
+
+fn unreadable(error: LookupError) -> Refusal {
+    Refusal::new(500, "internal", error.to_string())
+}
