@@ -77,6 +77,7 @@ impl Harbour {
             ("layers", format!("{image}/layers")),
             ("documents", format!("{image}/documents")),
             ("compare", format!("{image}/compare")),
+            ("compared", format!("{image}/compare?with={}", self.hostile)),
             ("search", "/ui/search?q=CVE-2026-0001".to_owned()),
             ("clearances", "/ui/clearances".to_owned()),
             ("jobs", "/ui/jobs".to_owned()),
@@ -84,6 +85,8 @@ impl Harbour {
             ("sign-in", "/ui/sign-in".to_owned()),
             ("hostile", format!("/ui/images/{}", self.hostile)),
             ("hostile-packages", format!("/ui/images/{}/packages", self.hostile)),
+            ("hostile-documents", format!("/ui/images/{}/documents", self.hostile)),
+            ("docs", "/docs".to_owned()),
             ("hostile-layers", format!("/ui/images/{}/layers", self.hostile)),
         ]
     }
