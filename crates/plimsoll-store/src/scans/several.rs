@@ -1,6 +1,6 @@
 //! Many scans at once, as a page of tags shows them: three questions, however many there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Child, Scan, ScanKind, row};
 use crate::engine::{Transaction, json};
@@ -12,7 +12,9 @@ impl Store {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let listed: Vec<[&str; 1]> = ids.iter().map(|id| [*id]).collect();
+        // An id that is named twice would have its children twice.
+        let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+        let listed: Vec<[&str; 1]> = distinct.into_iter().map(|id| [id]).collect();
         self.engine.read(|transaction| {
             let of_ids = "WHERE id IN (SELECT listed.value->>0 FROM {rows})";
             let rows = row::rows(transaction, of_ids, &[json(&listed).into()])?;
