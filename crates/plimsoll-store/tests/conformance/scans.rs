@@ -382,6 +382,13 @@ fn a_scan_is_of_every_repository_that_asked(store: &Store, _: &str) {
     let places = vec![place(&registry, "team/a"), place(&registry, "team/b")];
     assert_eq!(store.places(&id).unwrap(), places);
     assert_eq!(store.places("sha256:none").unwrap(), []);
+    store.submit(&asked(2), at(0)).unwrap();
+    store.submit(&Submission { repository: String::new(), ..asked(3) }, at(0)).unwrap();
+    let digests = [3, 2, 1, 1, 9].map(digest);
+    let several = store.places_of(&digests.each_ref().map(|digest| digest.as_str())).unwrap();
+    let expected = [(1, places.clone()), (2, vec![place(&registry, "shop/web")])];
+    assert_eq!(several, expected.map(|(byte, places)| (digest(byte).as_str().to_owned(), places)).into());
+    assert!(store.places_of(&[]).unwrap().is_empty());
     for (repository, found) in [("team/a", 1), ("team/b", 1), ("team/c", 0)] {
         let repository = repository.to_owned();
         let filter = ScanFilter { repository, rows_max: 9, ..ScanFilter::default() };
