@@ -213,7 +213,13 @@ fn attention(images: &[&Scan]) -> Markup {
     }
 }
 
-/// What an image is called: the reference that it was asked for by, or its digest.
+/// What an image is called: the reference that it was asked for by, without a digest where it has a tag; or its digest.
 pub(super) fn name(scan: &Scan) -> String {
-    shown(if scan.reference.is_empty() { &scan.id } else { &scan.reference })
+    if scan.reference.is_empty() {
+        return shown(&scan.id);
+    }
+    let reference = &scan.reference;
+    let without = reference.split_once('@').map_or(reference.as_str(), |(name, _)| name);
+    let has_tag = without.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    shown(if has_tag { without } else { reference })
 }
