@@ -28,6 +28,7 @@ mod clearances;
 mod compare;
 mod documents;
 mod feeds;
+mod fleet;
 mod image;
 mod jobs;
 mod layers;

@@ -20,7 +20,7 @@ use crate::config::{ServerConfig, secret};
 use crate::jobs::{hearings, workers};
 use crate::notify::kinds::Target;
 use crate::server::Server;
-use crate::{http, logs, notify, warnings, watch};
+use crate::{fleet, http, logs, notify, warnings, watch};
 use demo::Demo;
 
 mod changes;
@@ -215,6 +215,7 @@ fn start(
     threads.push(thread_of(server, "upkeep", upkeep::run)?);
     watch::start(server)?;
     threads.push(thread_of(server, "changes", changes::run)?);
+    threads.push(thread_of(server, "fleet", fleet::run)?);
     threads.extend(notify::start(server, targets)?);
     if server.config.server.updates_feeds {
         // Not waited for: it may be in the middle of a fetch, and ending that needs no care.
