@@ -18,6 +18,7 @@ mod feeds;
 mod hook;
 mod image;
 mod load;
+mod page;
 #[allow(dead_code, reason = "it is the tests', which ask more of it")]
 #[path = "../../crates/plimsoll-store/tests/support/postgres.rs"]
 mod postgres;
@@ -27,7 +28,7 @@ mod windows;
 /// The row.
 pub(crate) static COMMAND: Command = Command {
     name: "bench",
-    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet, or `windows`, a base layer of 1.5 GB, or `clear`, a hundred digests; --image oci:DIR scans another image, --large a second one",
+    about: "measures scans and the database, or `feeds`, or a `server` with a large fleet, or what people wait for a `page`, or `windows`, a base layer of 1.5 GB, or `clear`, a hundred digests; --image oci:DIR scans another image, --large a second one",
     run,
 };
 
@@ -78,6 +79,12 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if let [what] = arguments
+        && what == "page"
+    {
+        Bench::build(root)?.page()?;
+        return Ok(true);
+    }
+    if let [what] = arguments
         && what == "feeds"
     {
         Bench::build(root)?.feeds()?;
@@ -100,7 +107,7 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
                 named = Some(PathBuf::from(image.context("`--image` takes `oci:DIR`")?));
             }
             other => bail!(
-                "`cargo xtask bench` has no `{other}`; it takes `clear`, `feeds`, `server [IMAGES]`, `windows`, or `--image oci:DIR` and `--large`"
+                "`cargo xtask bench` has no `{other}`; it takes `clear`, `feeds`, `page`, `server [IMAGES]`, `windows`, or `--image oci:DIR` and `--large`"
             ),
         }
     }

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -72,24 +73,36 @@ enum Mode {
     Ask,
 }
 
-/// An engine.
-pub(crate) enum Engine {
+/// An engine, and how many statements it was given.
+pub(crate) struct Engine {
+    kind: Kind,
+    statements: AtomicU64,
+}
+
+enum Kind {
     Sqlite(Sqlite, Bell),
     Postgres(Box<Postgres>),
 }
 
 impl Engine {
     pub(crate) fn open(place: &str) -> Result<Engine, StoreError> {
-        Ok(match place::is_postgres(place) {
-            true => Engine::Postgres(Box::new(Postgres::open(place)?)),
-            false => Engine::Sqlite(Sqlite::open(place)?, Bell::default()),
-        })
+        let kind = match place::is_postgres(place) {
+            true => Kind::Postgres(Box::new(Postgres::open(place)?)),
+            false => Kind::Sqlite(Sqlite::open(place)?, Bell::default()),
+        };
+        Ok(Engine { kind, statements: AtomicU64::new(0) })
+    }
+
+    /// How many statements it was given since it was opened, besides those that begin and end transactions and number
+    /// events.
+    pub(crate) fn statements(&self) -> u64 {
+        self.statements.load(Ordering::Relaxed)
     }
 
     pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Engine::Sqlite(..) => "sqlite",
-            Engine::Postgres(_) => "postgresql",
+        match &self.kind {
+            Kind::Sqlite(..) => "sqlite",
+            Kind::Postgres(_) => "postgresql",
         }
     }
 
@@ -122,9 +135,14 @@ impl Engine {
         let mut tries = 0;
         loop {
             tries += 1;
-            let done = match self {
-                Engine::Sqlite(sqlite, _) => in_sqlite(sqlite, mode, &mut work),
-                Engine::Postgres(postgres) => in_postgres(postgres, mode, &mut work),
+            let mut counted = |transaction: &mut Transaction<'_>| {
+                let done = work(transaction);
+                self.statements.fetch_add(transaction.statements, Ordering::Relaxed);
+                done
+            };
+            let done = match &self.kind {
+                Kind::Sqlite(sqlite, _) => in_sqlite(sqlite, mode, &mut counted),
+                Kind::Postgres(postgres) => in_postgres(postgres, mode, &mut counted),
             };
             match done {
                 Ok((done, has_events)) => {
@@ -141,7 +159,7 @@ impl Engine {
 
     /// How often events were heard of; to be given to [`Engine::wait`].
     pub(crate) fn heard(&self) -> u64 {
-        if let Engine::Postgres(postgres) = self {
+        if let Kind::Postgres(postgres) = &self.kind {
             postgres.listen();
         }
         self.bell().rung()
@@ -150,17 +168,17 @@ impl Engine {
     /// Waits until there are events that were not heard of, at most so long, and at most as long as it is sensible to
     /// believe that nobody else has any.
     pub(crate) fn wait(&self, heard: u64, wait: Duration) {
-        let believed = match self {
-            Engine::Sqlite(..) => POLL_OTHER_PROCESSES,
-            Engine::Postgres(_) => POLL_BESIDE_LISTENING,
+        let believed = match self.kind {
+            Kind::Sqlite(..) => POLL_OTHER_PROCESSES,
+            Kind::Postgres(_) => POLL_BESIDE_LISTENING,
         };
         self.bell().wait(heard, wait.min(believed));
     }
 
     fn bell(&self) -> &Bell {
-        match self {
-            Engine::Sqlite(_, bell) => bell,
-            Engine::Postgres(postgres) => &postgres.bell,
+        match &self.kind {
+            Kind::Sqlite(_, bell) => bell,
+            Kind::Postgres(postgres) => &postgres.bell,
         }
     }
 }
@@ -246,11 +264,13 @@ pub(crate) struct Transaction<'s> {
     session: Session<'s>,
     /// Numbered as the last thing before it is committed.
     events: Vec<(NewEvent, Timestamp)>,
+    /// How many were given so far.
+    statements: u64,
 }
 
 impl<'s> Transaction<'s> {
     fn of(session: Session<'s>) -> Transaction<'s> {
-        Transaction { session, events: Vec::new() }
+        Transaction { session, events: Vec::new(), statements: 0 }
     }
 
     fn run<T>(
@@ -263,6 +283,7 @@ impl<'s> Transaction<'s> {
 
     /// Changes rows; how many.
     pub(crate) fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, StoreError> {
+        self.statements += 1;
         match &mut self.session {
             Session::Sqlite(connection) => connection.execute(sql, values),
             Session::Postgres(connection) => connection.execute(sql, values),
@@ -271,6 +292,7 @@ impl<'s> Transaction<'s> {
 
     /// Asks for rows, or changes some and asks for them.
     pub(crate) fn query(&mut self, sql: &str, values: &[Value]) -> Result<Vec<Columns>, StoreError> {
+        self.statements += 1;
         let rows = match &mut self.session {
             Session::Sqlite(connection) => connection.query(sql, values)?,
             Session::Postgres(connection) => connection.query(sql, values)?,

@@ -70,6 +70,11 @@ impl Store {
         self.engine.name()
     }
 
+    /// How many statements the store gave its engine since it was opened. What a page costs is held to this.
+    pub fn statements(&self) -> u64 {
+        self.engine.statements()
+    }
+
     /// Whether the store takes what it is told: a full disk, and a PostgreSQL that only reads, answer every question.
     pub fn ping(&self) -> Result<(), StoreError> {
         self.set_setting("ping", "")

@@ -151,12 +151,13 @@ impl Store {
                 }
             }
             if !deliveries.is_empty() {
+                // Of no bytes at all, SQLite's `substr` is null.
                 transaction.execute(
                     "INSERT INTO deliveries (target, key, media_type, body, at, waiting_since, state, attempts, due_at,
                                              worker, lease)
                      SELECT listed.value->>0, listed.value->>1, listed.value->>2,
-                            substr(CAST($2 AS {blob}), CAST(listed.value->>3 AS INTEGER),
-                                   CAST(listed.value->>4 AS INTEGER)),
+                            COALESCE(substr(CAST($2 AS {blob}), CAST(listed.value->>3 AS INTEGER),
+                                            CAST(listed.value->>4 AS INTEGER)), CAST('' AS {blob})),
                             CAST($3 AS BIGINT), CAST($3 AS BIGINT), 'waiting', 0, CAST(listed.value->>5 AS BIGINT), '', 0
                      FROM {rows} WHERE true ON CONFLICT (target, key) DO NOTHING",
                     &values,

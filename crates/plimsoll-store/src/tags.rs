@@ -10,6 +10,9 @@ use crate::{EventKind, NewEvent, Store, StoreError};
 
 const COLUMNS: &str = "registry, repository, tag, digest, since, seen_at";
 
+/// Repositories that are read at once.
+const REPOSITORIES_AT_ONCE_MAX: u32 = 1_000;
+
 /// A name and where it leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tag {
@@ -153,6 +156,28 @@ impl Store {
             })
         };
         rows.into_iter().map(repository).collect()
+    }
+
+    /// The same, of those alone that `is_within` says of: registry, repository. Goes on until there are so many, or no more.
+    pub fn repositories_within(
+        &self,
+        after: Option<(&str, &str)>,
+        rows_max: u32,
+        is_within: &dyn Fn(&str, &str) -> bool,
+    ) -> Result<Vec<Repository>, StoreError> {
+        let rows_max = usize::try_from(rows_max).unwrap_or(usize::MAX);
+        let (mut registry, mut name) = after.map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap_or_default();
+        let mut within = Vec::new();
+        loop {
+            let some = self.repositories(Some((&registry, &name)), REPOSITORIES_AT_ONCE_MAX)?;
+            let Some(last) = some.last() else { return Ok(within) };
+            (registry, name) = (last.registry.clone(), last.repository.clone());
+            within.extend(some.into_iter().filter(|one| is_within(&one.registry, &one.repository)));
+            if within.len() >= rows_max {
+                within.truncate(rows_max);
+                return Ok(within);
+            }
+        }
     }
 }
 

@@ -179,10 +179,9 @@ fn images(server: &Server, store: &Store, principal: &Principal, found: &mut Fou
     }
     for some in having.chunks(SCANS_AT_ONCE_MAX) {
         let ids: Vec<&str> = some.iter().map(|(image, _)| image.as_str()).collect();
-        let mut scans = store.scans_of(&ids)?;
+        let mut scans = server.shown_of(principal, store.scans_of(&ids)?)?;
         for (image, numbers) in some {
             let Some(scan) = scans.remove(image.as_str()) else { continue };
-            let Some(scan) = server.shown(principal, scan)? else { continue };
             if found.images.len() >= IMAGES_MAX {
                 is_cut = true;
                 break;

@@ -3,6 +3,7 @@
 //! The server listens before its store is open, so that whoever asks is told that it is starting or migrating; until
 //! then [`Server::store`] refuses. Everything below here blocks; routes go through [`Server::blocking`].
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr as _;
@@ -242,6 +243,24 @@ impl Server {
     /// A scan as somebody may see it; `None` where they may not.
     pub(crate) fn shown(&self, principal: &Principal, scan: Scan) -> Result<Option<Scan>, Refusal> {
         Ok(self.may_see(principal, &scan)?.then(|| status::shown_to(principal, scan)))
+    }
+
+    /// The same of several scans, by id: those that somebody may see. Asks the store once at most.
+    pub(crate) fn shown_of(
+        &self,
+        principal: &Principal,
+        scans: BTreeMap<String, Scan>,
+    ) -> Result<BTreeMap<String, Scan>, Refusal> {
+        let is_seen = |registry: &str, repository: &str| principal.may_see(registry, repository);
+        let elsewhere = scans.values().filter(|scan| !is_seen(&scan.registry, &scan.repository));
+        let elsewhere: Vec<&str> = elsewhere.map(|scan| scan.id.as_str()).collect();
+        let places = self.store()?.places_of(&elsewhere)?;
+        let is_shown = |scan: &Scan| {
+            is_seen(&scan.registry, &scan.repository)
+                || places.get(&scan.id).is_some_and(|places| places.iter().any(|(a, b)| is_seen(a, b)))
+        };
+        let shown = scans.into_iter().filter(|(_, scan)| is_shown(scan));
+        Ok(shown.map(|(id, scan)| (id, status::shown_to(principal, scan))).collect())
     }
 
     /// The advisory database of this moment and how its feeds stand. A holder keeps what it got, whatever comes next.

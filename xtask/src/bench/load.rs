@@ -112,19 +112,19 @@ pub(super) fn still_waiting(streams: &[TcpStream]) -> usize {
     streams.iter().filter(is_waiting).count()
 }
 
-fn connect(server: SocketAddr) -> io::Result<TcpStream> {
+pub(super) fn connect(server: SocketAddr) -> io::Result<TcpStream> {
     let stream = TcpStream::connect_timeout(&server, ANSWER_MAX)?;
     stream.set_read_timeout(Some(ANSWER_MAX))?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-fn put(stream: &mut TcpStream, path: &str) -> io::Result<()> {
+pub(super) fn put(stream: &mut TcpStream, path: &str) -> io::Result<()> {
     stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n").as_bytes())
 }
 
 /// Status and length of the body, which is read away.
-fn answer(connection: &mut BufReader<TcpStream>) -> io::Result<(u16, usize)> {
+pub(super) fn answer(connection: &mut BufReader<TcpStream>) -> io::Result<(u16, usize)> {
     let (status, length) = head(connection)?;
     io::copy(&mut connection.take(length as u64), &mut io::sink())?;
     Ok((status, length))

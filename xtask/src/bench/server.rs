@@ -54,9 +54,9 @@ const DONE: &str = "what the advisory database changes is told";
 const MEMORY_DISK: &str = "/dev/shm";
 
 /// A server that ends with the bench.
-struct Serving {
+pub(super) struct Serving {
     child: Child,
-    address: SocketAddr,
+    pub(super) address: SocketAddr,
     log: Receiver<String>,
 }
 
@@ -105,7 +105,7 @@ impl Bench {
     }
 
     /// What this version indexes by, as an empty server says.
-    fn index_state(&self) -> anyhow::Result<String> {
+    pub(super) fn index_state(&self) -> anyhow::Result<String> {
         let data = tempfile::tempdir()?;
         let store = data.path().join("server.sqlite").display().to_string();
         let serving = self.serve(data.path(), &store, "")?;
@@ -133,7 +133,7 @@ impl Bench {
     }
 
     /// A server on a store, once it is ready.
-    fn serve(&self, data: &Path, place: &str, config: &str) -> anyhow::Result<Serving> {
+    pub(super) fn serve(&self, data: &Path, place: &str, config: &str) -> anyhow::Result<Serving> {
         let file = data.join("config.toml");
         fs::write(&file, config)?;
         let mut process = Process::new(&self.plimsoll);
@@ -201,7 +201,7 @@ impl Serving {
     }
 
     /// Prints what memory it has now, and had at most, and how busy the machine is.
-    fn memory(&self) {
+    pub(super) fn memory(&self) {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap_or_default();
         let of = |name: &str| {
             let kibibytes = status

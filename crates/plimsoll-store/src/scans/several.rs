@@ -1,6 +1,6 @@
-//! Many scans at once, as a page of tags shows them: three questions, however many there are.
+//! Many scans at once, as a page of tags shows them: three questions at most, however many there are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Child, Scan, ScanKind, row};
 use crate::engine::{Transaction, json};
@@ -12,7 +12,9 @@ impl Store {
         if ids.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let listed: Vec<[&str; 1]> = ids.iter().map(|id| [*id]).collect();
+        // An id that is named twice would have its children twice.
+        let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+        let listed: Vec<[&str; 1]> = distinct.into_iter().map(|id| [id]).collect();
         self.engine.read(|transaction| {
             let of_ids = "WHERE id IN (SELECT listed.value->>0 FROM {rows})";
             let rows = row::rows(transaction, of_ids, &[json(&listed).into()])?;
@@ -24,6 +26,25 @@ impl Store {
             }
             Ok(scans)
         })
+    }
+
+    /// Every repository that each of these scans was asked for in, registry and repository, sorted, by id; those that were
+    /// asked for in none are left out.
+    pub fn places_of(&self, ids: &[&str]) -> Result<BTreeMap<String, Vec<(String, String)>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let distinct: BTreeSet<&str> = ids.iter().copied().collect();
+        let listed: Vec<[&str; 1]> = distinct.into_iter().map(|id| [id]).collect();
+        let asked = "SELECT places.scan, places.registry, places.repository
+                     FROM {rows} JOIN places ON places.scan = listed.value->>0
+                     ORDER BY places.scan, places.registry, places.repository";
+        let mut places: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+        for mut row in self.engine.query(asked, &[json(&listed).into()])? {
+            let (id, place) = (row.text()?, (row.text()?, row.text()?));
+            places.entry(id).or_default().push(place);
+        }
+        Ok(places)
     }
 }
 

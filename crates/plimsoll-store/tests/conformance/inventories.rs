@@ -18,6 +18,8 @@ crate::scenarios! {
     judgements_are_noted_later,
     names_of_any_length_are_found,
     many_number_the_same_packages_at_once,
+    every_package_is_handed_out_once,
+    when_an_image_was_indexed_is_known_without_its_inventory,
 }
 
 fn inventories_come_back_whole(store: &Store, _: &str) {
@@ -237,4 +239,50 @@ fn many_number_the_same_packages_at_once(store: &Store, place: &str) {
         })
         .unwrap();
     assert_eq!(images, 6);
+}
+
+/// More than are asked for at once, and numbers with holes.
+fn every_package_is_handed_out_once(store: &Store, _: &str) {
+    let all = |store: &Store| {
+        let mut found: Vec<PackageRow> = Vec::new();
+        store.each_package(&mut |row| found.push(row)).unwrap();
+        found
+    };
+    assert!(all(store).is_empty());
+    let names: Vec<String> = (0..10_050).map(|number| format!("p{number}")).collect();
+    done(store, 1, names.iter().map(|name| deb(name, "1")).collect());
+    done(store, 2, vec![deb("p7", "1"), python("later", "1", None)]);
+    done(store, 3, vec![deb("p7", "1")]);
+    let found = all(store);
+    assert!(found.is_sorted_by(|a, b| a.number < b.number));
+    let mut handed_out: Vec<&str> = found.iter().map(|row| row.package.name.as_str()).collect();
+    let mut expected: Vec<&str> = names.iter().map(String::as_str).chain(["later"]).collect();
+    handed_out.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(handed_out, expected);
+    let of = |name: &str| found.iter().find(|row| row.package.name == name).unwrap();
+    assert_eq!(
+        of("p7").package,
+        Package { evidence_path: String::new(), licenses: Vec::new(), layer: None, ..deb("p7", "1") }
+    );
+    assert!(of("p7").release.as_ref().is_some_and(|release| release.release == "12"));
+    assert_eq!(format!("{:?}", named(store, &[("pypi", "later")])), format!("{:?}", [of("later")]));
+    store.forget(digest(1).as_str(), at(6)).unwrap();
+    store.prune(at(7)).unwrap();
+    let mut left: Vec<String> = all(store).into_iter().map(|row| row.package.name).collect();
+    left.sort_unstable();
+    assert_eq!(left, ["later", "p7"]);
+}
+
+fn when_an_image_was_indexed_is_known_without_its_inventory(store: &Store, _: &str) {
+    store.submit(&asked(2), at(0)).unwrap();
+    assert_eq!(store.indexed_at(&digest(2)).unwrap(), None);
+    done(store, 1, vec![deb("a", "1")]);
+    assert_eq!(store.indexed_at(&digest(1)).unwrap(), Some(at(4)));
+    assert_eq!(
+        store.indexed_at(&digest(1)).unwrap(),
+        store.inventory(&digest(1)).unwrap().map(|row| row.indexed_at)
+    );
+    store.forget(digest(1).as_str(), at(6)).unwrap();
+    assert_eq!(store.indexed_at(&digest(1)).unwrap(), None);
 }

@@ -14,6 +14,8 @@ crate::scenarios! {
     deliveries_are_listed_and_forgotten,
     no_two_workers_have_one_delivery,
     notifications_are_read_page_by_page,
+    a_delivery_may_say_nothing,
+    what_ended_is_noted_with_the_next_claim,
 }
 
 fn to(target: &str, key: &str, due: i64) -> NewDelivery {
@@ -249,4 +251,48 @@ fn notifications_are_read_page_by_page(store: &Store, _: &str) {
     assert!(store.notice("n").unwrap().is_none());
     assert!(store.delete_notice("empty").unwrap());
     assert!(!store.delete_notice("empty").unwrap());
+}
+
+/// Alone, beside others that say nothing, and between others that say something.
+fn a_delivery_may_say_nothing(store: &Store, _: &str) {
+    let empty = |key: &str| NewDelivery { body: Vec::new(), ..to("a", key, 0) };
+    let table = [
+        vec![empty("1")],
+        vec![empty("2"), empty("3")],
+        vec![to("a", "4", 0), empty("5"), to("a", "6", 0), empty("7")],
+    ];
+    for deliveries in &table {
+        assert!(store.put_deliveries(deliveries, None, at(0)).unwrap());
+    }
+    let claimed = store.claim_deliveries("a", "w", 10, at(60), at(1)).unwrap();
+    let bodies: Vec<(&str, &[u8])> =
+        claimed.iter().map(|(one, _)| (one.key.as_str(), one.body.as_slice())).collect();
+    let expected: Vec<(&str, &[u8])> =
+        table.iter().flatten().map(|one| (one.key.as_str(), one.body.as_slice())).collect();
+    assert_eq!(bodies, expected);
+}
+
+fn what_ended_is_noted_with_the_next_claim(store: &Store, _: &str) {
+    store.put_deliveries(&[to("a", "1", 0), to("a", "2", 0), to("a", "3", 0)], None, at(0)).unwrap();
+    let next = |ended: &[(plimsoll_store::Lease, plimsoll_store::Went)], now: i64| {
+        store.end_and_claim_deliveries(ended, "a", "w", 1, at(now + 10), at(now)).unwrap()
+    };
+    let first = next(&[], 1);
+    let second = next(&[(first[0].1.clone(), Ok(()))], 2);
+    let third = next(&[(second[0].1.clone(), Err(("500".to_owned(), Some(at(50)))))], 3);
+    assert_eq!([&first, &second, &third].map(|claimed| keys(claimed)), [["1"], ["2"], ["3"]]);
+    // A lease that ran out and is another's by now notes nothing, and does not keep the next from being claimed.
+    let again = store.claim_deliveries("a", "w2", 1, at(60), at(20)).unwrap();
+    assert_eq!(keys(&again), ["3"]);
+    let fourth = next(&[(third[0].1.clone(), Ok(()))], 50);
+    assert_eq!(keys(&fourth), ["2"]);
+    let states: Vec<(String, DeliveryState)> = store
+        .deliveries(&DeliveryFilter { rows_max: 10, ..DeliveryFilter::default() })
+        .unwrap()
+        .into_iter()
+        .map(|delivery| (delivery.key, delivery.state))
+        .collect();
+    let expected =
+        [("3", DeliveryState::Waiting), ("2", DeliveryState::Waiting), ("1", DeliveryState::Delivered)];
+    assert_eq!(states, expected.map(|(key, state)| (key.to_owned(), state)));
 }

@@ -20,6 +20,7 @@ crate::scenarios! {
     tags_come_move_and_go,
     tags_are_forgotten_one_by_one,
     tags_are_listed,
+    repositories_within_are_listed_to_the_end,
     many_open_at_once,
     what_befell_one_subject_is_told,
     each_judged_image_is_handed_out,
@@ -230,6 +231,30 @@ fn tags_are_listed(store: &Store, _: &str) {
     let expected = [repository("B", 1, 13), repository("a", 2, 11), repository("b", 1, 12)];
     assert_eq!(store.repositories(None, 10).unwrap(), expected);
     assert_eq!(store.repositories(Some(("r:5000", "B")), 1).unwrap(), expected[1..2]);
+}
+
+/// Those that are not within are more than are read at once, and stand before, between and behind those that are.
+fn repositories_within_are_listed_to_the_end(store: &Store, _: &str) {
+    let others = (0..2_100).map(|number| tag(&format!("other-{number:04}:1"), 1, 10));
+    let tags: Vec<Tag> =
+        others.chain(["a:1", "a:2", "other-1050-own:1", "z:1"].map(|name| tag(name, 1, 11))).collect();
+    store.note_tags(&tags, at(11)).unwrap();
+    let is_within = |registry: &str, repository: &str| {
+        assert_eq!(registry, "r:5000");
+        ["a", "z"].contains(&repository) || repository.ends_with("-own")
+    };
+    let names = |after: Option<(&str, &str)>, rows_max| -> Vec<(String, u64)> {
+        let found = store.repositories_within(after, rows_max, &is_within).unwrap();
+        found.into_iter().map(|one| (one.repository, one.tags)).collect()
+    };
+    let expected = [("a", 2), ("other-1050-own", 1), ("z", 1)].map(|(name, tags)| (name.to_owned(), tags));
+    assert_eq!(names(None, 10), expected);
+    assert_eq!(names(None, 3), expected);
+    assert_eq!(names(None, 2), expected[..2]);
+    assert_eq!(names(Some(("r:5000", "a")), 1), expected[1..2]);
+    assert_eq!(names(Some(("r:5000", "other-1050-own")), 10), expected[2..]);
+    assert!(names(Some(("r:5000", "z")), 10).is_empty());
+    assert!(store.repositories_within(None, 10, &|_, _| false).unwrap().is_empty());
 }
 
 fn many_open_at_once(store: &Store, place: &str) {

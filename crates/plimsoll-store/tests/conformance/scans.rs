@@ -31,6 +31,7 @@ crate::scenarios! {
     scans_are_listed,
     secrets_go_with_the_end,
     texts_from_outside_are_kept_as_far_as_they_can_be,
+    several_at_once_are_as_one_by_one,
 }
 
 fn scan(store: &Store, byte: u8) -> Scan {
@@ -381,6 +382,13 @@ fn a_scan_is_of_every_repository_that_asked(store: &Store, _: &str) {
     let places = vec![place(&registry, "team/a"), place(&registry, "team/b")];
     assert_eq!(store.places(&id).unwrap(), places);
     assert_eq!(store.places("sha256:none").unwrap(), []);
+    store.submit(&asked(2), at(0)).unwrap();
+    store.submit(&Submission { repository: String::new(), ..asked(3) }, at(0)).unwrap();
+    let digests = [3, 2, 1, 1, 9].map(digest);
+    let several = store.places_of(&digests.each_ref().map(|digest| digest.as_str())).unwrap();
+    let expected = [(1, places.clone()), (2, vec![place(&registry, "shop/web")])];
+    assert_eq!(several, expected.map(|(byte, places)| (digest(byte).as_str().to_owned(), places)).into());
+    assert!(store.places_of(&[]).unwrap().is_empty());
     for (repository, found) in [("team/a", 1), ("team/b", 1), ("team/c", 0)] {
         let repository = repository.to_owned();
         let filter = ScanFilter { repository, rows_max: 9, ..ScanFilter::default() };
@@ -619,4 +627,52 @@ fn texts_from_outside_are_kept_as_far_as_they_can_be(store: &Store, _: &str) {
     assert!(store.finish(&lease, &outcome, at(2)).unwrap());
     let event = store.events(2, 1, std::time::Duration::ZERO).unwrap().pop().unwrap();
     assert!(event.body.contains("\u{fffe}"), "{event:?}");
+}
+
+/// Scans in all that the store alone knows of: a place in the queue, children, what was found, how far it is.
+fn several_at_once_are_as_one_by_one(store: &Store, _: &str) {
+    assert!(store.scans_of(&[]).unwrap().is_empty());
+    assert!(store.scans_of(&[digest(1).as_str()]).unwrap().is_empty());
+    done(store, 1, vec![deb("a", "1")]);
+    let child = |byte, platform: &str| Child {
+        digest: digest(byte),
+        platform: platform.to_owned(),
+        media_type: "application/vnd.oci.image.manifest.v1+json".to_owned(),
+        size: u64::from(u32::MAX) + u64::from(byte),
+        is_attestation: platform.is_empty(),
+    };
+    // In the order of the indexes, which is not that of the digests.
+    let children =
+        [vec![child(9, "linux/arm64"), child(1, "linux/amd64"), child(8, "")], vec![child(1, "linux/amd64")]];
+    for (byte, children) in [2, 3].into_iter().zip(children) {
+        let outcome = Outcome::Index { children, submissions: Vec::new() };
+        assert!(store.finish(&claimed(store, byte).lease, &outcome, at(5)).unwrap());
+    }
+    let progress = Progress { layers_done: 1, layers: 2, bytes_done: 3, bytes: 4 };
+    assert!(store.beat(&claimed(store, 4).lease, at(70), Some(progress), at(3)).unwrap().is_held);
+    for (byte, priority, queued_at) in
+        [(5, Priority::Asked, 30), (6, Priority::Rescan, 10), (7, Priority::Asked, 20)]
+    {
+        store.submit(&Submission { priority, ..asked(byte) }, at(queued_at)).unwrap();
+    }
+    let name = store.submit(&named("registry.example/shop/web:1"), at(40)).unwrap().scan.id;
+    let digests: Vec<String> = (1..=7).chain([99]).map(|byte| digest(byte).as_str().to_owned()).collect();
+    // Some twice, and in no order.
+    let ids: Vec<&str> =
+        digests.iter().rev().map(String::as_str).chain([name.as_str(), digests[1].as_str()]).collect();
+    let several = store.scans_of(&ids).unwrap();
+    assert_eq!(several.len(), 8);
+    for (id, found) in &several {
+        assert_eq!(format!("{found:?}"), format!("{:?}", store.scan(id).unwrap().unwrap()));
+    }
+    let position = |id: &str| several[id].position;
+    let of_digests = digests[3..7].iter().map(|id| position(id)).collect::<Vec<_>>();
+    assert_eq!((of_digests, position(&name)), (vec![None, Some(1), Some(3), Some(0)], Some(2)));
+    let platforms =
+        |id: &str| several[id].children.iter().map(|child| child.platform.as_str()).collect::<Vec<_>>();
+    assert_eq!(platforms(&digests[1]), ["linux/arm64", "linux/amd64", ""]);
+    assert_eq!(platforms(&digests[2]), ["linux/amd64"]);
+    assert_eq!(several[&digests[3]].progress, Some(progress));
+    // What is not asked for is not there.
+    assert_eq!(store.scans_of(&[&digests[4]]).unwrap().into_keys().collect::<Vec<_>>(), [digests[4].clone()]);
 }

@@ -56,32 +56,37 @@ pub(crate) fn standing(store: &Store, id: &str, view: View<'_>) -> Result<Option
     Ok(Some(Standing { scan, children, ids }))
 }
 
+/// The same of several scans, by id: those that whoever asks may see.
+pub(crate) type ViewOfSeveral<'a> =
+    &'a dyn Fn(BTreeMap<String, Scan>) -> Result<BTreeMap<String, Scan>, Refusal>;
+
 /// Where several scans stand, by id, as [`standing`] says it of one; those that are not there, or not for whoever asks, are
 /// left out. Asks the store twice, however many there are, but for indexes in indexes and for names.
 pub(crate) fn standings(
     store: &Store,
     ids: &[&str],
-    view: View<'_>,
+    view: ViewOfSeveral<'_>,
 ) -> Result<BTreeMap<String, Standing>, Refusal> {
     let scans = store.scans_of(ids)?;
     let named = scans.values().flat_map(|scan| &scan.children).filter(|child| !child.is_attestation);
     let named: Vec<&str> = named.map(|child| child.digest.as_str()).collect();
     let inner = store.scans_of(&named)?;
+    let is_index =
+        |child: &Child| inner.get(child.digest.as_str()).is_some_and(|scan| scan.kind == ScanKind::Index);
+    let is_deep = |scan: &Scan| scan.successor.is_some() || scan.children.iter().any(is_index);
+    let (deep, flat): (BTreeMap<_, _>, BTreeMap<_, _>) =
+        scans.into_iter().partition(|(_, scan)| is_deep(scan));
     let mut standings = BTreeMap::new();
-    for (id, scan) in scans {
-        let is_deep = scan.successor.is_some()
-            || scan.children.iter().any(|child| {
-                inner.get(child.digest.as_str()).is_some_and(|scan| scan.kind == ScanKind::Index)
-            });
-        if is_deep {
-            standings.extend(standing(store, &id, view)?.map(|standing| (id, standing)));
-            continue;
-        }
-        let Some(scan) = view(scan)? else { continue };
+    let view_of_one = |scan: Scan| Ok(view(BTreeMap::from([(scan.id.clone(), scan)]))?.into_values().next());
+    for id in deep.into_keys() {
+        standings.extend(standing(store, &id, &view_of_one)?.map(|standing| (id, standing)));
+    }
+    let inner = view(inner)?;
+    for (id, scan) in view(flat)? {
         let mut children = Vec::with_capacity(scan.children.len());
         for child in &scan.children {
             let known = inner.get(child.digest.as_str()).filter(|_| !child.is_attestation);
-            children.push((child.clone(), known.cloned().map_or(Ok(None), view)?));
+            children.push((child.clone(), known.cloned()));
         }
         let of_children = children.iter().filter(|(child, _)| !child.is_attestation);
         let of_children = of_children.map(|(child, _)| child.digest.as_str().to_owned());
@@ -337,7 +342,7 @@ mod tests {
         ] {
             let scan = standing(&store, &id, &|scan| Ok(Some(scan))).unwrap().unwrap().scan;
             assert_eq!((scan.state, scan.reason), (state, reason), "{what}: {}", scan.detail);
-            let several = standings(&store, &[&id], &|scan| Ok(Some(scan))).unwrap();
+            let several = standings(&store, &[&id], &Ok).unwrap();
             let several = &several[&id].scan;
             assert_eq!((several.state, several.reason), (state, reason), "{what}, among others");
         }

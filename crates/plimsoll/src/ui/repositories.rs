@@ -37,25 +37,31 @@ async fn repositories(
     visitor: Visitor,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Refusal> {
-    let listed = server
+    let principal = visitor.principal.clone();
+    let mut listed = server
         .blocking(move |server| {
             let of = |key: &str| query.get(key).map_or("", String::as_str);
-            Ok(server.store()?.repositories(Some((of("registry"), of("repository"))), ROWS)?)
+            let (store, after) = (server.store()?, Some((of("registry"), of("repository"))));
+            // One more than is shown says whether there are more.
+            Ok(match principal.is_limited() {
+                false => store.repositories(after, ROWS + 1)?,
+                // A name that must not be known stands in no link either, so the store goes on until there are so many.
+                true => store.repositories_within(after, ROWS + 1, &|registry, repository| {
+                    principal.may_see(registry, repository)
+                })?,
+            })
         })
         .await?;
-    let next = listed.last().filter(|_| listed.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX));
+    let rows = usize::try_from(ROWS).unwrap_or(usize::MAX);
+    let has_more = listed.len() > rows;
+    listed.truncate(rows);
+    let next = listed.last().filter(|_| has_more);
     let next = next.map(|last| query_of(&[("registry", &last.registry), ("repository", &last.repository)]));
-    let may_see = |listed: &&Repository| visitor.principal.may_see(&listed.registry, &listed.repository);
-    let seen: Vec<&Repository> = listed.iter().filter(may_see).collect();
-    // A name that must not be known does not stand in a link either.
-    let next = next.filter(|_| {
-        seen.last().is_some_and(|last| listed.last() == Some(*last)) || !visitor.principal.is_limited()
-    });
-    let main = main(&seen, next.as_deref());
+    let main = main(&listed, next.as_deref());
     Ok(layout::page(&visitor, &Shown { title: "Repositories".to_owned(), place: PAGE.path, main }))
 }
 
-fn main(listed: &[&Repository], next: Option<&str>) -> Markup {
+fn main(listed: &[Repository], next: Option<&str>) -> Markup {
     html! {
         h1 { "Repositories" }
         @if listed.is_empty() {

@@ -69,17 +69,15 @@ async fn tags(
             // Several tags lead to one image.
             let ids: BTreeSet<&str> = tags.iter().map(|tag| tag.digest.as_str()).collect();
             let ids: Vec<&str> = ids.into_iter().collect();
-            let standings = standings(store, &ids, &|scan| server.shown(&principal, scan))?;
+            let standings = standings(store, &ids, &|scans| server.shown_of(&principal, scans))?;
             // Images that were handed in by name have no tags that anybody watches.
             let scans = match tags.is_empty() {
                 true => store.scans(&of_repository)?,
                 false => Vec::new(),
             };
-            let mut shown = Vec::new();
-            for scan in scans {
-                shown.extend(server.shown(&principal, scan)?);
-            }
-            Ok(Listed { tags, standings, scans: shown })
+            let scans = scans.into_iter().map(|scan| (scan.id.clone(), scan)).collect();
+            let scans = server.shown_of(&principal, scans)?.into_values().collect();
+            Ok(Listed { tags, standings, scans })
         })
         .await?;
     if listed.tags.is_empty() && listed.scans.is_empty() && is_first {

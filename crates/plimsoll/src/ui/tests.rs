@@ -263,4 +263,116 @@ fn a_page_of_five_thousand_findings_is_small() {
     assert!(answered.body.len() < PAGE_BYTES_MAX, "{}", answered.body.len());
 }
 
+/// Repositories of others stand before, between and behind, and are more than a page has.
+#[test]
+fn whoever_is_held_to_some_repositories_finds_all_of_them() {
+    let server = closed();
+    let named = |repository: String| Tag {
+        registry: "registry.example".to_owned(),
+        repository,
+        tag: "1".to_owned(),
+        digest: digest(1),
+        since: now(),
+        seen_at: now(),
+    };
+    let others = (0..450).flat_map(|number| [format!("a/{number:03}"), format!("z/{number:03}")]);
+    let own = (0..401).map(|number| format!("shop/{number:03}"));
+    let tags: Vec<Tag> = others.chain(own).map(named).collect();
+    server.store.note_tags(&tags, now()).unwrap();
+    let (mut path, mut seen) = ("/ui/repositories".to_owned(), Vec::new());
+    for rows in [200, 200, 1] {
+        let answered = server.ask(&format!("GET {path}"), &["cookie: plimsoll_token=shop"], "");
+        assert_eq!(answered.status, 200);
+        let text = answered.text();
+        assert!(!text.contains("/a/") && !text.contains("=a/") && !text.contains("/z/"), "{path}");
+        let before = seen.len();
+        seen.extend(text.split("registry.example/shop/").skip(1).map(|rest| rest[..3].to_owned()));
+        assert_eq!(seen.len() - before, rows, "{path}");
+        let next = text.split_once("rel=\"next\" href=\"").map(|(_, rest)| rest.split_once('"').unwrap().0);
+        assert_eq!(next.is_some(), rows == 200, "{path}");
+        path = next.unwrap_or_default().replace("&amp;", "&");
+    }
+    assert_eq!(seen, (0..401).map(|number| format!("{number:03}")).collect::<Vec<_>>());
+}
+
+/// Tags of as many images, every fifth an index of two images.
+fn many_tags(count: u32) -> TestServer {
+    let server = closed();
+    let digest =
+        |number: u32| plimsoll_core::digest::Digest::sha256(&Sha256::digest(number.to_le_bytes()).into());
+    let image = |number: u32, kind| Submission {
+        digest: Some(digest(number)),
+        // Asked for elsewhere first, so that who is held to a repository is not shown it by the scan's own row.
+        repository: "other/app".to_owned(),
+        ..submission(0, kind)
+    };
+    let submit = |submission: &Submission| {
+        server.store.submit(submission, now()).unwrap();
+        let own = Submission { repository: "shop/app".to_owned(), ..submission.clone() };
+        server.store.submit(&own, now()).unwrap();
+    };
+    let mut tags = Vec::new();
+    for number in 0..count {
+        let is_index = number % 5 == 0;
+        let submission = image(number, if is_index { ScanKind::Digest } else { ScanKind::Image });
+        submit(&submission);
+        if is_index {
+            let inner = [number + 10_000, number + 20_000];
+            let children = inner.map(|number| Child {
+                digest: digest(number),
+                platform: "linux/amd64".to_owned(),
+                media_type: String::new(),
+                size: 1,
+                is_attestation: false,
+            });
+            inner.iter().for_each(|number| submit(&image(*number, ScanKind::Image)));
+            let id = digest(number);
+            let until = now() + std::time::Duration::from_secs(60);
+            let claim = plimsoll_store::Claim {
+                worker: "w",
+                until,
+                per_registry_max: 9,
+                all_max: 9,
+                only: Some(id.as_str()),
+            };
+            let lease = server.store.claim(&claim, now()).unwrap().unwrap().lease;
+            let outcome = Outcome::Index { children: children.to_vec(), submissions: Vec::new() };
+            assert!(server.store.finish(&lease, &outcome, now()).unwrap());
+        }
+        tags.push(Tag {
+            registry: "registry.example".to_owned(),
+            repository: "shop/app".to_owned(),
+            tag: format!("{number:03}"),
+            digest: digest(number),
+            since: now(),
+            seen_at: now(),
+        });
+    }
+    server.store.note_tags(&tags, now()).unwrap();
+    server
+}
+
+#[test]
+fn two_hundred_tags_take_as_many_questions_as_ten() {
+    let asked = |count: u32, token: &str| {
+        let server = many_tags(count);
+        let before = server.store.statements();
+        let cookie = format!("cookie: plimsoll_token={token}");
+        let answered = server.ask("GET /ui/repositories/registry.example/shop/app", &[&cookie], "");
+        let asked = server.store.statements() - before;
+        assert_eq!(answered.status, 200, "{}", answered.text());
+        let text = answered.text();
+        let indexes = usize::try_from(count / 5).unwrap();
+        assert_eq!(text.matches("<th scope=\"row\">").count(), usize::try_from(count).unwrap(), "{token}");
+        assert_eq!(text.matches("See its 2 images").count(), indexes, "{token}");
+        assert!(!text.contains("Not asked for") && !text.contains("not known here"), "{token}");
+        asked
+    };
+    for token in ["reader", "shop"] {
+        let (few, many) = (asked(10, token), asked(200, token));
+        assert_eq!(few, many, "{token}");
+        assert!((3..=10).contains(&many), "{token}: {many}");
+    }
+}
+
 mod work;

@@ -37,6 +37,9 @@ const CHANGED: u64 = 500;
 /// One in so many of those is of a package that many images have; the others are of packages that few have.
 const COMMON: u64 = 100;
 
+/// The registry of all images.
+pub(super) const REGISTRY: &str = "registry.example";
+
 /// How a fleet is made.
 pub(super) struct Fleet<'a> {
     /// Where the databases and the list of digests go.
@@ -49,6 +52,8 @@ pub(super) struct Fleet<'a> {
     pub(super) rows: u64,
     /// What the images are said to be indexed by; by another one than the server's they would be scanned again.
     pub(super) index_state: &'a str,
+    /// The repository of all images; `None` where each has its own.
+    pub(super) repository: Option<&'a str>,
 }
 
 impl Fleet<'_> {
@@ -100,13 +105,16 @@ impl Fleet<'_> {
         until: Timestamp,
     ) -> anyhow::Result<Option<Claimed>> {
         let now = Timestamp::now();
-        let team = number % 100;
+        let repository = match self.repository {
+            Some(repository) => repository.to_owned(),
+            None => format!("team-{}/app-{number}", number % 100),
+        };
         let submission = Submission {
             digest: Some(digest.clone()),
             kind: ScanKind::Image,
-            reference: format!("registry.example/team-{team}/app-{number}:1"),
-            registry: "registry.example".to_owned(),
-            repository: format!("team-{team}/app-{number}"),
+            reference: format!("{REGISTRY}/{repository}:1"),
+            registry: REGISTRY.to_owned(),
+            repository,
             source: Vec::new(),
             priority: Priority::Asked,
             reason: Reason::Asked,
@@ -126,7 +134,13 @@ impl Fleet<'_> {
     }
 
     /// Stores an image as a worker does.
-    fn put(&self, store: &Store, number: u64, inventory: Inventory, old: &Database) -> anyhow::Result<()> {
+    pub(super) fn put(
+        &self,
+        store: &Store,
+        number: u64,
+        inventory: Inventory,
+        old: &Database,
+    ) -> anyhow::Result<()> {
         let digest = digest(number);
         let now = Timestamp::now();
         let until = now + SignedDuration::from_mins(10);
@@ -163,7 +177,7 @@ impl Fleet<'_> {
     }
 }
 
-fn digest(number: u64) -> Digest {
+pub(super) fn digest(number: u64) -> Digest {
     let mut bytes = [0; 32];
     for (chunk, part) in bytes.chunks_mut(8).zip(0..) {
         chunk.copy_from_slice(&mix(number * 4 + part).to_be_bytes());
@@ -188,7 +202,7 @@ fn changing_name(number: u64) -> String {
     format!("source-{name}")
 }
 
-fn inventory(number: u64) -> Inventory {
+pub(super) fn inventory(number: u64) -> Inventory {
     let os = super::debian();
     let packages = (0..ABOARD).map(|at| {
         let dice = mix(number * ABOARD + at);

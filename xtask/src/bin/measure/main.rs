@@ -5,7 +5,7 @@
 //! database, opens it and matches an inventory. Both write `name=value` lines. `measure feeds FOLDER` writes feeds
 //! of the size of the real ones. `measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE` fills a store with
 //! inventories, and writes two databases of which some advisories differ. `measure copy FILE PLACE` copies a store to PostgreSQL.
-//! `measure hive FILE` asks a registry hive.
+//! `measure page FOLDER STORE ROWS INDEX_STATE` fills a store with what pages show. `measure hive FILE` asks a registry hive.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
@@ -30,6 +30,7 @@ mod copy;
 mod feeds;
 mod fleet;
 mod hive;
+mod page;
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -40,11 +41,22 @@ fn main() -> anyhow::Result<()> {
         ["feeds", folder] => feeds::write(Path::new(folder)),
         ["fleet", folder, place, images, rows, index_state] => {
             let (images, rows) = (images.parse()?, rows.parse()?);
-            fleet::Fleet { folder: Path::new(folder), place, images, rows, index_state }.write()
+            let fleet = fleet::Fleet {
+                folder: Path::new(folder),
+                place,
+                images,
+                rows,
+                index_state,
+                repository: None,
+            };
+            fleet.write()
+        }
+        ["page", folder, place, rows, index_state] => {
+            page::write(Path::new(folder), place, rows.parse()?, index_state)
         }
         ["copy", file, place] => copy::copy(file, place),
         _ => bail!(
-            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE | measure copy FILE PLACE | measure hive FILE"
+            "usage: measure floor LAYOUT | measure database FILE ROWS | measure feeds FOLDER | measure fleet FOLDER STORE IMAGES ROWS INDEX_STATE | measure page FOLDER STORE ROWS INDEX_STATE | measure copy FILE PLACE | measure hive FILE"
         ),
     }
 }
