@@ -29,6 +29,7 @@ mod compare;
 mod documents;
 mod feeds;
 mod fleet;
+mod history;
 mod image;
 mod jobs;
 mod layers;
@@ -60,6 +61,7 @@ static ENDPOINTS: &[Endpoint] = &[
     layers::PAGE,
     documents::PAGE,
     compare::PAGE,
+    history::PAGE,
     jobs::PAGE,
     jobs::CANCEL,
     jobs::AGAIN,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use maud::{Markup, html};
 use plimsoll_report::html::view::query_of;
@@ -29,6 +30,8 @@ pub(super) struct Seen {
     /// Some of the images that have them, by digest.
     examples: BTreeMap<String, Scan>,
     is_cut: bool,
+    /// When that was found.
+    at: Option<Timestamp>,
     days: Vec<(Date, Day)>,
 }
 
@@ -40,14 +43,14 @@ pub(super) fn seen(server: &Server, principal: &Principal) -> Result<Seen, Refus
     let store = server.store()?;
     let days = store.days(DAYS_MAX)?;
     let Some(picture) = server.fleet.picture() else { return Ok(Seen { days, ..Seen::default() }) };
-    let Picture { flaws, is_cut, .. } = picture.as_ref();
+    let Picture { flaws, is_cut, at } = picture.as_ref();
     let digests: Vec<&str> =
         flaws.iter().flat_map(|flaw| &flaw.examples).map(|image| image.as_str()).collect();
     let mut examples = BTreeMap::new();
     for (id, scan) in store.scans_of(&digests)? {
         examples.extend(server.shown(principal, scan)?.map(|scan| (id, scan)));
     }
-    Ok(Seen { flaws: flaws.clone(), examples, is_cut: *is_cut, days })
+    Ok(Seen { flaws: flaws.clone(), examples, is_cut: *is_cut, at: Some(*at), days })
 }
 
 /// The flaws that most images have, where a fix is there.
@@ -55,6 +58,7 @@ pub(super) fn flaws(seen: &Seen) -> Markup {
     html! {
         @if !seen.flaws.is_empty() {
             h2 #fixable { "What would mend most images" }
+            @if let Some(at) = seen.at { p.quiet { "As counted " (parts::time(at)) ", over all images and the flaws that a fix is there for." } }
             @if seen.is_cut { p.banner.warning { "There are more findings than could be counted." } }
             div.scroll tabindex="0" role="region" aria-labelledby="fixable" { table.tags {
                 thead { tr { th scope="col" { "Flaw" } th scope="col" { "Severity" } th.number scope="col" { "Images" } th scope="col" { "Fixed in" } th scope="col" { "For example" } } }
