@@ -1,7 +1,7 @@
 //! `cargo xtask example`: the main job on the image and the feeds in `examples/`, with the real binary.
 //!
-//! `--write` packs `examples/image` and `examples/feeds/osv` from `examples/source` first. They are committed, so
-//! that nothing but the binary is needed to try it.
+//! `--write` packs `examples/image`, `examples/feeds/osv` and the [harbour] of the demo from `examples/source` first.
+//! They are committed, so that nothing but the binary is needed to try it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,8 @@ use flate2::Compression;
 
 use crate::Command;
 use crate::pack::{Layout, zip};
+
+mod harbour;
 
 /// The row.
 pub(crate) static COMMAND: Command = Command {
@@ -32,7 +34,10 @@ static FEEDS: &[(&str, &str)] = &[
 fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
     match arguments {
         [] => {}
-        [option] if option == "--write" => write(root, &root.join("examples"))?,
+        [option] if option == "--write" => {
+            write(root, &root.join("examples"))?;
+            harbour::write(root, &root.join(harbour::ARCHIVE))?;
+        }
         _ => bail!("`cargo xtask example` takes `--write` or nothing"),
     }
     let data = root.join("target/example");

@@ -3,9 +3,12 @@
 //! What surprises: no report has a time of its own. The same inputs give the same bytes, so that whoever keeps one comment
 //! up to date sees it change only when something did.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use plimsoll_core::clearance::{Check, Clearance, Entry, Outcome};
+use plimsoll_core::clearance::{Check, Clearance, Entry, Outcome, Piece};
+use plimsoll_core::evidence::Predicate;
+use plimsoll_core::rules::About;
 
 pub mod json;
 mod markdown;
@@ -26,6 +29,18 @@ pub struct Format {
 
 /// All formats, sorted by name.
 pub static FORMATS: &[&Format] = &[&json::FORMAT, &markdown::FORMAT, &sarif::FORMAT];
+
+/// The policy's signers of whom a signature of an entry was verified, where its checks of signatures hold.
+pub fn signed_by(entry: &Entry) -> BTreeSet<&str> {
+    if entry.outcome(About::Signature) != Outcome::Pass {
+        return BTreeSet::new();
+    }
+    let pieces = entry.observed.evidence.iter().flat_map(|seen| &seen.pieces);
+    let is_signature = |piece: &&Piece| {
+        piece.proof().is_some() && piece.statement().is_none_or(|one| one.predicate == Predicate::Other)
+    };
+    pieces.filter(is_signature).flat_map(|piece| &piece.signers).map(String::as_str).collect()
+}
 
 /// Name of an entry for people: image and tags.
 fn title(entry: &Entry) -> String {

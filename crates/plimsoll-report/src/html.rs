@@ -8,6 +8,7 @@
 
 use maud::{Markup, html};
 
+pub mod clearance;
 pub mod compare;
 pub mod cvss;
 mod details;
@@ -24,7 +25,7 @@ pub mod view;
 pub use findings::{FILE_DETAILS_MAX, PAGE_ROWS, filters, findings, whole};
 pub use layers::layers;
 pub use packages::packages;
-pub use said::{day, shown};
+pub use said::{day, shown, size};
 pub use summary::{coverage, facts, first_lines, gaps, tallies};
 
 /// The style sheet of all parts.

@@ -108,6 +108,21 @@ impl Store {
         rows.into_iter().next().map_or(Ok(1), |mut row| row.number())
     }
 
+    /// What happened to one subject that is still kept, before a number where there is one, the newest first.
+    pub fn events_of(
+        &self,
+        subject: &str,
+        before: Option<u64>,
+        rows_max: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows = self.engine.query(
+            "SELECT number, at, kind, subject, body FROM events WHERE subject = $1 AND number < $2
+             ORDER BY number DESC LIMIT $3",
+            &[subject.into(), before.unwrap_or(i64::MAX.unsigned_abs()).into(), rows_max.into()],
+        )?;
+        rows.into_iter().map(event).collect()
+    }
+
     /// Events after a number, the oldest first; waits up to `wait` where there are none yet. Other replicas' events
     /// end the wait too.
     pub fn events(&self, after: u64, rows_max: u32, wait: Duration) -> Result<Vec<Event>, StoreError> {

@@ -4,6 +4,7 @@
 //! could be made. What surprises: who asks for what was decided already, of the same inputs, is given that hearing, as long
 //! as it is cleared or refused and still holds; what could not be decided is looked at again.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
@@ -255,6 +256,26 @@ impl Store {
     /// Every repository that a hearing speaks of, registry and repository, sorted.
     pub fn hearing_places(&self, id: &str) -> Result<Vec<(String, String)>, StoreError> {
         self.engine.read(|transaction| row::places(transaction, id))
+    }
+
+    /// Every repository that each of these hearings speaks of, by hearing.
+    pub fn hearings_places(
+        &self,
+        ids: &[&str],
+    ) -> Result<BTreeMap<String, Vec<(String, String)>>, StoreError> {
+        if ids.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let listed: Vec<[&str; 1]> = ids.iter().map(|id| [*id]).collect();
+        let sql = "SELECT hearing, registry, repository FROM hearing_places
+                   WHERE hearing IN (SELECT listed.value->>0 FROM {rows}) ORDER BY hearing, registry, repository";
+        self.engine.read(|transaction| {
+            let mut places: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+            for mut row in transaction.query(sql, &[json(&listed).into()])? {
+                places.entry(row.text()?).or_default().push((row.text()?, row.text()?));
+            }
+            Ok(places)
+        })
     }
 
     /// Hearings, the newest first; of those alone that speak of nothing but repositories that `is_within` says of, where

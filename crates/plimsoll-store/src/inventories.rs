@@ -9,6 +9,7 @@ use plimsoll_core::digest::{Digest, hex};
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::{Inventory, Package, Release};
 use plimsoll_core::matching::looked_up_by;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::engine::{Alone, Engine, Transaction, clean, json};
@@ -48,7 +49,8 @@ pub struct InventoryRow {
 }
 
 /// How many findings there are of each severity.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Severities {
     /// Critical.
     pub critical: u32,
@@ -85,6 +87,8 @@ pub struct Judged {
     pub gaps: u32,
     /// Feeds that the image needs and that are old, missing, off or failing: name and state.
     pub late_feeds: Vec<(String, String)>,
+    /// Bytes of its layers as they are stored; `None` where it was judged before that was noted.
+    pub layer_bytes: Option<u64>,
 }
 
 /// A package as all images share it: everything that decides how it is judged, nothing of where it lies.

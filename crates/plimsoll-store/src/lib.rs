@@ -12,6 +12,7 @@
 //!   could be filled later, so that whoever has read up to a number has missed nothing before it.
 //! - A transaction that loses against another is tried again a few times; only then is it [`StoreError::Conflict`].
 
+mod days;
 mod engine;
 mod error;
 mod events;
@@ -30,6 +31,7 @@ mod wire;
 
 use engine::Engine;
 
+pub use days::Day;
 pub use error::StoreError;
 pub use events::{Event, EventKind, NewEvent};
 pub use hearings::{

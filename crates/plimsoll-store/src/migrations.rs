@@ -15,6 +15,7 @@ const MIGRATIONS: &[(u32, &str)] = &[
     (1, include_str!("../migrations/0001-start.sql")),
     (2, include_str!("../migrations/0002-clearances.sql")),
     (3, include_str!("../migrations/0003-queues.sql")),
+    (4, include_str!("../migrations/0004-pages.sql")),
 ];
 
 /// Applies what is missing.

@@ -8,6 +8,9 @@
 //! What surprises: which records speak of a digest is looked up in a table of its own, but what they say is read from
 //! the body, whose digest is checked each time.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
 use jiff::Timestamp;
 use plimsoll_core::clearance::Verdict;
 use plimsoll_core::digest::Digest;
@@ -54,6 +57,8 @@ pub struct Spoken {
     pub verdict: Verdict,
     /// Why it is not cleared, for people; empty where it is, and for an image of an index, of which [`Record::why`] knows.
     pub why: Vec<String>,
+    /// The policy's signers who vouch for it, where that was verified; sorted.
+    pub signers: Vec<String>,
 }
 
 /// A record.
@@ -139,6 +144,8 @@ struct BodySpoken {
     repositories: Vec<String>,
     verdict: String,
     why: Vec<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    signers: Vec<String>,
 }
 
 impl Store {
@@ -190,6 +197,35 @@ impl Store {
             &[digest.into(), before.into(), rows_max.into()],
         )?;
         rows.into_iter().map(|row| read(row)?.map_err(broken)).collect()
+    }
+
+    /// The newest record that speaks of each of these digests, by digest, under any policy and in any repository. Those that
+    /// are not as they were written are left out.
+    pub fn newest_records(&self, digests: &[&str]) -> Result<BTreeMap<String, Arc<Record>>, StoreError> {
+        if digests.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let listed: Vec<[&str; 1]> = digests.iter().map(|digest| [*digest]).collect();
+        self.engine.read(|transaction| {
+            let numbers = "SELECT digest, max(record) FROM record_digests
+                           WHERE digest IN (SELECT listed.value->>0 FROM {rows}) GROUP BY digest";
+            let mut of_digest = Vec::new();
+            for mut row in transaction.query(numbers, &[json(&listed).into()])? {
+                of_digest.push((row.text()?, row.number::<u64>()?));
+            }
+            let numbers: BTreeSet<u64> = of_digest.iter().map(|(_, number)| *number).collect();
+            let numbers: Vec<[u64; 1]> = numbers.into_iter().map(|number| [number]).collect();
+            let bodies = "SELECT number, digest, body FROM records
+                          WHERE number IN (SELECT CAST(listed.value->>0 AS BIGINT) FROM {rows})";
+            let mut records = BTreeMap::new();
+            for row in transaction.query(bodies, &[json(&numbers).into()])? {
+                if let Ok(record) = read(row)? {
+                    records.insert(record.number, Arc::new(record));
+                }
+            }
+            let found = |(digest, number)| Some((digest, Arc::clone(records.get(&number)?)));
+            Ok(of_digest.into_iter().filter_map(found).collect())
+        })
     }
 
     /// A report of a record. One whose bytes are not those of the record is [`StoreError::Damaged`].
@@ -385,6 +421,7 @@ fn written(
                 repositories: spoken.repositories.iter().map(|place| clean(place)).collect(),
                 verdict: spoken.verdict.name().to_owned(),
                 why: spoken.why.clone(),
+                signers: spoken.signers.clone(),
             })
             .collect(),
         reports,
@@ -424,6 +461,7 @@ fn understood(body: &str, digest: Digest) -> Option<Record> {
             repositories: spoken.repositories,
             verdict: verdict_of(&spoken.verdict)?,
             why: spoken.why,
+            signers: spoken.signers,
         })
     });
     let previous = match body.previous.as_str() {

@@ -280,6 +280,8 @@ struct WireJudged {
     exploited: u32,
     gaps: u32,
     late_feeds: Vec<(String, String)>,
+    #[serde(default)]
+    layer_bytes: Option<u64>,
 }
 
 /// What was found, in short, as JSON.
@@ -295,6 +297,7 @@ pub(crate) fn judged_to_json(judged: &Judged) -> String {
         exploited: judged.exploited,
         gaps: judged.gaps,
         late_feeds: judged.late_feeds.clone(),
+        layer_bytes: judged.layer_bytes,
     })
 }
 
@@ -312,5 +315,6 @@ pub(crate) fn judged_of_json(text: &str) -> Result<Judged, StoreError> {
         exploited: wire.exploited,
         gaps: wire.gaps,
         late_feeds: wire.late_feeds,
+        layer_bytes: wire.layer_bytes,
     })
 }

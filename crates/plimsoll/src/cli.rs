@@ -165,7 +165,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<Outcome> {
         Command::Promote(args) => promote::run(&Session::new(global)?, &args),
         Command::Audit(args) => audit::run(&Session::new(global)?, &args),
         Command::Policy(args) => policy::run(&args),
-        Command::Serve(args) => serve::run(Session::new(global)?, &args),
+        Command::Serve(args) => serve::run(|| Session::new(global), &args),
         Command::Status(args) => status::run(&Session::new(global)?, &args),
         Command::Feeds(args) => feeds::run(&mut Session::new(global)?, args),
         Command::Config(args) => config::run(&global, &args),

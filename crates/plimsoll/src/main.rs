@@ -8,6 +8,7 @@ mod clear;
 mod cli;
 mod config;
 mod feed_metrics;
+mod fleet;
 mod http;
 mod jobs;
 mod logs;

@@ -23,6 +23,7 @@ use tokio::sync::Semaphore;
 
 use crate::access::{Door, Principal};
 use crate::config::Config;
+use crate::fleet::Fleet;
 use crate::http::limits::Rates;
 use crate::jobs::status;
 use crate::jobs::workers::Bell;
@@ -78,6 +79,8 @@ pub(crate) struct Server {
     assessed: assessed::Cache,
     told: tail::Told,
     chain: Mutex<Chain>,
+    /// What all images have in common.
+    pub(crate) fleet: Fleet,
 }
 
 impl Server {
@@ -113,6 +116,7 @@ impl Server {
             assessed: assessed::Cache::default(),
             told: tail::Told::default(),
             chain: Mutex::default(),
+            fleet: Fleet::default(),
         }
     }
 

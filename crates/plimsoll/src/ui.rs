@@ -28,6 +28,8 @@ mod clearances;
 mod compare;
 mod documents;
 mod feeds;
+mod fleet;
+mod history;
 mod image;
 mod jobs;
 mod layers;
@@ -59,6 +61,7 @@ static ENDPOINTS: &[Endpoint] = &[
     layers::PAGE,
     documents::PAGE,
     compare::PAGE,
+    history::PAGE,
     jobs::PAGE,
     jobs::CANCEL,
     jobs::AGAIN,

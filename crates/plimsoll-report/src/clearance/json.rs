@@ -192,6 +192,18 @@ struct WireFlaw<'a> {
     is_new: Option<bool>,
     /// `by-none`, `warned`, `refused`, `untold`, `waived`, `expired` or `harmless`.
     held: &'a str,
+    /// Who answers for it, where it is waived.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiver: Option<WireWaiver<'a>>,
+}
+
+/// Somebody's word on a flaw.
+#[derive(Serialize, JsonSchema)]
+struct WireWaiver<'a> {
+    owner: &'a str,
+    reason: &'a str,
+    /// The day on which it runs out.
+    expires: String,
 }
 
 /// What an index names.
@@ -343,6 +355,12 @@ fn flaw(flaw: &clearance::FlawSeen) -> WireFlaw<'_> {
         fixed_in: flaw.fixed_in.as_deref(),
         is_new: flaw.is_new,
         held: flaw.held.name(),
+        waiver: match &flaw.held {
+            clearance::Held::Waived { owner, reason, expires } => {
+                Some(WireWaiver { owner, reason, expires: expires.to_string() })
+            }
+            _ => None,
+        },
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) fn web(url: &str) -> Markup {
 }
 
 /// A size for people: `278 MB`.
-pub(crate) fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     let units = [("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
     match units.into_iter().find(|(_, unit)| bytes >= *unit) {
         Some((name, unit)) => {

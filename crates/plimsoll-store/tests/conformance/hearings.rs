@@ -45,6 +45,7 @@ pub(crate) fn decision(byte: u8, verdict: Verdict) -> Decision {
         repositories: vec![place.to_owned()],
         verdict,
         why: vec!["ref.exists MISSING: it is \0 not there".to_owned()],
+        signers: vec!["release".to_owned()],
     };
     Decision {
         verdict,

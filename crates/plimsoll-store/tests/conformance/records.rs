@@ -9,6 +9,7 @@ use crate::scenes::{at, digest};
 crate::scenarios! {
     records_are_chained,
     records_are_found_by_digest,
+    the_newest_of_many_digests_are_found_at_once,
     reports_are_kept_as_they_were,
     nothing_is_changed_or_deleted,
     what_was_changed_all_the_same_is_told,
@@ -63,6 +64,25 @@ fn records_are_found_by_digest(store: &Store, _: &str) {
     let record = store.record(3).unwrap().unwrap();
     let image = plimsoll_store::Spoken { why: Vec::new(), ..record.decision.spoken[1].clone() };
     assert_eq!(record.why(&image), record.decision.spoken[0].why);
+}
+
+fn the_newest_of_many_digests_are_found_at_once(store: &Store, _: &str) {
+    three(store);
+    let digests = [digest(1), digest(102), digest(7)];
+    let digests: Vec<&str> = digests.iter().map(|digest| digest.as_str()).collect();
+    let newest = store.newest_records(&digests).unwrap();
+    let numbers: Vec<_> = newest.iter().map(|(digest, record)| (digest.as_str(), record.number)).collect();
+    assert_eq!(numbers, [(digests[0], 3), (digests[1], 2)]);
+    assert_eq!(newest[digests[0]].as_ref(), &store.record(3).unwrap().unwrap());
+    assert!(store.newest_records(&[]).unwrap().is_empty());
+    // Who may see them is asked at once, too.
+    let hearings: Vec<&str> = newest.values().map(|record| record.hearing.as_str()).collect();
+    let places = store.hearings_places(&hearings).unwrap();
+    assert_eq!(places.len(), 2);
+    for (id, places) in places {
+        assert_eq!(places, store.hearing_places(&id).unwrap());
+        assert_eq!(places.len(), 2);
+    }
 }
 
 fn reports_are_kept_as_they_were(store: &Store, _: &str) {

@@ -1,12 +1,14 @@
 //! Settings, duties, counts, layers, tags and opening.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
+use jiff::civil::date;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::ScanState;
-use plimsoll_store::{EventKind, Judged, NewEvent, Repository, Step, Store, Tag, TagFilter};
+use plimsoll_store::{Day, EventKind, Judged, NewEvent, Repository, Severities, Step, Store, Tag, TagFilter};
 
-use crate::scenes::{asked, at, claimed, deb, digest, done, named};
+use crate::scenes::{asked, at, claimed, deb, digest, done, judged, named};
 
 crate::scenarios! {
     settings_are_shared,
@@ -20,6 +22,9 @@ crate::scenarios! {
     tags_are_listed,
     repositories_within_are_listed_to_the_end,
     many_open_at_once,
+    what_befell_one_subject_is_told,
+    each_judged_image_is_handed_out,
+    days_are_noted,
 }
 
 fn settings_are_shared(store: &Store, place: &str) {
@@ -268,4 +273,67 @@ fn many_open_at_once(store: &Store, place: &str) {
         }
     });
     assert_eq!(Store::open(&place).unwrap().last_event().unwrap(), 0);
+}
+
+fn what_befell_one_subject_is_told(store: &Store, _: &str) {
+    let event = |subject: &str, body: &str| NewEvent {
+        kind: EventKind::FindingsChanged,
+        subject: subject.to_owned(),
+        body: body.to_owned(),
+    };
+    store.note_events(&[event("a", "1"), event("b", "2"), event("a", "3"), event("a", "4")], at(1)).unwrap();
+    let bodies = |before, rows_max| {
+        let events = store.events_of("a", before, rows_max).unwrap();
+        events.into_iter().map(|event| (event.number, event.body)).collect::<Vec<_>>()
+    };
+    let newest = bodies(None, 2);
+    assert_eq!(newest.iter().map(|(_, body)| body.as_str()).collect::<Vec<_>>(), ["4", "3"]);
+    let (last, _) = newest[1];
+    assert_eq!(bodies(Some(last), 9).iter().map(|(_, body)| body.as_str()).collect::<Vec<_>>(), ["1"]);
+    assert_eq!(store.events_of("none", None, 9).unwrap(), []);
+}
+
+fn each_judged_image_is_handed_out(store: &Store, _: &str) {
+    done(store, 2, vec![deb("a", "1")]);
+    done(store, 1, vec![deb("a", "1")]);
+    store.submit(&named("registry.example/unresolved:1"), at(1)).unwrap();
+    let mut seen = Vec::new();
+    let mut all = |digest, judged: Judged| {
+        seen.push((digest, judged.layer_bytes));
+        ControlFlow::Continue(())
+    };
+    store.each_judged(&mut all).unwrap();
+    let bytes = judged().layer_bytes;
+    assert_eq!(seen, [(digest(1), bytes), (digest(2), bytes)]);
+    let mut count = 0;
+    let mut first = |_, _| {
+        count += 1;
+        ControlFlow::Break(())
+    };
+    store.each_judged(&mut first).unwrap();
+    assert_eq!(count, 1);
+}
+
+fn days_are_noted(store: &Store, _: &str) {
+    assert_eq!(store.days(9).unwrap(), []);
+    let mut day = Day::default();
+    day.add(&judged());
+    day.add(&Judged {
+        findings: Severities::default(),
+        fixable: 0,
+        exploited: 0,
+        gaps: 0,
+        late_feeds: Vec::new(),
+        ..judged()
+    });
+    assert_eq!((day.worst.critical, day.worst.high, day.without), (1, 0, 1));
+    assert_eq!((day.fixable, day.exploited, day.unsure), (1, 1, 1));
+    for number in [3, 1, 2, 3] {
+        store.note_day(date(2030, 1, number), &day).unwrap();
+        day.add(&judged());
+    }
+    let noted = store.days(2).unwrap();
+    assert_eq!(noted.iter().map(|(date, _)| date.day()).collect::<Vec<_>>(), [2, 3]);
+    // The latest word on a day counts.
+    assert_eq!(noted[1].1.worst.critical, 4);
 }

@@ -70,6 +70,7 @@ pub(crate) fn judged() -> Judged {
         exploited: 1,
         gaps: 1,
         late_feeds: vec![("kev".to_owned(), "stale".to_owned())],
+        layer_bytes: Some(1 << 40),
     }
 }
 

@@ -23,6 +23,7 @@ mod update;
 mod warn;
 mod watch;
 
+pub(super) use update::load;
 pub(super) use watch::keep_fresh;
 
 /// Fetch advisories, and show which there are and how old.

@@ -20,9 +20,11 @@ use crate::config::{ServerConfig, secret};
 use crate::jobs::{hearings, workers};
 use crate::notify::kinds::Target;
 use crate::server::Server;
-use crate::{http, logs, notify, warnings, watch};
+use crate::{fleet, http, logs, notify, warnings, watch};
+use demo::Demo;
 
 mod changes;
+mod demo;
 mod feeding;
 mod upkeep;
 
@@ -46,9 +48,21 @@ pub(super) struct ServeArgs {
     /// Leave the feeds as they are: something else keeps them fresh.
     #[arg(long)]
     no_update: bool,
+    /// Show what there is to see: bundled images in every state, offline, in a temporary folder.
+    #[arg(long, conflicts_with_all = ["store", "no_update"])]
+    demo: bool,
 }
 
-pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome> {
+/// Serves. The session is read where it is wanted: a demo has one of its own.
+pub(super) fn run(
+    session: impl FnOnce() -> anyhow::Result<Session>,
+    args: &ServeArgs,
+) -> anyhow::Result<Outcome> {
+    let demo = args.demo.then(Demo::prepare).transpose()?;
+    let session = match &demo {
+        Some(demo) => demo.session()?,
+        None => session()?,
+    };
     let Session { data_dir, mut config, ca_files, .. } = session;
     if let Some(listen) = &args.listen {
         config.server.listen.clone_from(listen);
@@ -67,7 +81,7 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
         .enable_all()
         .build()
         .context("cannot start the threads that serve")?;
-    let served = runtime.block_on(serve(&server, place, targets));
+    let served = runtime.block_on(serve(&server, place, targets, demo));
     // What is still in the middle of something, and was waited for long enough, ends with the process.
     runtime.shutdown_background();
     served?;
@@ -77,18 +91,28 @@ pub(super) fn run(session: Session, args: &ServeArgs) -> anyhow::Result<Outcome>
     }
 }
 
-async fn serve(server: &Arc<Server>, place: String, targets: Vec<Target>) -> anyhow::Result<()> {
+async fn serve(
+    server: &Arc<Server>,
+    place: String,
+    targets: Vec<Target>,
+    demo: Option<Demo>,
+) -> anyhow::Result<()> {
     let listener = http::listen::bind(server).await?;
     let address = listener.local_addr().context("cannot tell the address that is listened on")?;
     tracing::info!(%address, replica = %server.replica, "listening");
+    // Its folder is there until everything that writes to it has ended.
+    let demo = Arc::new(demo.map(|demo| demo.open(address)).transpose()?);
     let (given_up, is_given_up) = tokio::sync::oneshot::channel();
     let work = {
-        let server = Arc::clone(server);
+        let (server, demo) = (Arc::clone(server), Arc::clone(&demo));
         thread::Builder::new()
             .name("start".to_owned())
             .spawn(move || {
                 let begun = Instant::now();
                 let started = open_store(&server, &place).map(|store| start(&server, store, begun, targets));
+                if let (Some(Ok(_)), Some(demo)) = (&started, demo.as_ref()) {
+                    demo.ask(&server);
+                }
                 // Nobody may listen any more.
                 let _ = given_up.send(!matches!(started, Some(Ok(_))));
                 started.transpose()
@@ -191,6 +215,7 @@ fn start(
     threads.push(thread_of(server, "upkeep", upkeep::run)?);
     watch::start(server)?;
     threads.push(thread_of(server, "changes", changes::run)?);
+    threads.push(thread_of(server, "fleet", fleet::run)?);
     threads.extend(notify::start(server, targets)?);
     if server.config.server.updates_feeds {
         // Not waited for: it may be in the middle of a fetch, and ending that needs no care.

@@ -122,6 +122,9 @@ pub(crate) fn judged(assessment: &Assessment, now: Timestamp) -> Judged {
         exploited: count(|finding| finding.kev.is_some()),
         gaps: number(assessment.gaps().len()),
         late_feeds: late_feeds.into_iter().collect(),
+        layer_bytes: Some(
+            assessment.image.layers.iter().fold(0, |sum, layer| sum.saturating_add(layer.size)),
+        ),
     }
 }
 

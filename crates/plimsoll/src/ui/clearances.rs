@@ -7,16 +7,19 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
+use jiff::Timestamp;
 use maud::{Markup, html};
 use plimsoll_core::clearance::Verdict;
+use plimsoll_report::html::clearance::{Told, clearance as html_of};
 use plimsoll_report::html::shown;
 use plimsoll_report::html::view::query_of;
 use plimsoll_report::link;
-use plimsoll_store::{Hearing, HearingFilter, HearingState, Record};
+use plimsoll_store::{Hearing, HearingFilter, HearingState, Record, Store};
 
 use super::layout::{self, Shown};
 use super::session::Visitor;
 use super::{parts, text};
+use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::api_v1::clearances::{Found, found, may_see};
 use crate::http::endpoint::{Endpoint, Parameter, schema_of};
@@ -76,18 +79,29 @@ async fn clearance(
     Path(id): Path<String>,
 ) -> Result<Response, Refusal> {
     let principal = visitor.principal.clone();
-    let found = server
+    let (found, told) = server
         .blocking(move |server| {
             let store = server.store()?;
-            match store.hearing(&id)? {
-                Some(hearing) if may_see(store, &principal, &id)? => found(server, hearing),
-                _ => Err(Refusal::not_found("there is no such clearance; the list has those that there are")),
-            }
+            let found = match store.hearing(&id)? {
+                Some(hearing) if may_see(store, &principal, &id)? => found(server, hearing)?,
+                _ => {
+                    let why = "there is no such clearance; the list has those that there are";
+                    return Err(Refusal::not_found(why));
+                }
+            };
+            let told = found.record.as_ref().map_or(Ok(None), |record| told(store, record));
+            Ok((found, told))
         })
         .await?;
-    let main = one(&found);
+    let main = one(&found, &told);
     let title = format!("Clearance {}", found.hearing.number);
     Ok(layout::page(&visitor, &Shown { title, place: PAGE.path, main }))
+}
+
+/// What a record keeps of its checks; `Ok(None)` where it keeps none, and why where that cannot be read.
+fn told(store: &Store, record: &Record) -> Result<Option<Told>, String> {
+    let report = store.record_report(record, "json").map_err(|error| error.to_string())?;
+    report.map(|report| Told::read(&report.body).map_err(|error| error.to_string())).transpose()
 }
 
 fn path(hearing: &Hearing) -> String {
@@ -122,6 +136,73 @@ fn standing(hearing: &Hearing) -> Markup {
     }
 }
 
+/// What was decided last of a digest.
+pub(super) struct Mark {
+    record: Arc<Record>,
+    /// Whether the records up to it are as they were written.
+    is_whole: bool,
+    digest: String,
+}
+
+/// What was decided last of each of these digests, by digest, where somebody may see it.
+pub(super) fn marks(
+    server: &Server,
+    principal: &Principal,
+    digests: &[&str],
+) -> Result<BTreeMap<String, Mark>, Refusal> {
+    let store = server.store()?;
+    let mut records = store.newest_records(digests)?;
+    if principal.is_limited() {
+        let hearings: Vec<&str> = records.values().map(|record| record.hearing.as_str()).collect();
+        let places = store.hearings_places(&hearings)?;
+        let is_seen = |(registry, repository): &(String, String)| principal.may_see(registry, repository);
+        let is_shown = |places: &Vec<(String, String)>| !places.is_empty() && places.iter().all(is_seen);
+        records.retain(|_, record| places.get(&record.hearing).is_some_and(is_shown));
+    }
+    let chain = server.chain();
+    let mark = |(digest, record): (String, Arc<Record>)| {
+        let is_whole = chain.holds(record.number);
+        (digest.clone(), Mark { record, is_whole, digest })
+    };
+    Ok(records.into_iter().map(mark).collect())
+}
+
+/// What a record decided of all that was asked, with a link to why.
+pub(super) fn of_record(record: &Record, is_whole: bool) -> Markup {
+    html! {
+        a href={ (PAGE.path) "/" (link::of_value(&record.hearing)) } {
+            @if is_whole { (verdict(record.decision.verdict)) } @else { (damaged()) }
+        }
+        @if let Some(until) = record.decision.holds_until { " until " (parts::time(until)) }
+    }
+}
+
+fn damaged() -> Markup {
+    html! { span.standing.ended { span aria-hidden="true" { "✕" } " the record is damaged" } }
+}
+
+/// The same in a table: the verdict with a link to why, whether it still holds, and who vouches for the digest.
+pub(super) fn mark(mark: &Mark, now: Timestamp) -> Markup {
+    let record = &mark.record;
+    // The worse of several policies' or entries' words on one digest.
+    let spoken = record.decision.spoken.iter().filter(|spoken| spoken.digest.as_str() == mark.digest);
+    let Some(spoken) = spoken.max_by_key(|spoken| spoken.verdict) else { return html! {} };
+    let path = format!("{}/{}", PAGE.path, link::of_value(&record.hearing));
+    let until = record.decision.holds_until.filter(|_| spoken.verdict == Verdict::Cleared);
+    html! {
+        @if mark.is_whole {
+            a href=(path) { (verdict(spoken.verdict)) }
+            @match until {
+                Some(until) if until <= now => span.why { "no longer holds" },
+                _ => {},
+            }
+            @if !spoken.signers.is_empty() { span.why { "✓ signed by " (shown(&spoken.signers.join(", "))) } }
+        } @else {
+            a href=(path) { (damaged()) }
+        }
+    }
+}
+
 fn list(listed: &[Hearing]) -> Markup {
     let is_full = listed.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
     let next = listed.last().filter(|_| is_full);
@@ -152,7 +233,7 @@ fn list(listed: &[Hearing]) -> Markup {
     }
 }
 
-fn one(found: &Found) -> Markup {
+fn one(found: &Found, told: &Result<Option<Told>, String>) -> Markup {
     let hearing = &found.hearing;
     html! {
         nav.trail aria-label="Where this is" { a href=(PAGE.path) { "Clearances" } }
@@ -169,14 +250,14 @@ fn one(found: &Found) -> Markup {
                 @if let Some(until) = hearing.holds_until { dt { "Holds until" } dd { (parts::time(until)) } }
             }
             @match &found.record {
-                Some(record) => (decided(hearing, record)),
+                Some(record) => (decided(hearing, record, told)),
                 None => p { "Nothing is decided" @if hearing.state.is_final() { ", and nothing will be: ask again once what stands above is mended." } @else { " yet." } },
             }
         }
     }
 }
 
-fn decided(hearing: &Hearing, record: &Record) -> Markup {
+fn decided(hearing: &Hearing, record: &Record, told: &Result<Option<Told>, String>) -> Markup {
     let decision = &record.decision;
     let id = link::of_value(&hearing.id);
     html! {
@@ -191,6 +272,11 @@ fn decided(hearing: &Hearing, record: &Record) -> Markup {
             } } }
         } }
         h2 { "Checks, evidence and waivers" }
+        @match told {
+            Ok(Some(told)) => (html_of(told)),
+            Ok(None) => p { "The record keeps no document of them." },
+            Err(why) => p.banner.alarm { "The document of them cannot be read: " (shown(why)) },
+        }
         p { "As they were written when it was decided:" }
         ul { @for (format, digest) in &record.reports {
             li { a href={ "/api/v1/clearances/" (id) "?format=" (link::of_value(format)) } { (shown(format)) } " " (parts::digest(digest)) }

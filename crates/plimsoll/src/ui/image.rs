@@ -14,7 +14,9 @@ use plimsoll_report::html::view::View;
 
 use super::layout::{self, Shown};
 use super::session::Visitor;
-use super::{ID, compare, documents, jobs, layers, overview, packages, parts, repositories, tags, text};
+use super::{
+    ID, compare, documents, history, jobs, layers, overview, packages, parts, repositories, tags, text,
+};
 use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::endpoint::{Endpoint, Parameter};
@@ -42,12 +44,13 @@ const PARAMETERS: &[Parameter] = &[
 ];
 
 /// The tabs of an image: what its path ends with, and title.
-const TABS: [(&str, &str); 5] = [
+const TABS: [(&str, &str); 6] = [
     ("", "Security report"),
     (packages::TAB, "Packages"),
     (layers::TAB, "Layers"),
     (documents::TAB, "Coverage and downloads"),
     (compare::TAB, "Compare"),
+    (history::TAB, "History"),
 ];
 
 /// An image as a visitor may see it.

@@ -1,5 +1,5 @@
-//! What there is at all: images by where they stand and by the worst that is known of them, what needs somebody, and
-//! which feeds are late.
+//! What there is at all: images by where they stand and by the worst that is known of them, what needs somebody,
+//! which feeds are late, and what all images say together.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use plimsoll_report::html::{day, marks, shown};
 use plimsoll_store::{Scan, ScanFilter, ScanKind};
 
 use super::layout::{self, Shown};
-use super::parts;
 use super::session::Visitor;
+use super::{fleet, parts};
 use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::endpoint::Endpoint;
@@ -32,8 +32,12 @@ pub(super) const PAGE: Endpoint =
 
 async fn overview(State(server): State<Arc<Server>>, visitor: Visitor) -> Result<Response, Refusal> {
     let principal = visitor.principal.clone();
-    let main =
-        server.blocking(move |server| Ok(main(&scans(server, &principal)?, &server.advised()))).await?;
+    let main = server
+        .blocking(move |server| {
+            let all = fleet::seen(server, &principal)?;
+            Ok(main(&scans(server, &principal)?, &server.advised(), &all))
+        })
+        .await?;
     Ok(layout::page(&visitor, &Shown { title: "Overview".to_owned(), place: PAGE.path, main }))
 }
 
@@ -62,7 +66,7 @@ pub(super) fn is_cut(scans: &[Scan]) -> bool {
     scans.len() >= usize::try_from(SCANS_MAX).unwrap_or(usize::MAX)
 }
 
-fn main(scans: &[Scan], advised: &Advised) -> Markup {
+fn main(scans: &[Scan], advised: &Advised, all: &fleet::Seen) -> Markup {
     // An index stands where its images stand, and a name where it led to.
     let images: Vec<&Scan> =
         scans.iter().filter(|scan| scan.kind != ScanKind::Index && scan.successor.is_none()).collect();
@@ -83,6 +87,8 @@ fn main(scans: &[Scan], advised: &Advised) -> Markup {
                     (by_worst(&images))
                 }
                 (attention(&images))
+                (fleet::flaws(all))
+                (fleet::trend(all))
             }
         }
     }
@@ -213,7 +219,13 @@ fn attention(images: &[&Scan]) -> Markup {
     }
 }
 
-/// What an image is called: the reference that it was asked for by, or its digest.
+/// What an image is called: the reference that it was asked for by, without a digest where it has a tag; or its digest.
 pub(super) fn name(scan: &Scan) -> String {
-    shown(if scan.reference.is_empty() { &scan.id } else { &scan.reference })
+    if scan.reference.is_empty() {
+        return shown(&scan.id);
+    }
+    let reference = &scan.reference;
+    let without = reference.split_once('@').map_or(reference.as_str(), |(name, _)| name);
+    let has_tag = without.rsplit('/').next().is_some_and(|last| last.contains(':'));
+    shown(if has_tag { without } else { reference })
 }

@@ -93,6 +93,11 @@ pub(super) fn time(at: Timestamp) -> Markup {
 
 /// Counts by severity, the worst first, without those that are none.
 pub(super) fn by_severity(found: Severities) -> impl Iterator<Item = (Option<Severity>, u32)> {
+    all_by_severity(found).filter(|(_, count)| *count > 0)
+}
+
+/// Counts by severity, the worst first.
+pub(super) fn all_by_severity(found: Severities) -> impl Iterator<Item = (Option<Severity>, u32)> {
     let of = move |severity: Option<Severity>| match severity {
         Some(Severity::Critical) => found.critical,
         Some(Severity::High) => found.high,
@@ -101,10 +106,7 @@ pub(super) fn by_severity(found: Severities) -> impl Iterator<Item = (Option<Sev
         Some(Severity::Negligible) => found.negligible,
         None => found.unknown,
     };
-    marks::SEVERITIES
-        .into_iter()
-        .map(move |severity| (severity, of(severity)))
-        .filter(|(_, count)| *count > 0)
+    marks::SEVERITIES.into_iter().map(move |severity| (severity, of(severity)))
 }
 
 /// The same as one line; each leads to its findings where there is a path for it.

@@ -7,11 +7,13 @@ use std::sync::Arc;
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
+use jiff::Timestamp;
 use maud::{Markup, html};
-use plimsoll_report::html::shown;
 use plimsoll_report::html::view::query_of;
+use plimsoll_report::html::{shown, size};
 use plimsoll_store::{Child, Scan, ScanFilter, Tag, TagFilter};
 
+use super::clearances::{self, Mark};
 use super::layout::{self, Shown};
 use super::session::Visitor;
 use super::{overview, parts, repositories, text};
@@ -77,7 +79,8 @@ async fn tags(
             };
             let scans = scans.into_iter().map(|scan| (scan.id.clone(), scan)).collect();
             let scans = server.shown_of(&principal, scans)?.into_values().collect();
-            Ok(Listed { tags, standings, scans })
+            let marks = clearances::marks(server, &principal, &ids)?;
+            Ok(Listed { tags: tags.clone(), standings, scans, marks, now: (server.now)() })
         })
         .await?;
     if listed.tags.is_empty() && listed.scans.is_empty() && is_first {
@@ -93,6 +96,9 @@ struct Listed {
     standings: BTreeMap<String, Standing>,
     /// Where there are no tags: the images that were scanned under this name.
     scans: Vec<Scan>,
+    /// What was decided of each, by digest.
+    marks: BTreeMap<String, Mark>,
+    now: Timestamp,
 }
 
 fn main(name: &str, listed: &Listed) -> Markup {
@@ -111,9 +117,10 @@ fn main(name: &str, listed: &Listed) -> Markup {
             div.scroll tabindex="0" role="region" aria-label="Tags" { table.tags {
                 thead { tr {
                     th scope="col" { "Tag" } th scope="col" { "Status" } th scope="col" { "Findings" } th scope="col" { "With a fix" }
-                    th scope="col" { "Leads there since" } th scope="col" { "Digest" }
+                    @if !listed.marks.is_empty() { th scope="col" { "Clearance" } }
+                    th scope="col" { "Size" } th scope="col" { "Leads there since" } th scope="col" { "Digest" }
                 } }
-                tbody { @for tag in &listed.tags { (row(tag, listed.standings.get(tag.digest.as_str()))) } }
+                tbody { @for tag in &listed.tags { (row(tag, listed)) } }
             } }
         } }
         @if let Some(last) = next {
@@ -122,7 +129,8 @@ fn main(name: &str, listed: &Listed) -> Markup {
     }
 }
 
-fn row(tag: &Tag, standing: Option<&Standing>) -> Markup {
+fn row(tag: &Tag, listed: &Listed) -> Markup {
+    let standing = listed.standings.get(tag.digest.as_str());
     let path = parts::image_path(tag.digest.as_str());
     html! {
         tr {
@@ -141,6 +149,13 @@ fn row(tag: &Tag, standing: Option<&Standing>) -> Markup {
                     td {} td {}
                 },
             }
+            @if !listed.marks.is_empty() {
+                td { @match listed.marks.get(tag.digest.as_str()) {
+                    Some(mark) => (clearances::mark(mark, listed.now)),
+                    None => span.quiet { "–" },
+                } }
+            }
+            td data-label="Size" { @match standing.and_then(bytes) { Some(bytes) => { (size(bytes)) }, None => span.quiet { "–" } } }
             td data-label="Since" { (parts::time(tag.since)) }
             td { (parts::digest(&tag.digest)) }
         }
@@ -176,6 +191,16 @@ fn fixable(standing: &Standing) -> Markup {
     let of_children = standing.children.iter().filter_map(|(_, scan)| scan.as_ref()?.judged.as_ref());
     let mut all = own.into_iter().chain(of_children).map(|judged| u64::from(judged.fixable)).peekable();
     html! { @if all.peek().is_some() { (all.sum::<u64>()) } @else { span.quiet { "–" } } }
+}
+
+/// Bytes of the layers of an image as they are stored, or of those of an index together, where all are known.
+fn bytes(standing: &Standing) -> Option<u64> {
+    let of = |scan: &Scan| scan.judged.as_ref().and_then(|judged| judged.layer_bytes);
+    if standing.children.is_empty() {
+        return of(&standing.scan);
+    }
+    let images = standing.children.iter().filter(|(child, _)| !child.is_attestation);
+    images.map(|(_, scan)| scan.as_ref().and_then(of)).sum()
 }
 
 /// The images of an index, each with its own state.

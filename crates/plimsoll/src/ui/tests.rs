@@ -2,7 +2,7 @@
 
 use plimsoll_core::digest::{Digest, hex};
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{Child, Claim, Outcome, ScanKind, Submission, Tag};
+use plimsoll_store::{Child, Claim, EventKind, NewEvent, Outcome, ScanKind, Submission, Tag};
 use sha2::{Digest as _, Sha256};
 
 use super::{ENDPOINTS, NAVIGATION};
@@ -139,6 +139,49 @@ fn pages_that_people_read() {
         assert_eq!(answered.status, 200, "{path}: {}", answered.text());
         insta::assert_snapshot!(name, main_part(&answered));
     }
+}
+
+#[test]
+fn all_images_together_are_shown_to_those_alone_who_may_see_all() {
+    let server = closed();
+    server.scanned(1, &samples::rich());
+    server.scanned(2, &samples::rich());
+    let reader = "cookie: plimsoll_token=reader";
+    let before = main_part(&server.ask("GET /", &[reader], ""));
+    assert!(!before.contains("What would mend most images") && !before.contains("Day by day"), "{before}");
+    server.server.fleet.look(&server.server).unwrap();
+    let overview = main_part(&server.ask("GET /", &[reader], ""));
+    let flaws = overview.split_once("What would mend most images").unwrap().1;
+    insta::assert_snapshot!("fleet", flaws);
+    let limited = main_part(&server.ask("GET /", &["cookie: plimsoll_token=shop"], ""));
+    assert!(!limited.contains("What would mend most images") && !limited.contains("Day by day"), "{limited}");
+}
+
+#[test]
+fn a_history_tells_what_befell_an_image() {
+    let server = repository();
+    let image = format!("/ui/images/{}", digest(1).as_str());
+    let body = r#"{"old_database": "sha256:a", "new_database": "sha256:b", "added": {}, "removed": {}, "changed": {},
+        "findings": [{"change": "added", "id": "CVE-2030-0009<b>", "package": "hull", "version": "1.0", "severity": "high",
+        "fixed_in": "1.1", "advisory": "A", "feed": "f", "is_exploited": false, "summary": "", "link": "", "distro": "", "release": ""}],
+        "left_out": 3}"#;
+    let event = NewEvent {
+        kind: EventKind::FindingsChanged,
+        subject: digest(1).as_str().to_owned(),
+        body: body.to_owned(),
+    };
+    let unread = NewEvent { body: "{".to_owned(), ..event.clone() };
+    server.store.note_events(&[event, unread], now()).unwrap();
+    let main = main_part(&server.ask(&format!("GET {image}/history"), &[], ""));
+    insta::assert_snapshot!("history", main);
+    // An image that could not be scanned has one, too.
+    let failed = server.ask(&format!("GET /ui/images/{}/history", digest(4).as_str()), &[], "");
+    assert!(main_part(&failed).contains("the registry does not have it"));
+    assert_eq!(server.ask(&format!("GET {image}/history?before=x"), &[], "").status, 400);
+    let limited = closed();
+    limited.scanned(1, &samples::rich());
+    let hidden = limited.ask(&format!("GET {image}/history"), &["cookie: plimsoll_token=shop"], "");
+    assert_eq!(hidden.status, 404);
 }
 
 #[test]

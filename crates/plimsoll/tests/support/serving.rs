@@ -1,7 +1,7 @@
 //! A server in a process of its own, and a client of it.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Child, ChildStderr};
+use std::process::{Child, ChildStderr, Command};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -49,9 +49,19 @@ impl Serving {
         Serving::start_until(world, arguments, "the store is open: ready")
     }
 
+    /// Starts the demo, with its temporary folder in one of the world; returns when everything is asked for.
+    pub(crate) fn demo(world: &World, folder: &str) -> Serving {
+        let mut command = world.command(&["serve", "--listen", "127.0.0.1:0", "--demo"]);
+        Serving::run_until(command.env("TMPDIR", world.path(folder)), "Plimsoll's demo")
+    }
+
     fn start_until(world: &World, arguments: &[&str], said: &str) -> Serving {
         let all = [&["serve", "--listen", "127.0.0.1:0"], arguments].concat();
-        let mut child = world.command(&all).spawn().unwrap();
+        Serving::run_until(&mut world.command(&all), said)
+    }
+
+    fn run_until(command: &mut Command, said: &str) -> Serving {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap());
         let log = Arc::<Log>::default();
         let url = listening(&mut lines, &log, said);
@@ -186,6 +196,10 @@ fn listening(lines: &mut BufReader<ChildStderr>, log: &Log, said: &str) -> Strin
         if let Some((_, rest)) = line.split_once("listening address=") {
             let address = rest.split_whitespace().next().unwrap();
             url = Some(format!("http://{address}"));
+        }
+        // What people are told, where nothing is logged.
+        if let Some((_, address)) = line.split_once("demo: http://") {
+            url = Some(format!("http://{}", address.trim_end().trim_end_matches('/')));
         }
         if let Some(url) = url.clone().filter(|_| line.contains(said)) {
             return url;

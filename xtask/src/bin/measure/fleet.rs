@@ -162,6 +162,7 @@ impl Fleet<'_> {
             exploited: 0,
             gaps: 0,
             late_feeds: Vec::new(),
+            layer_bytes: None,
         };
         let index_state = self.index_state.to_owned();
         let outcome = Outcome::Judged {

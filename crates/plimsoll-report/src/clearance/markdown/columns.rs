@@ -3,8 +3,6 @@
 //! What surprises: a cell that names somebody or something stands only where the checks behind it hold; else it says the
 //! worst of them.
 
-use std::collections::BTreeSet;
-
 use plimsoll_core::clearance::{Answer, Entry, Outcome};
 use plimsoll_core::evidence::Predicate;
 use plimsoll_core::rules::About;
@@ -42,15 +40,7 @@ fn signed_by(entry: &Entry) -> String {
     if entry.outcome(About::Signature) != Outcome::Pass {
         return outcome(entry, About::Signature);
     }
-    let pieces = entry.observed.evidence.iter().flat_map(|seen| &seen.pieces);
-    let signers: BTreeSet<&str> = pieces
-        .filter(|piece| {
-            piece.proof().is_some() && piece.statement().is_none_or(|one| one.predicate == Predicate::Other)
-        })
-        .flat_map(|piece| &piece.signers)
-        .map(String::as_str)
-        .collect();
-    signers.into_iter().collect::<Vec<_>>().join(", ")
+    super::super::signed_by(entry).into_iter().collect::<Vec<_>>().join(", ")
 }
 
 fn built_from(entry: &Entry) -> String {

@@ -51,6 +51,19 @@ pub(super) fn fetch(
     Ok(update(&options, feeds, &|feed| upstreams.of(feed), Timestamp::now(), &mut on_progress)?)
 }
 
+/// Fetches feeds and builds the database, as something that must succeed.
+///
+/// # Errors
+///
+/// If a feed could not be fetched, or is not in the database.
+pub(in crate::cli) fn load(session: &Session, feeds: &[&'static Feed]) -> anyhow::Result<()> {
+    let report = fetch(session, feeds, false)?;
+    match is_whole(&report) {
+        true => Ok(()),
+        false => bail!("feeds could not be loaded:\n{}", update_text(&report)),
+    }
+}
+
 /// Whether all was fetched and is in the database.
 pub(super) fn is_whole(report: &UpdateReport) -> bool {
     let is_built = match &report.database {

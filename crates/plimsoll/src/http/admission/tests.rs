@@ -42,6 +42,7 @@ fn record(server: &TestServer, byte: u8, policy: &str, verdict: Verdict, hours: 
         repositories: vec!["registry.example/shop/web".to_owned(), "docker.io/library/web".to_owned()],
         verdict,
         why,
+        signers: Vec::new(),
     };
     let decision = Decision {
         verdict,

@@ -182,6 +182,7 @@ pub(crate) fn judged(row: InventoryRow) -> Outcome {
             exploited: 0,
             gaps: 0,
             late_feeds: Vec::new(),
+            layer_bytes: Some(3_600_000),
         },
         state: ScanState::Completed,
         reason: Reason::Complete,

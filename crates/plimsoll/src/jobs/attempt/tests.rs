@@ -100,6 +100,7 @@ fn an_image_keeps_the_layers_that_its_registry_has_shown() {
                 exploited: 0,
                 gaps: 0,
                 late_feeds: Vec::new(),
+                layer_bytes: None,
             },
             state: ScanState::Completed,
             reason: Reason::Complete,

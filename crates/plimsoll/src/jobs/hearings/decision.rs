@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::clearance::{Check, Clearance, Entry, Outcome, Verdict};
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::reference::RepositoryName;
-use plimsoll_report::clearance::FORMATS;
+use plimsoll_report::clearance::{FORMATS, signed_by};
 use plimsoll_store::{Decision, Report, Spoken};
 
 use super::demanded::Demanded;
@@ -99,6 +99,7 @@ fn spoken(entry: &Entry, clearance: &Clearance) -> Vec<Spoken> {
     let repositories: BTreeSet<String> =
         names.filter_map(|name| Some(name.parse::<RepositoryName>().ok()?.to_string())).collect();
     let repositories: Vec<String> = repositories.into_iter().collect();
+    let signers: Vec<String> = signed_by(entry).into_iter().map(str::to_owned).collect();
     let others = digests.into_iter().filter(|digest| **digest != subject);
     [&subject]
         .into_iter()
@@ -110,6 +111,7 @@ fn spoken(entry: &Entry, clearance: &Clearance) -> Vec<Spoken> {
             verdict,
             // Said once: an index may have many images.
             why: if *digest == subject { why.clone() } else { Vec::new() },
+            signers: if *digest == subject { signers.clone() } else { Vec::new() },
         })
         .collect()
 }

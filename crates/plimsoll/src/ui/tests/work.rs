@@ -207,6 +207,7 @@ fn refused(server: &TestServer) -> String {
         repositories: vec!["registry.example/team/app".to_owned()],
         verdict: Verdict::Refused,
         why: vec!["layer_foreign: a layer is <b>elsewhere".to_owned()],
+        signers: Vec::new(),
     };
     let decision = Decision {
         verdict: Verdict::Refused,

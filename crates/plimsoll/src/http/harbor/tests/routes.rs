@@ -134,6 +134,7 @@ fn completed() -> Outcome {
         exploited: 0,
         gaps: 0,
         late_feeds: Vec::new(),
+        layer_bytes: None,
     };
     Outcome::Judged {
         inventory: inventory(),
