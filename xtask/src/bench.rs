@@ -43,6 +43,13 @@ const MAKE_WINDOWS: &str = "--make-windows";
 /// Rows of the synthetic database.
 const ROWS: u64 = 1_000_000;
 
+/// A bench that takes nothing but its name.
+type Named = (&'static str, fn(&Bench) -> anyhow::Result<()>);
+
+/// Those that there are.
+static NAMED: [Named; 4] =
+    [("clear", Bench::clear), ("feeds", Bench::feeds), ("page", Bench::page), ("windows", Bench::windows)];
+
 /// What is run, and where what is made stands.
 struct Bench {
     plimsoll: PathBuf,
@@ -67,27 +74,9 @@ fn run(root: &Path, arguments: &[String]) -> anyhow::Result<bool> {
         return Ok(true);
     }
     if let [what] = arguments
-        && what == "windows"
+        && let Some((_, measure)) = NAMED.iter().find(|(name, _)| name == what)
     {
-        Bench::build(root)?.windows()?;
-        return Ok(true);
-    }
-    if let [what] = arguments
-        && what == "clear"
-    {
-        Bench::build(root)?.clear()?;
-        return Ok(true);
-    }
-    if let [what] = arguments
-        && what == "page"
-    {
-        Bench::build(root)?.page()?;
-        return Ok(true);
-    }
-    if let [what] = arguments
-        && what == "feeds"
-    {
-        Bench::build(root)?.feeds()?;
+        measure(&Bench::build(root)?)?;
         return Ok(true);
     }
     if let [what, images @ ..] = arguments

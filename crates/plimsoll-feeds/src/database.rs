@@ -14,6 +14,7 @@ mod diff;
 mod format;
 mod intern;
 mod map;
+mod names;
 mod open;
 mod rows;
 mod sqlite;
@@ -22,6 +23,7 @@ mod write;
 
 pub use build::{Builder, DESCRIPTION_CHARS_MAX, FeedSink};
 pub use diff::{AdvisoryName, Diff, diff, packages_rated_anew};
+pub use names::Names;
 pub use open::{Database, OpenError};
 pub use sqlite::{ExportError, export_sqlite};
 pub use write::{BuildError, Built};

@@ -317,7 +317,7 @@ fn a_store_of_a_newer_version_is_refused() {
     drop(Store::open(place).unwrap());
     let raw = rusqlite::Connection::open(&path).unwrap();
     raw.execute("INSERT INTO migrations VALUES (99, 'x')", []).unwrap();
-    insta::assert_snapshot!(Store::open(place).unwrap_err(), @"the database refuses: it has form 99 of a newer version of Plimsoll, and this version knows forms up to 3; run that version, or restore a copy from before it");
+    insta::assert_snapshot!(Store::open(place).unwrap_err(), @"the database refuses: it has form 99 of a newer version of Plimsoll, and this version knows forms up to 4; run that version, or restore a copy from before it");
     raw.execute("DELETE FROM migrations WHERE number = 99", []).unwrap();
     raw.execute("UPDATE migrations SET checksum = 'x'", []).unwrap();
     insta::assert_snapshot!(Store::open(place).unwrap_err(), @"the database holds what cannot be understood: its form 1 was made by another text than this version has");

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use plimsoll_core::advisory::{Advisories as _, LookupError};
+use plimsoll_core::advisory::LookupError;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::finding::Finding;
 use plimsoll_core::gap::GapKind;
@@ -64,9 +64,10 @@ pub(crate) fn flaw(server: &Server, principal: &Principal, name: &str) -> Result
         .as_ref()
         .map_err(|why| Refusal::new(409, "no_database", format!("nothing can be looked up: {why}")))?;
     let store = server.store()?;
-    let (names, is_flaw_known) = affected(database, name).map_err(unreadable)?;
+    let advisories = advised.named(database, name).map_err(unreadable)?;
+    let names = database.packages_of_advisories(&advisories).map_err(unreadable)?;
     let names: Vec<(String, String)> = names.into_iter().collect();
-    let mut found = Found { is_flaw_known, ..Found::default() };
+    let mut found = Found { is_flaw_known: !advisories.is_empty(), ..Found::default() };
     let mut by_release: BTreeMap<String, OfRelease> = BTreeMap::new();
     store.packages_named(&names, &mut |row: PackageRow| {
         let release = row.release.filter(|_| row.package.ecosystem.is_os);
@@ -102,29 +103,6 @@ pub(crate) fn package(
     })?;
     images(server, store, principal, &mut found)?;
     Ok(found)
-}
-
-/// The packages that advisories of a flaw speak of, as pairs of namespace and name, and whether there are such advisories.
-/// Reads the database from end to end: no table of it is sorted by flaw.
-fn affected(database: &Database, name: &str) -> Result<(BTreeSet<(String, String)>, bool), LookupError> {
-    let mut numbers = BTreeSet::new();
-    for number in 0..database.advisory_count() {
-        let advisory = database.advisory(number)?;
-        let mut names = std::iter::once(&advisory.id).chain(&advisory.aliases).chain(&advisory.flaws);
-        if names.any(|known| known.eq_ignore_ascii_case(name)) {
-            numbers.insert(number);
-        }
-    }
-    let mut packages = BTreeSet::new();
-    if !numbers.is_empty() {
-        database.each_row(|namespace, package, row| {
-            if numbers.contains(&row.advisory) {
-                packages.insert((namespace.to_owned(), package.to_owned()));
-            }
-            Ok::<(), LookupError>(())
-        })?;
-    }
-    Ok((packages, !numbers.is_empty()))
 }
 
 fn judge(

@@ -373,6 +373,37 @@ impl Database {
         Ok(inflated)
     }
 
+    /// Makes something of the body of an advisory.
+    pub(super) fn with_body<T>(
+        &self,
+        advisory: u32,
+        make: impl FnOnce(Body<'_>) -> T,
+    ) -> Result<T, LookupError> {
+        let damaged = || self.damaged(&format!("advisory {advisory} cannot be read"));
+        if advisory >= self.advisories {
+            return Err(damaged());
+        }
+        // The last frame that begins at the advisory or before it.
+        let mut frames = 0..self.frame_count();
+        while !frames.is_empty() {
+            let middle = frames.start + frames.len() / 2;
+            if self.frame_first(middle)? <= advisory {
+                frames.start = middle + 1;
+            } else {
+                frames.end = middle;
+            }
+        }
+        let frame = frames.start.checked_sub(1).ok_or_else(damaged)?;
+        let before = advisory.checked_sub(self.frame_first(frame)?).ok_or_else(damaged)?;
+        let inflated = self.frame(frame)?;
+        let mut reader = Reader(&inflated);
+        for _ in 0..before {
+            reader.text(BODY_BYTES_MAX).ok_or_else(damaged)?;
+        }
+        let body = reader.text(BODY_BYTES_MAX).and_then(Body::read);
+        body.map(make).ok_or_else(damaged)
+    }
+
     /// Finds one of `range` by a comparison with what is sought.
     fn find(
         &self,
@@ -484,29 +515,8 @@ impl Advisories for Database {
     }
 
     fn advisory(&self, advisory: u32) -> Result<Advisory, LookupError> {
-        let damaged = || self.damaged(&format!("advisory {advisory} cannot be read"));
-        if advisory >= self.advisories {
-            return Err(damaged());
-        }
-        // The last frame that begins at the advisory or before it.
-        let mut frames = 0..self.frame_count();
-        while !frames.is_empty() {
-            let middle = frames.start + frames.len() / 2;
-            if self.frame_first(middle)? <= advisory {
-                frames.start = middle + 1;
-            } else {
-                frames.end = middle;
-            }
-        }
-        let frame = frames.start.checked_sub(1).ok_or_else(damaged)?;
-        let before = advisory.checked_sub(self.frame_first(frame)?).ok_or_else(damaged)?;
-        let inflated = self.frame(frame)?;
-        let mut reader = Reader(&inflated);
-        for _ in 0..before {
-            reader.text(BODY_BYTES_MAX).ok_or_else(damaged)?;
-        }
-        let body = reader.text(BODY_BYTES_MAX).and_then(Body::read).and_then(Body::into_advisory);
-        body.ok_or_else(damaged)
+        let body = self.with_body(advisory, |body| body.into_advisory())?;
+        body.ok_or_else(|| self.damaged(&format!("advisory {advisory} cannot be read")))
     }
 
     fn enrichment(&self, cve: &str) -> Result<Enrichment, LookupError> {

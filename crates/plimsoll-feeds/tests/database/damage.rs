@@ -3,7 +3,7 @@
 use std::fs;
 
 use plimsoll_core::advisory::{Advisories, Cvss, Epss, LookupError, Row};
-use plimsoll_feeds::database::{Database, OpenError, diff};
+use plimsoll_feeds::database::{Database, Names, OpenError, diff};
 use plimsoll_feeds::feeds::Sink;
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -59,6 +59,11 @@ fn ask_everything(database: &Database, intact: &Database) {
     for cve in ["CVE-2024-0001", "CVE-2024-0002"] {
         let _ = database.enrichment(cve);
     }
+    for names in [Names::of(database), Names::of(intact)].into_iter().flatten() {
+        // Of names that are another database's, too.
+        let _ = names.advisories(database, "S-7");
+    }
+    let _ = database.packages_of_advisories(&(0..50).collect());
     let _ = diff(intact, database);
 }
 

@@ -3,14 +3,15 @@
 //! The database is a file that is replaced by renaming. Whoever asks gets the one of this moment and keeps it; a look
 //! every few seconds notices another one.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
-use plimsoll_core::advisory::{Advisories as _, FeedRecord};
+use plimsoll_core::advisory::{Advisories as _, FeedRecord, LookupError};
 use plimsoll_core::digest::hex;
 use plimsoll_core::standings::Standings;
-use plimsoll_feeds::database::Database;
+use plimsoll_feeds::database::{Database, Names};
 use plimsoll_feeds::update::database_path;
 use plimsoll_store::{EventKind, NewEvent, StoreError};
 use serde_json::json;
@@ -35,6 +36,8 @@ pub(crate) struct Advised {
     pub(crate) stamp: String,
     /// What the file was.
     file: FileIdentity,
+    /// The names of the database's advisories, once somebody asks; shared by all who have a database of this content.
+    names: Arc<OnceLock<Result<Names, LookupError>>>,
 }
 
 impl Advised {
@@ -50,7 +53,7 @@ impl Advised {
         };
         let standings = standings(config, Some(data_dir), now);
         let stamp = stamp(&database, &standings);
-        Advised { database, standings, stamp, file }
+        Advised { database, standings, stamp, file, names: Arc::default() }
     }
 
     /// Whether the file at the path is another one by now.
@@ -61,6 +64,20 @@ impl Advised {
     /// `sha256:..` of the database; empty where there is none.
     pub(crate) fn database_id(&self) -> &str {
         self.database.as_ref().map_or("", |database| database.identity().id.as_str())
+    }
+
+    /// The numbers of the advisories of the database that go by a name. Reads all of them the first time.
+    pub(crate) fn named(&self, database: &Database, name: &str) -> Result<BTreeSet<u32>, LookupError> {
+        let names = self.names.get_or_init(|| Names::of(database));
+        names.as_ref().map_err(Clone::clone)?.advisories(database, name)
+    }
+
+    /// Reads the names of the advisories where that is not done yet, so that nobody who searches waits for it. What goes wrong is
+    /// told to whoever searches.
+    pub(crate) fn read_names(&self) {
+        if let Ok(database) = &self.database {
+            self.names.get_or_init(|| Names::of(database));
+        }
     }
 
     /// The feeds in the database.
@@ -92,7 +109,12 @@ impl Server {
         // One at a time, so that nothing is told twice.
         let mut followed = self.followed.lock().unwrap_or_else(PoisonError::into_inner);
         let now = (self.now)();
-        let advised = Arc::new(Advised::read(&self.config, &self.data_dir, now));
+        let mut advised = Advised::read(&self.config, &self.data_dir, now);
+        let before = self.advised();
+        if advised.database_id() == before.database_id() {
+            advised.names = Arc::clone(&before.names);
+        }
+        let advised = Arc::new(advised);
         *self.advised.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&advised);
         let Some(store) = self.store.get().filter(|_| advised.database.is_ok()) else { return Ok(()) };
         let id = advised.database_id();

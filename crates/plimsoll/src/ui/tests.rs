@@ -1,8 +1,8 @@
 //! The pages, asked for without a socket: what each may do, who may see it, and what stands on those that people read.
 
-use plimsoll_core::digest::hex;
+use plimsoll_core::digest::{Digest, hex};
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{Child, EventKind, NewEvent, Outcome, ScanKind, Submission, Tag};
+use plimsoll_store::{Child, Claim, EventKind, NewEvent, Outcome, ScanKind, Submission, Tag};
 use sha2::{Digest as _, Sha256};
 
 use super::{ENDPOINTS, NAVIGATION};
@@ -338,49 +338,44 @@ fn whoever_is_held_to_some_repositories_finds_all_of_them() {
     assert_eq!(seen, (0..401).map(|number| format!("{number:03}")).collect::<Vec<_>>());
 }
 
-/// Tags of as many images, every fifth an index of two images.
+/// Tags of as many images that are scanned, every fifth an index of two. All were asked for in another repository first, so that
+/// who is held to this one is not shown them by the scans' own rows.
 fn many_tags(count: u32) -> TestServer {
     let server = closed();
-    let digest =
-        |number: u32| plimsoll_core::digest::Digest::sha256(&Sha256::digest(number.to_le_bytes()).into());
-    let image = |number: u32, kind| Submission {
-        digest: Some(digest(number)),
-        // Asked for elsewhere first, so that who is held to a repository is not shown it by the scan's own row.
-        repository: "other/app".to_owned(),
-        ..submission(0, kind)
+    let digest = |number: u32| Digest::sha256(&Sha256::digest(number.to_le_bytes()).into());
+    let end = |number: u32, kind: ScanKind, outcome: &Outcome| {
+        for repository in ["other/app", "shop/app"] {
+            let repository = repository.to_owned();
+            let asked = Submission { digest: Some(digest(number)), repository, ..submission(0, kind) };
+            server.store.submit(&asked, now()).unwrap();
+        }
+        let (id, until) = (digest(number), now() + std::time::Duration::from_secs(60));
+        let claim = Claim { worker: "w", until, per_registry_max: 9, all_max: 9, only: Some(id.as_str()) };
+        let lease = server.store.claim(&claim, now()).unwrap().unwrap().lease;
+        assert!(server.store.finish(&lease, outcome, now()).unwrap());
     };
-    let submit = |submission: &Submission| {
-        server.store.submit(submission, now()).unwrap();
-        let own = Submission { repository: "shop/app".to_owned(), ..submission.clone() };
-        server.store.submit(&own, now()).unwrap();
+    let scanned = |number: u32| {
+        let mut row = samples::row(0, &samples::rich());
+        row.image.digest = Some(digest(number));
+        end(number, ScanKind::Image, &samples::judged(row));
     };
     let mut tags = Vec::new();
     for number in 0..count {
-        let is_index = number % 5 == 0;
-        let submission = image(number, if is_index { ScanKind::Digest } else { ScanKind::Image });
-        submit(&submission);
-        if is_index {
-            let inner = [number + 10_000, number + 20_000];
-            let children = inner.map(|number| Child {
-                digest: digest(number),
-                platform: "linux/amd64".to_owned(),
-                media_type: String::new(),
-                size: 1,
-                is_attestation: false,
+        if number.is_multiple_of(5) {
+            let children = [number + 10_000, number + 20_000].map(|number| {
+                scanned(number);
+                Child {
+                    digest: digest(number),
+                    platform: "linux/amd64".to_owned(),
+                    media_type: String::new(),
+                    size: 1,
+                    is_attestation: false,
+                }
             });
-            inner.iter().for_each(|number| submit(&image(*number, ScanKind::Image)));
-            let id = digest(number);
-            let until = now() + std::time::Duration::from_secs(60);
-            let claim = plimsoll_store::Claim {
-                worker: "w",
-                until,
-                per_registry_max: 9,
-                all_max: 9,
-                only: Some(id.as_str()),
-            };
-            let lease = server.store.claim(&claim, now()).unwrap().unwrap().lease;
             let outcome = Outcome::Index { children: children.to_vec(), submissions: Vec::new() };
-            assert!(server.store.finish(&lease, &outcome, now()).unwrap());
+            end(number, ScanKind::Digest, &outcome);
+        } else {
+            scanned(number);
         }
         tags.push(Tag {
             registry: "registry.example".to_owned(),
@@ -409,6 +404,7 @@ fn two_hundred_tags_take_as_many_questions_as_ten() {
         assert_eq!(text.matches("<th scope=\"row\">").count(), usize::try_from(count).unwrap(), "{token}");
         assert_eq!(text.matches("See its 2 images").count(), indexes, "{token}");
         assert!(!text.contains("Not asked for") && !text.contains("not known here"), "{token}");
+        assert!(!text.contains("Not judged"), "{token}");
         asked
     };
     for token in ["reader", "shop"] {

@@ -38,6 +38,7 @@ pub(super) fn run(server: &Server) {
                 "how the advisory database and its feeds stand could not be told",
             );
         }
+        server.advised().read_names();
         if tidied.is_none_or(|at| at.elapsed() >= TIDY) {
             tidied = Some(Instant::now());
             note(tidy(server, store), "what is old could not be forgotten");
