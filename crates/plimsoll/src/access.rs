@@ -18,7 +18,7 @@ use crate::config::{Anonymous, Config, Scope};
 use crate::refusal::Refusal;
 
 mod credentials;
-mod oidc;
+pub(crate) mod oidc;
 pub(crate) mod pattern;
 mod tokens;
 
@@ -133,6 +133,11 @@ impl Door {
     /// Whether everybody may do everything.
     pub(crate) fn is_open(&self) -> bool {
         self.anonymous == Some(Scope::Admin)
+    }
+
+    /// The provider that people can sign in at.
+    pub(crate) fn provider(&self) -> Option<&Provider> {
+        self.provider.as_ref().filter(|provider| provider.sign_in().is_some())
     }
 
     /// What is wrong with the file of tokens.

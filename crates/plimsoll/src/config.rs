@@ -42,8 +42,8 @@ pub(crate) use schema::schema;
 #[cfg(test)]
 pub(crate) use schema::tests::check as check_document;
 pub(crate) use server::{
-    Anonymous, AuthConfig, GrantConfig, MetricsAccess, Network, OidcConfig, Scope, ServerConfig, TlsConfig,
-    TokenConfig, TracesConfig,
+    Anonymous, AuthConfig, GrantConfig, MetricsAccess, Network, OidcConfig, Scope, ServerConfig,
+    SignInConfig, TlsConfig, TokenConfig, TracesConfig,
 };
 pub(crate) use warnings::{EmailConfig, WarningsConfig};
 pub(crate) use watch::WatchConfig;

@@ -37,6 +37,7 @@ mod layout;
 mod overview;
 mod packages;
 mod parts;
+mod provider;
 mod repositories;
 mod search;
 pub(crate) mod session;
@@ -73,6 +74,8 @@ static ENDPOINTS: &[Endpoint] = &[
     sign_in::PAGE,
     sign_in::SIGN_IN,
     sign_in::SIGN_OUT,
+    provider::BEGIN,
+    provider::ANSWER,
     assets::ASSET,
 ];
 

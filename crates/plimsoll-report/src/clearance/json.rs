@@ -16,7 +16,7 @@ use crate::formats::write_json;
 mod evidence;
 
 /// The row.
-pub(super) static FORMAT: Format =
+pub(crate) static FORMAT: Format =
     Format { name: "json", title: "everything, for programs", media_type: "application/json", write };
 
 /// The schema of the document, as JSON.

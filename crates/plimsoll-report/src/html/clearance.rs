@@ -27,6 +27,9 @@ pub struct Told {
 }
 
 impl Told {
+    /// The name of the format that it is read of.
+    pub const FORMAT: &str = crate::clearance::json::FORMAT.name;
+
     /// Reads `plimsoll/clearance/1`.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ use super::{Principal, unauthorized};
 use crate::config::{Config, GrantConfig, OidcConfig, Scope};
 use crate::refusal::Refusal;
 
+pub(crate) mod sign_in;
+
 /// The algorithms that are taken.
 const ALGORITHMS: [Algorithm; 2] = [Algorithm::ES256, Algorithm::RS256];
 
@@ -40,10 +42,11 @@ const DOCUMENT_BYTES_MAX: u64 = 1 << 20;
 const ANSWER_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// An OpenID provider.
-pub(super) struct Provider {
+pub(crate) struct Provider {
     config: OidcConfig,
     client: Client,
     keys: Mutex<Keys>,
+    endpoints: Mutex<sign_in::KnownEndpoints>,
 }
 
 #[derive(Default)]
@@ -83,11 +86,22 @@ impl Provider {
             attempts_max: 2,
             ..Settings::default()
         })?;
-        Ok(Provider { config: oidc.clone(), client, keys: Mutex::default() })
+        Ok(Provider { config: oidc.clone(), client, keys: Mutex::default(), endpoints: Mutex::default() })
+    }
+
+    /// What it is known as.
+    pub(crate) fn issuer(&self) -> &str {
+        &self.config.issuer
     }
 
     /// Whose token it is.
     pub(super) async fn identify(&self, token: &str, now: Timestamp) -> Result<Principal, Refusal> {
+        let claims = self.verified(token, now).await?;
+        self.principal(claims)
+    }
+
+    /// What a token says, if the provider signed it, for us, and it holds now.
+    async fn verified(&self, token: &str, now: Timestamp) -> Result<Claims, Refusal> {
         let bad = |what: &str| unauthorized(format!("the token of the OpenID provider is not good: {what}"));
         let header = decode_header(token).map_err(|_| bad("it cannot be read"))?;
         if !ALGORITHMS.contains(&header.alg) {
@@ -98,7 +112,10 @@ impl Provider {
         let key = DecodingKey::from_jwk(&key).map_err(|_| bad("the provider's key cannot be read"))?;
         let mut validation = Validation::new(header.alg);
         validation.set_issuer(&[&self.config.issuer]);
-        validation.set_audience(&[&self.config.audience]);
+        // What people sign in with is made for the client that this server is at the provider.
+        let client = self.config.sign_in.as_ref().map(|sign_in| &sign_in.client_id);
+        let audiences: Vec<&String> = std::iter::once(&self.config.audience).chain(client).collect();
+        validation.set_audience(&audiences);
         validation.set_required_spec_claims(&["exp", "iss", "aud"]);
         // Held to our own clock below.
         validation.validate_exp = false;
@@ -111,7 +128,7 @@ impl Provider {
         if claims.nbf.is_some_and(|begin| begin - LEEWAY_SECONDS as f64 > seconds) {
             return Err(bad("it does not hold yet"));
         }
-        self.principal(claims)
+        Ok(claims)
     }
 
     /// What a token is good for.
@@ -196,21 +213,24 @@ fn pick(set: &JwkSet, id: Option<&str>) -> Option<Jwk> {
 fn fetch(client: &Client, config: &OidcConfig) -> Result<JwkSet, String> {
     let url = match &config.keys_url {
         Some(url) => url.clone(),
-        None => {
-            let place = format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
-            let document = get(client, &place)?;
-            let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
-            if text("issuer") != config.issuer {
-                return Err(format!("`{place}` is of another issuer, `{}`", text("issuer")));
-            }
-            text("jwks_uri")
-        }
+        None => document(client, config)?["jwks_uri"].as_str().unwrap_or_default().to_owned(),
     };
     // One key of a kind that we do not know is not the end of the others.
     let document = get(client, &url)?;
     let keys = document["keys"].as_array().ok_or_else(|| format!("`{url}` holds no keys"))?;
     let keys = keys.iter().filter_map(|key| serde_json::from_value(key.clone()).ok()).collect();
     Ok(JwkSet { keys })
+}
+
+/// What the provider says of itself (OpenID Connect Discovery 1.0, section 4).
+fn document(client: &Client, config: &OidcConfig) -> Result<Value, String> {
+    let place = format!("{}/.well-known/openid-configuration", config.issuer.trim_end_matches('/'));
+    let document = get(client, &place)?;
+    let issuer = document["issuer"].as_str().unwrap_or_default();
+    match issuer == config.issuer {
+        true => Ok(document),
+        false => Err(format!("`{place}` is of another issuer, `{issuer}`")),
+    }
 }
 
 fn get(client: &Client, url: &str) -> Result<Value, String> {

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::ensure;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +11,9 @@ mod auth;
 mod limits;
 mod tls;
 mod traces;
-pub(crate) use auth::{Anonymous, AuthConfig, GrantConfig, MetricsAccess, OidcConfig, Scope, TokenConfig};
+pub(crate) use auth::{
+    Anonymous, AuthConfig, GrantConfig, MetricsAccess, OidcConfig, Scope, SignInConfig, TokenConfig,
+};
 use limits::LimitsConfig;
 pub(crate) use limits::Network;
 pub(crate) use tls::TlsConfig;
@@ -78,7 +81,13 @@ pub(crate) struct ServerConfig {
 impl ServerConfig {
     /// Refuses what contradicts itself.
     pub(super) fn check(&self) -> anyhow::Result<()> {
-        self.auth.check()
+        self.auth.check()?;
+        let signs_in = self.auth.oidc.as_ref().is_some_and(|oidc| oidc.sign_in.is_some());
+        ensure!(
+            !signs_in || self.url.is_some(),
+            "`[server.auth.oidc.sign_in]` needs `url` in `[server]`: the provider sends people back to it"
+        );
+        Ok(())
     }
 }
 

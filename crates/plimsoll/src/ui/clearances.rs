@@ -100,7 +100,7 @@ async fn clearance(
 
 /// What a record keeps of its checks; `Ok(None)` where it keeps none, and why where that cannot be read.
 fn told(store: &Store, record: &Record) -> Result<Option<Told>, String> {
-    let report = store.record_report(record, "json").map_err(|error| error.to_string())?;
+    let report = store.record_report(record, Told::FORMAT).map_err(|error| error.to_string())?;
     report.map(|report| Told::read(&report.body).map_err(|error| error.to_string())).transpose()
 }
 

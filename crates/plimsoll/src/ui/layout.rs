@@ -42,7 +42,10 @@ pub(super) fn refuse(refusal: &Refusal) -> Response<Body> {
         _ => "Something went wrong",
     };
     let main = html! {
-        @if refusal.status == 401 { (sign_in::form(Some(&refusal.message))) } @else {
+        @if refusal.status == 401 {
+            @let ways = html! { p { a href="/ui/sign-in" { "All ways to sign in" } } };
+            (sign_in::form(Some(&refusal.message), Some(&ways)))
+         } @else {
             h1 { (title) }
             p { (refusal.message) }
             p { a href="/" { "To the overview" } }

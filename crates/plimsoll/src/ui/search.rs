@@ -103,11 +103,11 @@ fn results(wanted: &Wanted, found: &Found) -> Markup {
     let is_of_flaw = !wanted.flaw.is_empty();
     let count = found.images.len();
     html! {
-        h2 role="status" {
+        div role="status" { h2 {
             (count) @if count == 1 { " image has " } @else { " images have " }
             bdi { (shown(if is_of_flaw { &wanted.flaw } else { &wanted.package })) }
             @if !wanted.version.is_empty() { " " bdi { (shown(&wanted.version)) } }
-        }
+        } }
         @if is_of_flaw && !found.is_flaw_known {
             p.banner.warning { "No advisory of the database is of this name, so that this says nothing: it may be misspelt, too new, or of a feed that is off. " a href="/ui/feeds" { "See the feeds" } "." }
         } @else if is_of_flaw {

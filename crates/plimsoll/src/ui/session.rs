@@ -12,6 +12,7 @@ use plimsoll_core::digest::hex;
 use sha2::{Digest as _, Sha256};
 
 use crate::access::Principal;
+use crate::access::oidc::sign_in::Secrets;
 use crate::config::Config;
 use crate::http::{Refusal, is_cross_site};
 
@@ -23,11 +24,16 @@ pub(super) const TOKEN_BYTES_MAX: usize = 3_800;
 
 /// The token that a cookie says, if any.
 pub(crate) fn token(headers: &HeaderMap) -> Option<String> {
+    cookie(headers, COOKIE).filter(|token| is_token(token))
+}
+
+/// A cookie's value.
+fn cookie(headers: &HeaderMap, wanted: &str) -> Option<String> {
     let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs =
         cookies.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    let (_, token) = pairs.find(|(name, _)| *name == COOKIE)?;
-    is_token(token).then(|| token.to_owned())
+    let (_, value) = pairs.find(|(name, _)| *name == wanted)?;
+    Some(value.to_owned())
 }
 
 /// Whether a text can be a token: what a header and a cookie both can carry as it is.
@@ -50,6 +56,33 @@ pub(super) fn keep(token: &str, config: &Config) -> String {
 /// The header that has a browser forget it.
 pub(super) fn forget() -> &'static str {
     "plimsoll_token=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0"
+}
+
+/// The name of the cookie that somebody has while they sign in at a provider. Under TLS no other host of the domain can set
+/// one of its name (RFC 6265bis, section 4.1.3.2), and so none can have somebody signed in as somebody else.
+fn sign_in_cookie(config: &Config) -> &'static str {
+    if secure(config).is_empty() { "plimsoll_sign_in" } else { "__Host-plimsoll_sign_in" }
+}
+
+/// How long signing in at a provider may take.
+const SIGN_IN_SECONDS: u32 = 600;
+
+/// The header that has a browser keep what the provider's answer is held against. It comes back from another site, so
+/// that the cookie is not strict.
+pub(super) fn keep_sign_in(secrets: &Secrets, config: &Config) -> String {
+    let (name, text, secure) = (sign_in_cookie(config), secrets.encode(), secure(config));
+    format!("{name}={text}; Path=/; HttpOnly; SameSite=Lax; Max-Age={SIGN_IN_SECONDS}{secure}")
+}
+
+/// The header that has a browser forget that.
+pub(super) fn forget_sign_in(config: &Config) -> String {
+    let (name, secure) = (sign_in_cookie(config), secure(config));
+    format!("{name}=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0{secure}")
+}
+
+/// What a provider's answer is held against.
+pub(super) fn sign_in(headers: &HeaderMap, config: &Config) -> Option<Secrets> {
+    Secrets::decode(&cookie(headers, sign_in_cookie(config))?)
 }
 
 /// Under TLS, our own or that of a proxy before us, the cookie never goes without it.

@@ -12,7 +12,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::layout::{Shown, answer, frame};
-use super::{HTML, page, session};
+use super::{HTML, page, provider, session};
 use crate::access::unauthorized;
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Payload, schema_of};
 use crate::http::{Refusal, is_cross_site};
@@ -22,7 +22,9 @@ pub(super) const PAGE: Endpoint = Endpoint {
     access: Access::Public,
     answers: &[Answer { status: 200, about: "The form.", headers: &[], payload: Some(HTML) }],
     ..page("/ui/sign-in", "showSignIn", "Asks whoever looks for a token.", &[], || {
-        get(async || answer(StatusCode::OK, &frame(None, &shown())))
+        get(async |State(server): State<Arc<Server>>| {
+            answer(StatusCode::OK, &frame(None, &shown(provider::link(&server).as_ref())))
+        })
     })
 };
 
@@ -80,16 +82,17 @@ struct SignOut {
     form_key: String,
 }
 
-fn shown() -> Shown {
-    Shown { title: "Sign in".to_owned(), place: "", main: form(None) }
+fn shown(provider: Option<&Markup>) -> Shown {
+    Shown { title: "Sign in".to_owned(), place: "", main: form(None, provider) }
 }
 
-/// The form, and why it is shown.
-pub(super) fn form(why: Option<&str>) -> Markup {
+/// The form, why it is shown, and another way in where there is one.
+pub(super) fn form(why: Option<&str>, provider: Option<&Markup>) -> Markup {
     html! {
         div.sign-in {
             h1 { "Sign in" }
             @if let Some(why) = why { p role="alert" { (why) } }
+            @if let Some(provider) = provider { (provider) }
             p { "Give a token that this server knows. " code { "plimsoll token new" } " makes one; whoever runs the server enters it." }
             form method="post" action="/ui/sign-in" {
                 label for="token" { "Token" }

@@ -18,6 +18,23 @@ use serde_json::{Value, json};
 /// How long the page is given for something that is to come, in milliseconds.
 const PATIENCE: u32 = 60_000;
 
+/// How bright the page is, from 0 to 255.
+const BRIGHTNESS: &str = "(() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number); \
+                          return (r + g + b) / 3; })()";
+
+/// What axe finds, in short.
+const AXE: &str = "axe.run().then((r) => r.violations.map((v) => v.id + ': ' + v.nodes[0].html + ' ' + v.nodes[0].failureSummary))";
+
+/// Where axe is, if it was fetched; says so where it was not.
+pub(crate) fn axe() -> Option<String> {
+    let folder = std::env::var_os("PLIMSOLL_SCHEMAS").map(PathBuf::from);
+    let script = folder.and_then(|folder| fs::read_to_string(folder.join("axe.min.js")).ok());
+    if script.is_none() {
+        println!("skipped: axe is not in PLIMSOLL_SCHEMAS");
+    }
+    script
+}
+
 /// A browser with one page, ended with its test.
 pub(crate) struct Browser {
     child: Child,
@@ -150,6 +167,32 @@ impl Browser {
         self.events.iter().filter(is_bad).map(ToString::to_string).collect()
     }
 
+    /// Does something that has the page tell an event, and waits for it.
+    pub(crate) fn event(&mut self, method: &str, deed: impl FnOnce(&mut Browser)) {
+        self.events.clear();
+        deed(self);
+        while !self.events.iter().any(|event| event["method"] == method) {
+            let event = self.next();
+            self.events.push(event);
+        }
+    }
+
+    /// Writes a text to where the focus is.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.call("Input.insertText", json!({ "text": text }));
+    }
+
+    /// Waits until the page's policy has refused something by one of its directives.
+    pub(crate) fn refused(&mut self, directive: &str) {
+        while !self.events.iter().any(|event| {
+            event["method"] == "Log.entryAdded"
+                && event["params"]["entry"]["text"].as_str().is_some_and(|text| text.contains(directive))
+        }) {
+            let event = self.next();
+            self.events.push(event);
+        }
+    }
+
     /// The window's size, and whether its user likes it dark.
     pub(crate) fn size(&mut self, width: u32, height: u32, is_dark: bool) {
         let metrics =
@@ -169,6 +212,46 @@ impl Browser {
                 json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code, "text": text});
             self.call("Input.dispatchKeyEvent", event);
         }
+    }
+
+    /// Opens a page wide and narrow, by day and by night, keeps what is to be seen, and gives what is wrong with it: statuses,
+    /// complaints, what stands out, what is not of its scheme, and what axe finds.
+    pub(crate) fn look(&mut self, name: &str, url: &str, axe: Option<&str>) -> Vec<String> {
+        let mut bad = Vec::new();
+        for (width, is_dark) in [(1280, false), (390, false), (320, false), (1280, true), (390, true)] {
+            self.size(width, 900, is_dark);
+            self.open(url);
+            let place = format!("{url} at {width}, dark {is_dark}");
+            let heading =
+                self.value("document.querySelector('h1') && document.querySelector('h1').innerText");
+            let status = self.value("performance.getEntriesByType('navigation')[0].responseStatus");
+            if status != json!(200) || heading.as_str().is_none_or(str::is_empty) {
+                bad.push(format!("{place}: {status} {heading}"));
+            }
+            bad.extend(self.problems().iter().map(|problem| format!("{place}: {problem}")));
+            let wide =
+                self.value("document.documentElement.scrollWidth - document.documentElement.clientWidth");
+            if wide.as_i64().is_none_or(|wide| wide > 0) {
+                bad.push(format!("{place}: {wide} pixels stand out"));
+            }
+            let brightness = self.value(BRIGHTNESS).as_f64().unwrap();
+            if is_dark != (brightness < 60.0) || is_dark == (brightness > 200.0) {
+                bad.push(format!("{place}: its brightness is {brightness}"));
+            }
+            // What was hostile has become text.
+            if self.value("document.querySelectorAll('main img, main script').length") != json!(0) {
+                bad.push(format!("{place}: something hostile became an element"));
+            }
+            if let Some(axe) = axe {
+                self.value(&format!("{axe}; 1"));
+                let found = self.value(AXE);
+                let found = found.as_array().unwrap().iter();
+                bad.extend(found.map(|one| format!("{place}: {one}")));
+            }
+            let scheme = if is_dark { "dark" } else { "light" };
+            self.keep(&format!("{name}-{width}-{scheme}"));
+        }
+        bad
     }
 
     /// Keeps what is to be seen, the whole page, under `target/screenshots`.

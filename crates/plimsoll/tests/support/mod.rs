@@ -16,6 +16,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 pub(crate) mod browser;
+pub(crate) mod demo;
 pub(crate) mod feeds;
 pub(crate) mod harbor;
 pub(crate) mod images;

@@ -1,6 +1,6 @@
 //! A provider on the loopback address whose keys are made here, and tokens that it signed, or did not.
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -14,6 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
 use super::*;
+
+mod sign_in;
 
 enum Key {
     Elliptic(EcdsaKeyPair),
@@ -68,11 +70,23 @@ fn encoded(bytes: impl AsRef<[u8]>) -> String {
 struct Script {
     keys: Arc<Mutex<Option<Value>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    /// Status and body that a code is answered with.
+    given: Arc<Mutex<(u16, Value)>>,
+    /// Headers and body of the last code that came.
+    posted: Arc<Mutex<(Vec<String>, String)>>,
 }
 
 impl Script {
     fn set(&self, keys: &[Value]) {
         *self.keys.lock().unwrap() = Some(json!({"keys": keys}));
+    }
+
+    fn give(&self, status: u16, body: Value) {
+        *self.given.lock().unwrap() = (status, body);
+    }
+
+    fn posted(&self) -> (Vec<String>, String) {
+        self.posted.lock().unwrap().clone()
     }
 
     fn asked(&self) -> usize {
@@ -87,18 +101,41 @@ impl Script {
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let mut stream = stream.unwrap();
-                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
-                let first = lines.next().unwrap().unwrap();
-                while lines.next().is_some_and(|line| !line.unwrap().is_empty()) {}
+                let mut reader = BufReader::new(stream.try_clone().unwrap());
+                let mut line = || {
+                    let mut line = String::new();
+                    reader.read_line(&mut line).unwrap();
+                    line.trim_end().to_owned()
+                };
+                let first = line();
+                let headers: Vec<String> =
+                    std::iter::from_fn(|| Some(line()).filter(|line| !line.is_empty())).collect();
                 let path = first.split(' ').nth(1).unwrap().to_owned();
                 script.asked.lock().unwrap().push(path.clone());
-                let body = match path.as_str() {
-                    "/.well-known/openid-configuration" => {
-                        Some(json!({"issuer": own, "jwks_uri": format!("{own}/keys")}))
+                let (status, body) = match path.as_str() {
+                    "/.well-known/openid-configuration" => (
+                        200,
+                        Some(json!({
+                            "issuer": own,
+                            "jwks_uri": format!("{own}/keys"),
+                            "authorization_endpoint": format!("{own}/authorize"),
+                            "token_endpoint": format!("{own}/token"),
+                        })),
+                    ),
+                    "/token" => {
+                        let length = headers.iter().find_map(|line| line.strip_prefix("content-length: "));
+                        let mut body = vec![0; length.unwrap().parse().unwrap()];
+                        reader.read_exact(&mut body).unwrap();
+                        *script.posted.lock().unwrap() = (headers, String::from_utf8(body).unwrap());
+                        let (status, body) = script.given.lock().unwrap().clone();
+                        (status, Some(body))
                     }
-                    _ => script.keys.lock().unwrap().clone(),
+                    _ => match script.keys.lock().unwrap().clone() {
+                        Some(keys) => (200, Some(keys)),
+                        None => (404, None),
+                    },
                 };
-                let (status, body) = body.map_or((404, String::new()), |body| (200, body.to_string()));
+                let body = body.map_or(String::new(), |body| body.to_string());
                 let length = body.len();
                 write!(
                     stream,

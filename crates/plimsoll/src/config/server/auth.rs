@@ -104,8 +104,31 @@ pub(crate) struct OidcConfig {
     /// Certificate authority to trust beside the system's (a PEM file).
     #[serde(default)]
     pub(crate) ca: Option<PathBuf>,
+    /// How people sign in at it with a browser. Left out: they bring a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) sign_in: Option<SignInConfig>,
     /// What tokens are good for by what they say. Who has none of these claims may do nothing.
     pub(crate) grants: Vec<GrantConfig>,
+}
+
+/// How people sign in at an OpenID provider with a browser: by authorization code and PKCE. The provider has to know
+/// `/ui/sign-in/answer` below `url` of `[server]` as a place to send them back to. Tokens that it makes for `client_id` are taken
+/// beside those for `audience`.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignInConfig {
+    /// What this server is called at the provider.
+    pub(crate) client_id: String,
+    /// File with the secret that the provider gave this server. Left out: it is a public client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) client_secret_file: Option<PathBuf>,
+    /// What the provider is asked to say of people.
+    #[serde(default = "openid")]
+    pub(crate) scopes: Vec<String>,
+}
+
+fn openid() -> Vec<String> {
+    vec!["openid".to_owned()]
 }
 
 /// What a claim of a token is good for. Of several the widest scope holds, with the repositories of all that have it.
@@ -136,6 +159,13 @@ impl AuthConfig {
         );
         self.tokens.iter().try_for_each(TokenConfig::check)?;
         let Some(oidc) = &self.oidc else { return Ok(()) };
+        if let Some(sign_in) = &oidc.sign_in {
+            ensure!(!sign_in.client_id.is_empty(), "`client_id` in `[server.auth.oidc.sign_in]` is empty");
+            ensure!(
+                sign_in.scopes.iter().any(|scope| scope == "openid"),
+                "`scopes` in `[server.auth.oidc.sign_in]` lack `openid`, without which no provider gives a token that says who somebody is"
+            );
+        }
         for grant in &oidc.grants {
             let place = format!("the grant for `{}` in `[server.auth.oidc]`", grant.claim);
             check_scopes(&grant.scopes, &place)?;
