@@ -107,7 +107,10 @@ pub(crate) fn run(server: &Server) {
         }
         since = Instant::now();
         match server.fleet.look(server) {
-            Ok(()) => seen = state,
+            Ok(()) => {
+                tracing::debug!(seconds = since.elapsed().as_secs_f64(), "looked at all images");
+                seen = state;
+            }
             Err(refusal) => {
                 tracing::warn!(why = refusal.message, "all images could not be looked at; it is tried again");
             }
@@ -262,5 +265,40 @@ impl Gathering {
         });
         flaws.truncate(FLAWS_MAX);
         flaws
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flaws_of_most_images_come_first_and_each_image_counts_once() {
+        let mut gathering = Gathering::default();
+        let flaws = [
+            ("b", Some(Severity::Low)),
+            ("a", Some(Severity::Low)),
+            ("c", Some(Severity::High)),
+            ("d", None),
+        ];
+        for (id, severity) in flaws {
+            let flaw = FleetFlaw {
+                id: id.to_owned(),
+                severity,
+                is_exploited: false,
+                images: 0,
+                examples: Vec::new(),
+                packages: BTreeSet::new(),
+            };
+            gathering.flaws.push(Gathered { flaw, counted: 0 });
+        }
+        // Packages 1 and 2 have flaws in common, package 3 has one that no image has.
+        gathering.of_package = [(1, vec![0, 1]), (2, vec![1, 0, 2]), (3, vec![3])].into();
+        for (number, packages) in [(1, &[1, 2][..]), (2, &[2]), (3, &[1]), (4, &[2, 7]), (5, &[])] {
+            gathering.count(number, &Digest::sha256(&[u8::try_from(number).unwrap(); 32]), packages);
+        }
+        let most: Vec<_> =
+            gathering.most().into_iter().map(|flaw| (flaw.id, flaw.images, flaw.examples.len())).collect();
+        assert_eq!(most, [("a".to_owned(), 4, 3), ("b".to_owned(), 4, 3), ("c".to_owned(), 3, 3)]);
     }
 }
