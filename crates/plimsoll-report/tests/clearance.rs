@@ -10,6 +10,7 @@ use plimsoll_core::clearance::{
 };
 use plimsoll_core::promotion::{Change, ChangeKind};
 use plimsoll_report::clearance::{FORMATS, json};
+use plimsoll_report::html::clearance::{Told, clearance};
 use serde_json::Value;
 
 /// Where the schema is kept.
@@ -59,6 +60,13 @@ fn every_format_of_a_refusal() {
     for format in FORMATS {
         insta::assert_snapshot!(format!("refused-{}", format.name), written(format.name));
     }
+}
+
+/// The page is made of the document that is kept.
+#[test]
+fn the_page_of_a_refusal() {
+    let told = Told::read(written("json").as_bytes()).unwrap();
+    insta::assert_snapshot!("refused-page", clearance(&told).into_string().replace("><", ">\n<"));
 }
 
 #[test]

@@ -199,9 +199,12 @@ impl Store {
         rows.into_iter().map(|row| read(row)?.map_err(broken)).collect()
     }
 
-    /// The newest record that speaks of each of these digests, by digest, under any policy and in any repository. Those that
-    /// are not as they were written are left out.
-    pub fn newest_records(&self, digests: &[&str]) -> Result<BTreeMap<String, Arc<Record>>, StoreError> {
+    /// The newest record that speaks of each of these digests, by digest, under any policy and in any repository; what is
+    /// wrong with it where it is not as it was written.
+    pub fn newest_records(
+        &self,
+        digests: &[&str],
+    ) -> Result<BTreeMap<String, Result<Arc<Record>, String>>, StoreError> {
         if digests.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -217,14 +220,18 @@ impl Store {
             let numbers: Vec<[u64; 1]> = numbers.into_iter().map(|number| [number]).collect();
             let bodies = "SELECT number, digest, body FROM records
                           WHERE number IN (SELECT CAST(listed.value->>0 AS BIGINT) FROM {rows})";
-            let mut records = BTreeMap::new();
+            let (mut records, mut broken) = (BTreeMap::new(), Vec::new());
             for row in transaction.query(bodies, &[json(&numbers).into()])? {
-                if let Ok(record) = read(row)? {
-                    records.insert(record.number, Arc::new(record));
+                match read(row)? {
+                    Ok(record) => drop(records.insert(record.number, Arc::new(record))),
+                    Err(fault) => broken.push(fault),
                 }
             }
-            let found = |(digest, number)| Some((digest, Arc::clone(records.get(&number)?)));
-            Ok(of_digest.into_iter().filter_map(found).collect())
+            let found = |(digest, number): (String, u64)| {
+                let record = records.get(&number).cloned();
+                (digest, record.ok_or_else(|| format!("record {number}: {}", broken.join("; "))))
+            };
+            Ok(of_digest.into_iter().map(found).collect())
         })
     }
 

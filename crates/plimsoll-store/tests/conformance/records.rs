@@ -1,5 +1,7 @@
 //! What was decided: found again, and never changed without its being told.
 
+use std::collections::BTreeMap;
+
 use plimsoll_core::clearance::Verdict;
 use plimsoll_store::{Ended, RecordHead, Store, StoreError};
 
@@ -71,6 +73,8 @@ fn the_newest_of_many_digests_are_found_at_once(store: &Store, _: &str) {
     let digests = [digest(1), digest(102), digest(7)];
     let digests: Vec<&str> = digests.iter().map(|digest| digest.as_str()).collect();
     let newest = store.newest_records(&digests).unwrap();
+    let newest: BTreeMap<_, _> =
+        newest.into_iter().map(|(digest, record)| (digest, record.unwrap())).collect();
     let numbers: Vec<_> = newest.iter().map(|(digest, record)| (digest.as_str(), record.number)).collect();
     assert_eq!(numbers, [(digests[0], 3), (digests[1], 2)]);
     assert_eq!(newest[digests[0]].as_ref(), &store.record(3).unwrap().unwrap());

@@ -101,7 +101,7 @@ async fn clearance(
 /// What a record keeps of its checks; `Ok(None)` where it keeps none, and why where that cannot be read.
 fn told(store: &Store, record: &Record) -> Result<Option<Told>, String> {
     let report = store.record_report(record, Told::FORMAT).map_err(|error| error.to_string())?;
-    report.map(|report| Told::read(&report.body).map_err(|error| error.to_string())).transpose()
+    report.map(|report| Told::read(&report.body)).transpose()
 }
 
 fn path(hearing: &Hearing) -> String {
@@ -138,13 +138,15 @@ fn standing(hearing: &Hearing) -> Markup {
 
 /// What was decided last of a digest.
 pub(super) struct Mark {
-    record: Arc<Record>,
+    /// `None` where it is not as it was written.
+    record: Option<Arc<Record>>,
     /// Whether the records up to it are as they were written.
     is_whole: bool,
     digest: String,
 }
 
-/// What was decided last of each of these digests, by digest, where somebody may see it.
+/// What was decided last of each of these digests, by digest. Who is held to some repositories is told of it where they may see
+/// it, and not of what was decided before.
 pub(super) fn marks(
     server: &Server,
     principal: &Principal,
@@ -153,16 +155,18 @@ pub(super) fn marks(
     let store = server.store()?;
     let mut records = store.newest_records(digests)?;
     if principal.is_limited() {
-        let hearings: Vec<&str> = records.values().map(|record| record.hearing.as_str()).collect();
+        let hearings: Vec<&str> = records.values().flatten().map(|record| record.hearing.as_str()).collect();
         let places = store.hearings_places(&hearings)?;
         let is_seen = |(registry, repository): &(String, String)| principal.may_see(registry, repository);
         let is_shown = |places: &Vec<(String, String)>| !places.is_empty() && places.iter().all(is_seen);
-        records.retain(|_, record| places.get(&record.hearing).is_some_and(is_shown));
+        records.retain(|_, record| {
+            record.as_ref().is_ok_and(|record| places.get(&record.hearing).is_some_and(is_shown))
+        });
     }
     let chain = server.chain();
-    let mark = |(digest, record): (String, Arc<Record>)| {
-        let is_whole = chain.holds(record.number);
-        (digest.clone(), Mark { record, is_whole, digest })
+    let mark = |(digest, record): (String, Result<Arc<Record>, String>)| {
+        let is_whole = record.as_ref().is_ok_and(|record| chain.holds(record.number));
+        (digest.clone(), Mark { record: record.ok(), is_whole, digest })
     };
     Ok(records.into_iter().map(mark).collect())
 }
@@ -183,23 +187,21 @@ fn damaged() -> Markup {
 
 /// The same in a table: the verdict with a link to why, whether it still holds, and who vouches for the digest.
 pub(super) fn mark(mark: &Mark, now: Timestamp) -> Markup {
-    let record = &mark.record;
+    let Some(record) = mark.record.as_ref().filter(|_| mark.is_whole) else {
+        return html! { a href="/readyz" { (damaged()) } };
+    };
     // The worse of several policies' or entries' words on one digest.
     let spoken = record.decision.spoken.iter().filter(|spoken| spoken.digest.as_str() == mark.digest);
     let Some(spoken) = spoken.max_by_key(|spoken| spoken.verdict) else { return html! {} };
     let path = format!("{}/{}", PAGE.path, link::of_value(&record.hearing));
     let until = record.decision.holds_until.filter(|_| spoken.verdict == Verdict::Cleared);
     html! {
-        @if mark.is_whole {
-            a href=(path) { (verdict(spoken.verdict)) }
-            @match until {
-                Some(until) if until <= now => span.why { "no longer holds" },
-                _ => {},
-            }
-            @if !spoken.signers.is_empty() { span.why { "✓ signed by " (shown(&spoken.signers.join(", "))) } }
-        } @else {
-            a href=(path) { (damaged()) }
+        a href=(path) { (verdict(spoken.verdict)) }
+        @match until {
+            Some(until) if until <= now => span.why { "no longer holds" },
+            _ => {},
         }
+        @if !spoken.signers.is_empty() { span.why { "✓ signed by " (shown(&spoken.signers.join(", "))) } }
     }
 }
 

@@ -150,7 +150,7 @@ fn row(tag: &Tag, listed: &Listed) -> Markup {
                 },
             }
             @if !listed.marks.is_empty() {
-                td { @match listed.marks.get(tag.digest.as_str()) {
+                td data-label="Clearance" { @match listed.marks.get(tag.digest.as_str()) {
                     Some(mark) => (clearances::mark(mark, listed.now)),
                     None => span.quiet { "–" },
                 } }

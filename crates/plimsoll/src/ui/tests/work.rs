@@ -3,7 +3,9 @@
 use plimsoll_core::clearance::Verdict;
 use plimsoll_core::digest::hex;
 use plimsoll_core::scan::{Reason, ScanState};
-use plimsoll_store::{Decision, HearingOutcome, NewDelivery, NewHearing, ScanKind, Spoken, Submission};
+use plimsoll_store::{
+    Decision, HearingOutcome, NewDelivery, NewHearing, Report, ScanKind, Spoken, Submission, Tag,
+};
 use sha2::{Digest as _, Sha256};
 
 use super::{FORM, failed, main_part, repository};
@@ -188,7 +190,7 @@ fn search_tells_nobody_of_images_that_they_may_not_see() {
 }
 
 /// A clearance of an image of a repository, refused; and another one that waits.
-fn refused(server: &TestServer) -> String {
+fn refused(server: &TestServer, document: &str) -> String {
     let asked = NewHearing {
         inputs: String::new(),
         policy: "<script>strict".to_owned(),
@@ -207,7 +209,7 @@ fn refused(server: &TestServer) -> String {
         repositories: vec!["registry.example/team/app".to_owned()],
         verdict: Verdict::Refused,
         why: vec!["layer_foreign: a layer is <b>elsewhere".to_owned()],
-        signers: Vec::new(),
+        signers: vec!["release".to_owned()],
     };
     let decision = Decision {
         verdict: Verdict::Refused,
@@ -218,8 +220,12 @@ fn refused(server: &TestServer) -> String {
         level: "content".to_owned(),
         spoken: vec![spoken],
     };
-    let outcome =
-        HearingOutcome::Decided { decision: Box::new(decision), reports: Vec::new(), detail: String::new() };
+    let reports = vec![Report {
+        format: "json".to_owned(),
+        media_type: "application/json".to_owned(),
+        body: document.as_bytes().to_vec(),
+    }];
+    let outcome = HearingOutcome::Decided { decision: Box::new(decision), reports, detail: String::new() };
     assert!(server.store.finish_hearing(&claimed.lease, &outcome, now()).unwrap());
     server.store.ask(&asked, now()).unwrap();
     hearing.id
@@ -228,7 +234,7 @@ fn refused(server: &TestServer) -> String {
 #[test]
 fn clearances_say_what_was_decided_and_why() {
     let server = scoped();
-    let id = refused(&server);
+    let id = refused(&server, DOCUMENT);
     let reader = cookie("read");
     let list = server.ask("GET /ui/clearances", &[&reader], "");
     let main = main_part(&list);
@@ -248,4 +254,45 @@ fn clearances_say_what_was_decided_and_why() {
     let hidden = main_part(&server.ask("GET /ui/clearances", &[&shop], ""));
     assert!(hidden.contains("No clearance was asked for here."), "{hidden}");
     assert_eq!(server.ask("GET /ui/clearances?before=x", &[&reader], "").status, 400);
+    assert!(main.contains("ref.exists") && main.contains("it is there"), "{main}");
+    // A document that cannot be read is not one that says nothing.
+    let server = scoped();
+    let id = refused(&server, "{}");
+    let main = main_part(&server.ask(&format!("GET /ui/clearances/{id}"), &[&reader], ""));
+    assert!(main.contains("The document of them cannot be read"), "{main}");
+}
+
+/// What a record keeps of a clearance.
+const DOCUMENT: &str = r#"{"schema": "plimsoll/clearance/1", "entries": [{"name": "app", "verdict": "refused",
+    "checks": [{"id": "ref.exists", "outcome": "PASS", "weight": "refuse", "detail": "it is there"}]}]}"#;
+
+#[test]
+fn tags_show_the_newest_clearance_to_those_who_may_see_it() {
+    let server = scoped();
+    let id = refused(&server, DOCUMENT);
+    super::tag(&server, "1.0", 1);
+    let own = Tag {
+        registry: "registry.example".to_owned(),
+        repository: "shop/app".to_owned(),
+        tag: "1.0".to_owned(),
+        digest: digest(1),
+        since: now(),
+        seen_at: now(),
+    };
+    server.store.note_tags(&[own], now()).unwrap();
+    let tags = |repository: &str, token: &str| {
+        let path = format!("GET /ui/repositories/registry.example/{repository}");
+        main_part(&server.ask(&path, &[&cookie(token)], ""))
+    };
+    let main = tags("team/app", "read");
+    assert!(
+        main.contains(&format!("href=\"/ui/clearances/{id}\"")) && main.contains("signed by release"),
+        "{main}"
+    );
+    // It speaks of another repository, too, that they may not see.
+    let main = tags("shop/app", "shop");
+    assert!(
+        main.contains("1.0") && !main.contains("/ui/clearances/clr") && !main.contains("signed by"),
+        "{main}"
+    );
 }
