@@ -343,7 +343,7 @@ fn on_the_way() {
 
 #[test]
 fn indexing_and_cancelled() {
-    let (world, registry) = harbour("registry_seconds_max = 3");
+    let (world, registry) = harbour("registry_seconds_max = 8");
     let serving = Serving::ready(&world, &["--no-update"]);
     let image = push(&registry, "harbour/ship", &ship("amd64"));
     // All layers: the config is a blob too, and is asked for first.
