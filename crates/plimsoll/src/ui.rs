@@ -14,13 +14,14 @@
 //! - The parts of a repository or an image are below `/ui/`, so that no name of an image is taken for a path of another
 //!   API.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::routing::MethodRouter;
 use schemars::Schema;
 
 use crate::http::endpoint::{Access, Answer, Endpoint, Method, Parameter, Payload, SchemaFn, schema_of};
-use crate::http::{Api, Cookies, Front};
+use crate::http::{Api, Cookies, Front, Refusal};
 use crate::server::Server;
 
 mod assets;
@@ -134,6 +135,14 @@ const fn page(
 const fn text(name: &'static str, about: &'static str) -> Parameter {
     const TEXT: SchemaFn = |generator| -> Schema { schema_of::<String>(generator) };
     Parameter::query(name, about, TEXT)
+}
+
+/// The number before which a list goes on, where the query has one.
+fn before(query: &BTreeMap<String, String>, of: &str) -> Result<Option<u64>, Refusal> {
+    let Some(text) = query.get("before").filter(|text| !text.is_empty()) else { return Ok(None) };
+    // Numbers are those of a signed column.
+    let number = text.parse::<i64>().ok().and_then(|number| u64::try_from(number).ok());
+    number.map(Some).ok_or_else(|| Refusal::bad_request(format!("`before` is no number of {of}")))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Clearances: what was asked, what was decided of each digest and why, and the reports with every check as they were
 //! written when it was decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use axum::extract::{Query, State};
@@ -18,7 +18,7 @@ use plimsoll_store::{Hearing, HearingFilter, HearingState, Record, Store};
 
 use super::layout::{self, Shown};
 use super::session::Visitor;
-use super::{parts, text};
+use super::{before, parts, text};
 use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::api_v1::clearances::{Found, found, may_see};
@@ -50,16 +50,7 @@ async fn clearances(
     visitor: Visitor,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Refusal> {
-    let before = match query.get("before").map(String::as_str) {
-        None | Some("") => None,
-        // Numbers are those of a signed column.
-        Some(text) => Some(
-            text.parse::<i64>()
-                .ok()
-                .and_then(|number| u64::try_from(number).ok())
-                .ok_or_else(|| Refusal::bad_request("`before` is no number of a clearance"))?,
-        ),
-    };
+    let before = before(&query, "a clearance")?;
     let principal = visitor.principal.clone();
     let listed = server
         .blocking(move |server| {
@@ -145,6 +136,17 @@ pub(super) struct Mark {
     digest: String,
 }
 
+/// Those of these hearings that somebody may see who is held to some repositories: they speak of no others.
+pub(super) fn seen(
+    store: &Store,
+    principal: &Principal,
+    hearings: &[&str],
+) -> Result<BTreeSet<String>, Refusal> {
+    let is_seen = |(registry, repository): &(String, String)| principal.may_see(registry, repository);
+    let places = store.hearings_places(hearings)?.into_iter();
+    Ok(places.filter(|(_, places)| places.iter().all(is_seen)).map(|(hearing, _)| hearing).collect())
+}
+
 /// What was decided last of each of these digests, by digest. Who is held to some repositories is told of it where they may see
 /// it, and not of what was decided before.
 pub(super) fn marks(
@@ -156,12 +158,8 @@ pub(super) fn marks(
     let mut records = store.newest_records(digests)?;
     if principal.is_limited() {
         let hearings: Vec<&str> = records.values().flatten().map(|record| record.hearing.as_str()).collect();
-        let places = store.hearings_places(&hearings)?;
-        let is_seen = |(registry, repository): &(String, String)| principal.may_see(registry, repository);
-        let is_shown = |places: &Vec<(String, String)>| !places.is_empty() && places.iter().all(is_seen);
-        records.retain(|_, record| {
-            record.as_ref().is_ok_and(|record| places.get(&record.hearing).is_some_and(is_shown))
-        });
+        let seen = seen(store, principal, &hearings)?;
+        records.retain(|_, record| record.as_ref().is_ok_and(|record| seen.contains(&record.hearing)));
     }
     let chain = server.chain();
     let mark = |(digest, record): (String, Result<Arc<Record>, String>)| {

@@ -15,10 +15,9 @@ use plimsoll_store::{Event, EventKind, Record};
 use serde::Deserialize;
 
 use super::session::Visitor;
-use super::{ID, clearances, image, parts, text};
+use super::{ID, before, clearances, image, parts, text};
 use crate::access::Principal;
 use crate::http::Refusal;
-use crate::http::api_v1::clearances::may_see;
 use crate::http::endpoint::Endpoint;
 use crate::http::path::Path;
 use crate::rematch::changes::{ChangeKind, Changes};
@@ -60,16 +59,7 @@ async fn history(
     Path(id): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Result<Response, Refusal> {
-    let before = match query.get("before").map(String::as_str) {
-        None | Some("") => None,
-        // Numbers are those of a signed column.
-        Some(text) => Some(
-            text.parse::<i64>()
-                .ok()
-                .and_then(|number| u64::try_from(number).ok())
-                .ok_or_else(|| Refusal::bad_request("`before` is no number of an event"))?,
-        ),
-    };
+    let before = before(&query, "an event")?;
     let principal = visitor.principal.clone();
     image::tab(&server, &visitor, id, TAB, move |server, looked, path| {
         let scan = &looked.standing.scan;
@@ -90,13 +80,13 @@ fn records(
 ) -> Result<Vec<Record>, Refusal> {
     let Some(digest) = digest else { return Ok(Vec::new()) };
     let store = server.store()?;
-    let mut seen = Vec::new();
-    for record in store.records_of(digest, None, RECORDS_MAX)? {
-        if may_see(store, principal, &record.hearing)? {
-            seen.push(record);
-        }
+    let mut records = store.records_of(digest, None, RECORDS_MAX)?;
+    if principal.is_limited() {
+        let hearings: Vec<&str> = records.iter().map(|record| record.hearing.as_str()).collect();
+        let seen = clearances::seen(store, principal, &hearings)?;
+        records.retain(|record| seen.contains(&record.hearing));
     }
-    Ok(seen)
+    Ok(records)
 }
 
 fn main(server: &Server, events: &[Event], records: &[Record], is_own: bool, path: &str) -> Markup {

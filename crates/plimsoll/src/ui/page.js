@@ -44,8 +44,20 @@
 
   offerCopies(document);
   if (document.querySelector("[data-live]") && "EventSource" in window) {
-    const events = new EventSource("/api/v1/events");
-    for (const kind of ["scan", "findings", "feed", "database", "tag", "missed"]) events.addEventListener(kind, soon);
+    let events = null;
+    const listen = () => {
+      events = new EventSource("/api/v1/events");
+      for (const kind of ["scan", "findings", "feed", "database", "tag", "clearance", "missed"]) events.addEventListener(kind, soon);
+    };
+    listen();
     document.addEventListener("visibilitychange", soon);
+    // A browser may keep a page that was left, and its stream with it. It has six connections to a server: after six
+    // such pages the next one would wait.
+    window.addEventListener("pagehide", () => events.close());
+    window.addEventListener("pageshow", (event) => {
+      if (!event.persisted) return;
+      listen();
+      soon();
+    });
   }
 })();
