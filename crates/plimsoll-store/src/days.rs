@@ -51,7 +51,8 @@ impl Day {
 }
 
 impl Store {
-    /// Every image that was judged, in the order of digests, with what was found; until told to stop.
+    /// Every image that was judged, in the order of digests, with what was found; until told to stop. Of what is not
+    /// supported nothing is known, so it is not among them.
     pub fn each_judged(
         &self,
         each: &mut dyn FnMut(Digest, Judged) -> ControlFlow<()>,
@@ -59,7 +60,7 @@ impl Store {
         let mut after = String::new();
         loop {
             let rows = self.engine.query(
-                "SELECT id, judged FROM scans WHERE kind = 'image' AND judged IS NOT NULL AND id > $1
+                "SELECT id, judged FROM scans WHERE kind = 'image' AND judged IS NOT NULL AND state <> 'unsupported' AND id > $1
                  ORDER BY id LIMIT $2",
                 &[after.as_str().into(), SCANS_AT_ONCE_MAX.into()],
             )?;

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::civil::date;
 use plimsoll_core::digest::Digest;
-use plimsoll_core::scan::ScanState;
-use plimsoll_store::{Day, EventKind, Judged, NewEvent, Repository, Severities, Step, Store, Tag, TagFilter};
+use plimsoll_core::scan::{Reason, ScanState};
+use plimsoll_store::{
+    Day, EventKind, Judged, NewEvent, Outcome, Repository, Severities, Step, Store, Tag, TagFilter,
+};
 
-use crate::scenes::{asked, at, claimed, deb, digest, done, judged, named};
+use crate::scenes::{asked, at, claimed, deb, digest, done, inventory, judged, named};
 
 crate::scenarios! {
     settings_are_shared,
@@ -297,6 +299,14 @@ fn each_judged_image_is_handed_out(store: &Store, _: &str) {
     done(store, 2, vec![deb("a", "1")]);
     done(store, 1, vec![deb("a", "1")]);
     store.submit(&named("registry.example/unresolved:1"), at(1)).unwrap();
+    let unsupported = Outcome::Judged {
+        inventory: Box::new(inventory(3, vec![])),
+        judged: judged(),
+        state: ScanState::Unsupported,
+        reason: Reason::UnknownOs,
+        detail: String::new(),
+    };
+    assert!(store.finish(&claimed(store, 3).lease, &unsupported, at(2)).unwrap());
     let mut seen = Vec::new();
     let mut all = |digest, judged: Judged| {
         seen.push((digest, judged.layer_bytes));

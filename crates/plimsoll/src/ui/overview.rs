@@ -135,7 +135,9 @@ fn by_state(images: &[&Scan]) -> Markup {
 }
 
 fn by_worst(images: &[&Scan]) -> Markup {
-    let judged: Vec<_> = images.iter().filter_map(|scan| scan.judged.as_ref()).collect();
+    // Of what is not supported nothing was found, and nothing is known.
+    let is_told = |scan: &&&Scan| scan.state != ScanState::Unsupported;
+    let judged: Vec<_> = images.iter().filter(is_told).filter_map(|scan| scan.judged.as_ref()).collect();
     let mut rows = Vec::new();
     for severity in marks::SEVERITIES {
         let is_worst = |found| parts::by_severity(found).next().is_some_and(|(worst, _)| worst == severity);
@@ -145,9 +147,14 @@ fn by_worst(images: &[&Scan]) -> Markup {
         }
     }
     let is_without = |found| parts::by_severity(found).next().is_none();
-    let without = judged.iter().filter(|judged| is_without(judged.findings)).count();
-    if without > 0 {
-        rows.push((html! { "None known" }, without));
+    let without = || judged.iter().filter(|judged| is_without(judged.findings));
+    let with_gaps = without().filter(|judged| judged.gaps > 0).count();
+    for (title, count) in
+        [("None known", without().count() - with_gaps), ("None known, with gaps", with_gaps)]
+    {
+        if count > 0 {
+            rows.push((html! { (title) }, count));
+        }
     }
     if judged.len() < images.len() {
         rows.push((html! { "Not judged" }, images.len() - judged.len()));
