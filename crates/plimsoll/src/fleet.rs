@@ -15,11 +15,10 @@ use jiff::tz::TimeZone;
 use plimsoll_core::advisory::Severity;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::finding::Finding;
-use plimsoll_core::gap::GapKind;
-use plimsoll_core::inventory::{Inventory, Package, Release};
-use plimsoll_core::matching::find;
-use plimsoll_store::{Day, PackageRow};
+use plimsoll_core::inventory::Package;
+use plimsoll_store::Day;
 
+use crate::distinct::{Batch, Distinct};
 use crate::refusal::Refusal;
 use crate::server::{Advised, Server};
 
@@ -31,9 +30,6 @@ const IMAGES_MAX: usize = 3;
 
 /// Packages that are named of each.
 const PACKAGES_MAX: usize = 3;
-
-/// Packages that are judged at once.
-const BATCH: usize = 2_000;
 
 /// Most pairs of a flaw and a package that has it: some 100 MB.
 const PAIRS_MAX: usize = 4_000_000;
@@ -152,9 +148,6 @@ struct Gathering {
     pairs: usize,
 }
 
-/// Packages of one release that wait to be judged together.
-type Waiting = BTreeMap<String, (Option<Release>, Vec<(u32, Package)>)>;
-
 fn picture(server: &Server) -> Result<Option<Picture>, Refusal> {
     let advised = server.advised();
     if advised.database.is_err() {
@@ -162,27 +155,20 @@ fn picture(server: &Server) -> Result<Option<Picture>, Refusal> {
     }
     let store = server.store()?;
     let mut gathering = Gathering::default();
-    let mut waiting = Waiting::new();
-    let mut failed = None;
-    store.each_package(&mut |row: PackageRow| {
+    let (mut waiting, mut failed) = (Distinct::default(), None);
+    store.each_package(&mut |row| {
         if failed.is_some() || gathering.pairs >= PAIRS_MAX || server.lifecycle.is_ending() {
             return;
         }
-        let release = row.release.filter(|_| row.package.ecosystem.is_os);
-        let namespace = release.as_ref().map(Release::namespace).unwrap_or_default();
-        let (_, packages) = waiting.entry(namespace.clone()).or_insert((release, Vec::new()));
-        packages.push((row.number, row.package));
-        if packages.len() >= BATCH
-            && let Some((release, packages)) = waiting.remove(&namespace)
-        {
-            failed = gathering.judge(&advised, release, packages).err();
+        if let Some(batch) = waiting.take(row) {
+            failed = gathering.judge(&advised, &batch).err();
         }
     })?;
-    for (release, packages) in waiting.into_values() {
-        failed = failed.or(gathering.judge(&advised, release, packages).err());
+    for batch in waiting.rest() {
+        failed = failed.or(gathering.judge(&advised, &batch).err());
     }
-    if let Some(refusal) = failed {
-        return Err(refusal);
+    if let Some(why) = failed {
+        return Err(Refusal::new(500, "internal", why));
     }
     let numbers: Vec<u32> = gathering.of_package.keys().copied().collect();
     let mut images = 0;
@@ -195,23 +181,12 @@ fn picture(server: &Server) -> Result<Option<Picture>, Refusal> {
 }
 
 impl Gathering {
-    fn judge(
-        &mut self,
-        advised: &Advised,
-        release: Option<Release>,
-        packages: Vec<(u32, Package)>,
-    ) -> Result<(), Refusal> {
+    fn judge(&mut self, advised: &Advised, batch: &Batch) -> Result<(), String> {
         let Ok(database) = &advised.database else { return Ok(()) };
-        let (numbers, packages): (Vec<u32>, Vec<Package>) = packages.into_iter().unzip();
-        let inventory = Inventory { distro: release, packages, ..Inventory::default() };
-        let judged = find(&inventory, database, &advised.standings);
-        if let Some(gap) = judged.gaps.iter().find(|gap| gap.kind == GapKind::LookupFailed) {
-            return Err(Refusal::new(500, "internal", format!("{}: {}", gap.subject, gap.detail)));
-        }
-        for finding in judged.findings {
-            let of = numbers.get(finding.package).zip(inventory.packages.get(finding.package));
-            if let (Some((number, package)), Some(fixed_in)) = (of, finding.fixed_in.clone()) {
-                self.add(*number, package, &finding, fixed_in);
+        for finding in batch.judge(database, &advised.standings)? {
+            if let (Some((number, package)), Some(fixed_in)) = (batch.of(&finding), finding.fixed_in.clone())
+            {
+                self.add(number, package, &finding, fixed_in);
             }
         }
         Ok(())

@@ -7,6 +7,7 @@ mod access;
 mod clear;
 mod cli;
 mod config;
+mod distinct;
 mod feed_metrics;
 mod fleet;
 mod http;

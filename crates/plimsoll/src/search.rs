@@ -9,14 +9,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use plimsoll_core::advisory::LookupError;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::finding::Finding;
-use plimsoll_core::gap::GapKind;
-use plimsoll_core::inventory::{Inventory, Package, Release};
-use plimsoll_core::matching::find;
-use plimsoll_core::standings::Standings;
-use plimsoll_feeds::database::Database;
+use plimsoll_core::inventory::Package;
 use plimsoll_store::{PackageRow, Scan, Store};
 
 use crate::access::Principal;
+use crate::distinct::{Batch, Distinct};
 use crate::refusal::Refusal;
 use crate::server::Server;
 
@@ -45,9 +42,6 @@ pub(crate) struct Found {
     pub(crate) is_flaw_known: bool,
 }
 
-/// Packages of one release, with their numbers.
-type OfRelease = (Option<Release>, Vec<(u32, Package)>);
-
 /// A package that was found.
 pub(crate) struct FoundPackage {
     /// Without evidence path and layer.
@@ -68,14 +62,19 @@ pub(crate) fn flaw(server: &Server, principal: &Principal, name: &str) -> Result
     let names = database.packages_of_advisories(&advisories).map_err(unreadable)?;
     let names: Vec<(String, String)> = names.into_iter().collect();
     let mut found = Found { is_flaw_known: !advisories.is_empty(), ..Found::default() };
-    let mut by_release: BTreeMap<String, OfRelease> = BTreeMap::new();
-    store.packages_named(&names, &mut |row: PackageRow| {
-        let release = row.release.filter(|_| row.package.ecosystem.is_os);
-        let namespace = release.as_ref().map(Release::namespace).unwrap_or_default();
-        by_release.entry(namespace).or_insert((release, Vec::new())).1.push((row.number, row.package));
+    let (mut waiting, mut failed) = (Distinct::default(), None);
+    let mut judge = |batch: &Batch| match batch.judge(database, &advised.standings) {
+        Ok(findings) => keep_named(&mut found, batch, findings, name),
+        Err(why) => failed = Some(why),
+    };
+    store.packages_named(&names, &mut |row| {
+        if let Some(batch) = waiting.take(row) {
+            judge(&batch);
+        }
     })?;
-    for (release, packages) in by_release.into_values() {
-        judge(database, &advised.standings, (release, packages), name, &mut found)?;
+    waiting.rest().for_each(|batch| judge(&batch));
+    if let Some(why) = failed {
+        return Err(Refusal::new(500, "internal", why));
     }
     images(server, store, principal, &mut found)?;
     Ok(found)
@@ -105,29 +104,13 @@ pub(crate) fn package(
     Ok(found)
 }
 
-fn judge(
-    database: &Database,
-    standings: &Standings,
-    (release, packages): OfRelease,
-    name: &str,
-    found: &mut Found,
-) -> Result<(), Refusal> {
-    let (numbers, packages): (Vec<u32>, Vec<Package>) = packages.into_iter().unzip();
-    let inventory = Inventory { distro: release, packages, ..Inventory::default() };
-    let judged = find(&inventory, database, standings);
-    if let Some(gap) = judged.gaps.iter().find(|gap| gap.kind == GapKind::LookupFailed) {
-        return Err(Refusal::new(500, "internal", format!("{}: {}", gap.subject, gap.detail)));
-    }
-    for finding in judged.findings {
-        if !is_named(&finding, name) {
-            continue;
-        }
-        let of = numbers.get(finding.package).zip(inventory.packages.get(finding.package));
-        if let Some((number, package)) = of {
-            keep(found, *number, FoundPackage { package: package.clone(), finding: Some(finding) });
+/// Keeps the packages that have the flaw.
+fn keep_named(found: &mut Found, batch: &Batch, findings: Vec<Finding>, name: &str) {
+    for finding in findings.into_iter().filter(|finding| is_named(finding, name)) {
+        if let Some((number, package)) = batch.of(&finding) {
+            keep(found, number, FoundPackage { package: package.clone(), finding: Some(finding) });
         }
     }
-    Ok(())
 }
 
 fn is_named(finding: &Finding, name: &str) -> bool {

@@ -4,13 +4,10 @@
 //! a package is the same in both where its names are, also where it got another one in between: an advisory that is
 //! given a CVE is not news.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
-use anyhow::bail;
 use plimsoll_core::finding::Finding;
-use plimsoll_core::gap::GapKind;
-use plimsoll_core::inventory::{Inventory, Package, Release};
-use plimsoll_core::matching::find;
+use plimsoll_core::inventory::{Package, Release};
 use plimsoll_core::standings::Standings;
 use plimsoll_feeds::database::Database;
 use plimsoll_store::PackageRow;
@@ -18,9 +15,7 @@ use plimsoll_store::PackageRow;
 use super::changes::{
     Before, Change, ChangeKind, Changes, FINDINGS_MAX, SUMMARY_CHARS_MAX, TEXT_CHARS_MAX, Tally,
 };
-
-/// Most packages that are matched at once.
-const BATCH_MAX: usize = 500;
+use crate::distinct::{Batch, Distinct};
 
 /// Most findings that are kept by name over the whole fleet. Beyond these only counts are, and events say so.
 const FINDINGS_KEPT_MAX: usize = 200_000;
@@ -58,13 +53,10 @@ pub(crate) struct Deltas {
     pub(crate) packages: usize,
 }
 
-/// Packages of one release that are still to be matched.
-type Waiting = BTreeMap<String, (Option<Release>, Vec<(u32, Package)>)>;
-
 /// Takes packages one by one.
 pub(crate) struct Comparing<'a> {
     pair: Pair<'a>,
-    waiting: Waiting,
+    waiting: Distinct,
     deltas: Deltas,
     failed: Option<anyhow::Error>,
 }
@@ -72,7 +64,7 @@ pub(crate) struct Comparing<'a> {
 impl<'a> Comparing<'a> {
     /// Nothing is compared yet.
     pub(crate) fn new(pair: Pair<'a>) -> Comparing<'a> {
-        Comparing { pair, waiting: Waiting::new(), deltas: Deltas::default(), failed: None }
+        Comparing { pair, waiting: Distinct::default(), deltas: Deltas::default(), failed: None }
     }
 
     /// Takes a package.
@@ -81,14 +73,8 @@ impl<'a> Comparing<'a> {
             return;
         }
         self.deltas.packages += 1;
-        let release = row.release.filter(|_| row.package.ecosystem.is_os);
-        let namespace = release.as_ref().map(Release::namespace).unwrap_or_default();
-        let (_, packages) = self.waiting.entry(namespace.clone()).or_insert((release, Vec::new()));
-        packages.push((row.number, row.package));
-        if packages.len() >= BATCH_MAX
-            && let Some((release, packages)) = self.waiting.remove(&namespace)
-        {
-            self.failed = self.deltas.compare(self.pair, release, packages).err();
+        if let Some(batch) = self.waiting.take(row) {
+            self.failed = self.deltas.compare(self.pair, &batch).err();
         }
     }
 
@@ -97,24 +83,19 @@ impl<'a> Comparing<'a> {
         if let Some(error) = self.failed {
             return Err(error);
         }
-        for (release, packages) in std::mem::take(&mut self.waiting).into_values() {
-            self.deltas.compare(self.pair, release, packages)?;
+        for batch in self.waiting.rest() {
+            self.deltas.compare(self.pair, &batch)?;
         }
         Ok(self.deltas)
     }
 }
 
 impl Deltas {
-    fn compare(
-        &mut self,
-        pair: Pair<'_>,
-        release: Option<Release>,
-        packages: Vec<(u32, Package)>,
-    ) -> anyhow::Result<()> {
-        let (numbers, packages): (Vec<u32>, Vec<Package>) = packages.into_iter().unzip();
-        let inventory = Inventory { distro: release, packages, ..Inventory::default() };
-        let before = by_package(find_all(pair.old, &inventory, pair.standings)?, numbers.len());
-        let after = by_package(find_all(pair.new, &inventory, pair.standings)?, numbers.len());
+    fn compare(&mut self, pair: Pair<'_>, batch: &Batch) -> anyhow::Result<()> {
+        let Batch { numbers, inventory } = batch;
+        let judged = |database| batch.judge(database, pair.standings).map_err(anyhow::Error::msg);
+        let before = by_package(judged(pair.old)?, numbers.len());
+        let after = by_package(judged(pair.new)?, numbers.len());
         for (((number, package), before), after) in
             numbers.iter().zip(&inventory.packages).zip(before).zip(after)
         {
@@ -170,19 +151,6 @@ fn named<'a>(of_kind: impl Iterator<Item = &'a &'a Change>) -> impl Iterator<Ite
         fixable += usize::from(is_fixable);
         all <= FINDINGS_MAX || (is_fixable && fixable <= FINDINGS_MAX)
     })
-}
-
-/// All findings; a database that cannot be read is an error, not one that says nothing.
-fn find_all(
-    database: &Database,
-    inventory: &Inventory,
-    standings: &Standings,
-) -> anyhow::Result<Vec<Finding>> {
-    let found = find(inventory, database, standings);
-    if let Some(gap) = found.gaps.iter().find(|gap| gap.kind == GapKind::LookupFailed) {
-        bail!("the advisory database cannot be read: {}: {}", gap.subject, gap.detail);
-    }
-    Ok(found.findings)
 }
 
 fn by_package(findings: Vec<Finding>, count: usize) -> Vec<Vec<Finding>> {
