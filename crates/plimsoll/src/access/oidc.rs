@@ -45,15 +45,50 @@ const ANSWER_TIME_MAX: std::time::Duration = std::time::Duration::from_secs(10);
 pub(crate) struct Provider {
     config: OidcConfig,
     client: Client,
-    keys: Mutex<Keys>,
-    endpoints: Mutex<sign_in::KnownEndpoints>,
+    keys: Mutex<Kept<JwkSet>>,
+    endpoints: Mutex<Kept<sign_in::Endpoints>>,
 }
 
-#[derive(Default)]
-struct Keys {
-    set: Option<Arc<JwkSet>>,
+/// Something that the provider was asked for, and when.
+struct Kept<T> {
+    value: Option<Arc<T>>,
     fetched_at: Option<Timestamp>,
     asked_at: Option<Timestamp>,
+}
+
+impl<T> Default for Kept<T> {
+    fn default() -> Kept<T> {
+        Kept { value: None, fetched_at: None, asked_at: None }
+    }
+}
+
+impl<T: Send + 'static> Kept<T> {
+    /// What is kept after it was asked for, where it `lacks` something or is old, and was not asked for just now. Why that
+    /// failed is given beside it: what is there goes on being good.
+    async fn get(
+        &mut self,
+        lacks: bool,
+        now: Timestamp,
+        fetch: impl FnOnce() -> Result<T, String> + Send + 'static,
+    ) -> (Option<Arc<T>>, Option<String>) {
+        let is_past = |since: Option<Timestamp>, length: SignedDuration| {
+            since.is_none_or(|since| now.duration_since(since) >= length)
+        };
+        let is_wanted = lacks || is_past(self.fetched_at, KEPT);
+        let mut why = None;
+        if is_wanted && is_past(self.asked_at, ASKED_AGAIN) {
+            self.asked_at = Some(now);
+            let fetched = tokio::task::spawn_blocking(fetch).await.map_err(|error| error.to_string());
+            match fetched.flatten() {
+                Ok(value) => {
+                    self.value = Some(Arc::new(value));
+                    self.fetched_at = Some(now);
+                }
+                Err(error) => why = Some(error),
+            }
+        }
+        (self.value.clone(), why)
+    }
 }
 
 /// What is read of a token.
@@ -163,37 +198,19 @@ impl Provider {
     /// The key that a token names; `None` where the provider has no such key.
     async fn key(&self, id: Option<&str>, now: Timestamp) -> Result<Option<Jwk>, Refusal> {
         let mut keys = self.keys.lock().await;
-        let is_past = |since: Option<Timestamp>, length: SignedDuration| {
-            since.is_none_or(|since| now.duration_since(since) >= length)
-        };
-        let known = keys.set.as_deref().and_then(|set| pick(set, id));
-        let is_wanted = known.is_none() || is_past(keys.fetched_at, KEPT);
-        if is_wanted && is_past(keys.asked_at, ASKED_AGAIN) {
-            keys.asked_at = Some(now);
-            match self.fetch().await {
-                Ok(set) => {
-                    keys.set = Some(Arc::new(set));
-                    keys.fetched_at = Some(now);
-                }
-                // The keys that are there go on being good.
-                Err(reason) => {
-                    tracing::warn!(issuer = %self.config.issuer, "cannot ask the OpenID provider for its keys: {reason}")
-                }
-            }
+        let lacks = keys.value.as_deref().and_then(|set| pick(set, id)).is_none();
+        let (client, config) = (self.client.clone(), self.config.clone());
+        let (set, why) = keys.get(lacks, now, move || fetch(&client, &config)).await;
+        if let Some(reason) = why {
+            tracing::warn!(issuer = %self.config.issuer, "cannot ask the OpenID provider for its keys: {reason}");
         }
-        match &keys.set {
-            Some(set) => Ok(pick(set, id)),
+        match set {
+            Some(set) => Ok(pick(&set, id)),
             None => Err(Refusal::unavailable(
                 "unavailable",
                 "the OpenID provider cannot be asked for its keys; ask again",
             )),
         }
-    }
-
-    async fn fetch(&self) -> Result<JwkSet, String> {
-        let (client, config) = (self.client.clone(), self.config.clone());
-        let fetched = tokio::task::spawn_blocking(move || fetch(&client, &config));
-        fetched.await.map_err(|error| error.to_string())?
     }
 }
 

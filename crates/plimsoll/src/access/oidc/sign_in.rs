@@ -5,17 +5,20 @@
 //! the answer, and an answer that another browser was given is refused. The cookie needs no seal: whoever could change it
 //! would only make their own sign-in fail.
 
+use std::sync::Arc;
+
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use plimsoll_net::Request;
+use plimsoll_report::html::view::query_of;
 use plimsoll_report::link;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use super::{ANSWER_TIME_MAX, ASKED_AGAIN, DOCUMENT_BYTES_MAX, KEPT, Provider, document, unauthorized};
+use super::{ANSWER_TIME_MAX, DOCUMENT_BYTES_MAX, Provider, document, unauthorized};
 use crate::config::{SignInConfig, secret};
 use crate::refusal::Refusal;
 
@@ -26,18 +29,10 @@ const SECRET_BYTES: usize = 32;
 const WORD_CHARS_MAX: usize = 300;
 
 /// Where the provider is asked.
-#[derive(Clone, Debug, Default)]
-struct Endpoints {
+#[derive(Debug)]
+pub(super) struct Endpoints {
     authorization: String,
     token: String,
-}
-
-/// What is known of that, and when it was asked.
-#[derive(Debug, Default)]
-pub(super) struct KnownEndpoints {
-    endpoints: Option<Endpoints>,
-    fetched_at: Option<Timestamp>,
-    asked_at: Option<Timestamp>,
 }
 
 /// What an answer is held against. The browser keeps it.
@@ -93,7 +88,7 @@ impl Provider {
         let endpoints = self.endpoints(now).await?;
         let secrets = Secrets::new()?;
         let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(&secrets.verifier));
-        let query = query(&[
+        let query = form(&[
             ("response_type", "code"),
             ("client_id", &config.client_id),
             ("redirect_uri", back),
@@ -137,7 +132,7 @@ impl Provider {
             }
             None => pairs.push(("client_id", &config.client_id)),
         }
-        request.body = Some(query(&pairs).into_bytes());
+        request.body = Some(form(&pairs).into_bytes());
         let client = self.client.clone();
         let asked = tokio::task::spawn_blocking(move || {
             let response = client.send(&request).map_err(|error| error.to_string())?;
@@ -164,26 +159,14 @@ impl Provider {
     }
 
     /// Where the provider is asked; from its own document, which is kept like its keys.
-    async fn endpoints(&self, now: Timestamp) -> Result<Endpoints, Refusal> {
+    async fn endpoints(&self, now: Timestamp) -> Result<Arc<Endpoints>, Refusal> {
         let mut known = self.endpoints.lock().await;
-        let is_past = |since: Option<Timestamp>, length| {
-            since.is_none_or(|since: Timestamp| now.duration_since(since) >= length)
-        };
-        let is_wanted = known.endpoints.is_none() || is_past(known.fetched_at, KEPT);
-        let mut why = "it was asked less than a minute ago".to_owned();
-        if is_wanted && is_past(known.asked_at, ASKED_AGAIN) {
-            known.asked_at = Some(now);
-            let (client, config) = (self.client.clone(), self.config.clone());
-            let fetched = tokio::task::spawn_blocking(move || endpoints(&document(&client, &config)?));
-            match fetched.await.map_err(|error| error.to_string()).flatten() {
-                Ok(endpoints) => {
-                    known.endpoints = Some(endpoints);
-                    known.fetched_at = Some(now);
-                }
-                Err(error) => why = error,
-            }
-        }
-        known.endpoints.clone().ok_or_else(|| unavailable(&why))
+        let lacks = known.value.is_none();
+        let (client, config) = (self.client.clone(), self.config.clone());
+        let (endpoints, why) = known.get(lacks, now, move || endpoints(&document(&client, &config)?)).await;
+        endpoints.ok_or_else(|| {
+            unavailable(why.as_deref().unwrap_or("it could not be asked less than a minute ago"))
+        })
     }
 }
 
@@ -220,7 +203,6 @@ fn unavailable(why: &str) -> Refusal {
 }
 
 /// Pairs as a form has them.
-fn query(pairs: &[(&str, &str)]) -> String {
-    let pair = |(name, value): &(&str, &str)| format!("{name}={}", link::of_value(value));
-    pairs.iter().map(pair).collect::<Vec<_>>().join("&")
+fn form(pairs: &[(&str, &str)]) -> String {
+    query_of(pairs).trim_start_matches('?').to_owned()
 }
