@@ -31,19 +31,11 @@ pub struct Day {
 impl Day {
     /// Counts an image in.
     pub fn add(&mut self, judged: &Judged) {
-        let found = &judged.findings;
-        let by_severity = [
-            (found.critical, &mut self.worst.critical),
-            (found.high, &mut self.worst.high),
-            (found.medium, &mut self.worst.medium),
-            (found.low, &mut self.worst.low),
-            (found.negligible, &mut self.worst.negligible),
-            (found.unknown, &mut self.worst.unknown),
-        ];
-        match by_severity.into_iter().find(|(count, _)| *count > 0) {
-            Some((_, images)) => *images += 1,
-            None => self.without += 1,
-        }
+        let images = match judged.findings.worst() {
+            Some(severity) => self.worst.of_mut(severity),
+            None => &mut self.without,
+        };
+        *images += 1;
         self.fixable += u32::from(judged.fixable > 0);
         self.exploited += u32::from(judged.exploited > 0);
         self.unsure += u32::from(judged.gaps > 0 || !judged.late_feeds.is_empty());

@@ -5,6 +5,7 @@
 //! lists of numbers, never by matching the fleet again.
 
 use jiff::Timestamp;
+use plimsoll_core::advisory::Severity;
 use plimsoll_core::digest::{Digest, hex};
 use plimsoll_core::image::Image;
 use plimsoll_core::inventory::{Inventory, Package, Release};
@@ -64,6 +65,37 @@ pub struct Severities {
     pub negligible: u32,
     /// Nobody says.
     pub unknown: u32,
+}
+
+impl Severities {
+    /// The numbers, the worst severity first; `None` is that nobody says.
+    pub fn rows(&self) -> [(Option<Severity>, u32); 6] {
+        [
+            (Some(Severity::Critical), self.critical),
+            (Some(Severity::High), self.high),
+            (Some(Severity::Medium), self.medium),
+            (Some(Severity::Low), self.low),
+            (Some(Severity::Negligible), self.negligible),
+            (None, self.unknown),
+        ]
+    }
+
+    /// The number of one severity.
+    pub fn of_mut(&mut self, severity: Option<Severity>) -> &mut u32 {
+        match severity {
+            Some(Severity::Critical) => &mut self.critical,
+            Some(Severity::High) => &mut self.high,
+            Some(Severity::Medium) => &mut self.medium,
+            Some(Severity::Low) => &mut self.low,
+            Some(Severity::Negligible) => &mut self.negligible,
+            None => &mut self.unknown,
+        }
+    }
+
+    /// The worst severity of which there is any; `None` where there is nothing.
+    pub fn worst(&self) -> Option<Option<Severity>> {
+        self.rows().into_iter().find(|(_, count)| *count > 0).map(|(severity, _)| severity)
+    }
 }
 
 /// What was found, in short.

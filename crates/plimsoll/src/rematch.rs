@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 use plimsoll_core::advisory::{Advisories as _, Severity};
 use plimsoll_core::digest::Digest;
 use plimsoll_feeds::database::{self, Database};
-use plimsoll_store::{EventKind, Judged, NewEvent, Severities, Step, Store};
+use plimsoll_store::{EventKind, Judged, NewEvent, Step, Store};
 
 pub(crate) mod changes;
 mod deltas;
@@ -422,23 +422,11 @@ fn move_counts(judged: &mut Judged, changes: &Changes, changed_before: &Tally) {
     let mut came = sum([&changes.added, &changes.changed]);
     let mut went = sum([&changes.removed, changed_before]);
     for severity in Severity::ALL.into_iter().map(Some).chain([None]) {
-        let count = of_severity(&mut judged.findings, severity);
-        shift(count, *came.all.of(severity), *went.all.of(severity));
+        shift(judged.findings.of_mut(severity), *came.all.of(severity), *went.all.of(severity));
     }
     let total = |tally: &Tally| u32::try_from(tally.fixable.total()).unwrap_or(u32::MAX);
     shift(&mut judged.fixable, total(&came), total(&went));
     shift(&mut judged.exploited, came.exploited, went.exploited);
-}
-
-fn of_severity(counts: &mut Severities, severity: Option<Severity>) -> &mut u32 {
-    match severity {
-        Some(Severity::Critical) => &mut counts.critical,
-        Some(Severity::High) => &mut counts.high,
-        Some(Severity::Medium) => &mut counts.medium,
-        Some(Severity::Low) => &mut counts.low,
-        Some(Severity::Negligible) => &mut counts.negligible,
-        None => &mut counts.unknown,
-    }
 }
 
 /// Judges images anew whose counts differences do not say, as many as there may be. How many are left as they are.

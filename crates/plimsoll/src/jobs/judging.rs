@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use jiff::Timestamp;
-use plimsoll_core::advisory::Severity;
 use plimsoll_core::assessment::Assessment;
 use plimsoll_core::coverage::{Coverage, CoverageState};
 use plimsoll_core::finding::Finding;
@@ -132,15 +131,7 @@ pub(crate) fn judged(assessment: &Assessment, now: Timestamp) -> Judged {
 pub(crate) fn severities(findings: &[Finding]) -> Severities {
     let mut counts = Severities::default();
     for finding in findings {
-        let count = match finding.severity {
-            Some(Severity::Critical) => &mut counts.critical,
-            Some(Severity::High) => &mut counts.high,
-            Some(Severity::Medium) => &mut counts.medium,
-            Some(Severity::Low) => &mut counts.low,
-            Some(Severity::Negligible) => &mut counts.negligible,
-            None => &mut counts.unknown,
-        };
-        *count += 1;
+        *counts.of_mut(finding.severity) += 1;
     }
     counts
 }

@@ -241,14 +241,12 @@ impl Standing {
         let of_children = self.children.iter().filter_map(|(_, scan)| scan.as_ref()?.judged.as_ref());
         let mut all = own.into_iter().chain(of_children).map(|judged| judged.findings).peekable();
         all.peek()?;
-        Some(all.fold(Severities::default(), |sum, one| Severities {
-            critical: sum.critical + one.critical,
-            high: sum.high + one.high,
-            medium: sum.medium + one.medium,
-            low: sum.low + one.low,
-            negligible: sum.negligible + one.negligible,
-            unknown: sum.unknown + one.unknown,
-        }))
+        let mut sum = Severities::default();
+        for (severity, count) in all.flat_map(|one| one.rows()) {
+            let of_all = sum.of_mut(severity);
+            *of_all = of_all.saturating_add(count);
+        }
+        Some(sum)
     }
 
     /// Text that is another one whenever anything has changed that a client could wait for.

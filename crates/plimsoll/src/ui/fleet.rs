@@ -104,7 +104,7 @@ pub(super) fn trend(seen: &Seen) -> Markup {
                     } }
                     tbody { @for (date, day) in seen.days.iter().rev() { tr {
                         th scope="row" { (date) }
-                        @for (_, count) in parts::all_by_severity(day.worst) { td.number { (count) } }
+                        @for (_, count) in day.worst.rows() { td.number { (count) } }
                         td.number { (day.without) } td.number { (day.fixable) } td.number { (day.exploited) } td.number { (day.unsure) }
                     } } }
                 } }
@@ -115,12 +115,12 @@ pub(super) fn trend(seen: &Seen) -> Markup {
 
 /// Images that were judged.
 fn images(day: &Day) -> u64 {
-    parts::all_by_severity(day.worst).map(|(_, count)| u64::from(count)).sum::<u64>() + u64::from(day.without)
+    day.worst.rows().into_iter().map(|(_, count)| u64::from(count)).sum::<u64>() + u64::from(day.without)
 }
 
 /// Class, start and height of each part of a day's column, from below: the worst.
 fn slices(day: &Day, most: u64) -> Vec<(&'static str, u64, u64)> {
-    let rows = parts::all_by_severity(day.worst).map(|(severity, count)| (marks::word(severity), count));
+    let rows = day.worst.rows().into_iter().map(|(severity, count)| (marks::word(severity), count));
     let (mut counted, mut slices) = (0, Vec::new());
     for (class, count) in rows.chain([("track", day.without)]) {
         // Ends are rounded, not heights, so that a column is as high as its number says.

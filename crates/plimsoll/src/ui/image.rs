@@ -198,7 +198,7 @@ fn of_index(standing: &Standing) -> Markup {
                 td { @match scan { Some(scan) => (parts::standing(scan)), None => span.quiet { "not known here" } } }
                 td data-label="Findings" { @match scan.as_ref().and_then(|scan| scan.judged.as_ref()) {
                     Some(judged) => {
-                        @if parts::by_severity(judged.findings).next().is_none() { "None known" }
+                        @if judged.findings.worst().is_none() { "None known" }
                         (parts::counts(judged.findings, Some(&of(&child.digest))))
                         (parts::unsure(&[judged]))
                     },

@@ -140,14 +140,12 @@ fn by_worst(images: &[&Scan]) -> Markup {
     let judged: Vec<_> = images.iter().filter(is_told).filter_map(|scan| scan.judged.as_ref()).collect();
     let mut rows = Vec::new();
     for severity in marks::SEVERITIES {
-        let is_worst = |found| parts::by_severity(found).next().is_some_and(|(worst, _)| worst == severity);
-        let count = judged.iter().filter(|judged| is_worst(judged.findings)).count();
+        let count = judged.iter().filter(|judged| judged.findings.worst() == Some(severity)).count();
         if count > 0 {
             rows.push((marks::severity(severity), count));
         }
     }
-    let is_without = |found| parts::by_severity(found).next().is_none();
-    let without = || judged.iter().filter(|judged| is_without(judged.findings));
+    let without = || judged.iter().filter(|judged| judged.findings.worst().is_none());
     let with_gaps = without().filter(|judged| judged.gaps > 0).count();
     for (title, count) in
         [("None known", without().count() - with_gaps), ("None known, with gaps", with_gaps)]

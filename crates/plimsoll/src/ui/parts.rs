@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use maud::{Markup, html};
-use plimsoll_core::advisory::Severity;
 use plimsoll_core::digest::Digest;
 use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_report::html::{marks, shown};
@@ -91,29 +90,11 @@ pub(super) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(at.to_string()) { (moment(at)) } }
 }
 
-/// Counts by severity, the worst first, without those that are none.
-pub(super) fn by_severity(found: Severities) -> impl Iterator<Item = (Option<Severity>, u32)> {
-    all_by_severity(found).filter(|(_, count)| *count > 0)
-}
-
-/// Counts by severity, the worst first.
-pub(super) fn all_by_severity(found: Severities) -> impl Iterator<Item = (Option<Severity>, u32)> {
-    let of = move |severity: Option<Severity>| match severity {
-        Some(Severity::Critical) => found.critical,
-        Some(Severity::High) => found.high,
-        Some(Severity::Medium) => found.medium,
-        Some(Severity::Low) => found.low,
-        Some(Severity::Negligible) => found.negligible,
-        None => found.unknown,
-    };
-    marks::SEVERITIES.into_iter().map(move |severity| (severity, of(severity)))
-}
-
-/// The same as one line; each leads to its findings where there is a path for it.
+/// Counts by severity as one line, the worst first, without those that are none; each leads to its findings where there is a path for it.
 pub(super) fn counts(found: Severities, path: Option<&str>) -> Markup {
     html! {
         span.counts-line {
-            @for (severity, count) in by_severity(found) {
+            @for (severity, count) in found.rows().into_iter().filter(|(_, count)| *count > 0) {
                 @match path {
                     Some(path) => a href={ (path) "?severity=" (marks::word(severity)) } { (marks::severity(severity)) " " (count) },
                     None => span { (marks::severity(severity)) " " (count) },

@@ -175,7 +175,7 @@ pub(super) fn found(standing: &Standing, path: &str) -> Markup {
     let judged = images.iter().filter(|scan| scan.is_some_and(|scan| scan.judged.is_some())).count();
     html! {
         @match standing.findings() {
-            Some(found) if parts::by_severity(found).next().is_none() => { "None known" },
+            Some(found) if found.worst().is_none() => { "None known" },
             // An index has no findings of its own to lead to.
             Some(found) => (parts::counts(found, Some(path).filter(|_| standing.children.is_empty()))),
             None => span.quiet { "Not judged" },
@@ -222,7 +222,7 @@ fn child_row(child: &Child, scan: Option<&Scan>) -> Markup {
                 Some(scan) => {
                     a href=(path) { (platform(child)) } ": " (parts::standing(scan)) " "
                     @match &scan.judged {
-                        Some(judged) if parts::by_severity(judged.findings).next().is_some() => (parts::counts(judged.findings, Some(&path))),
+                        Some(judged) if judged.findings.worst().is_some() => (parts::counts(judged.findings, Some(&path))),
                         Some(_) => { "None known" },
                         None => {},
                     }
