@@ -56,7 +56,8 @@ pub struct NewEvent {
 }
 
 impl EventKind {
-    const ALL: [EventKind; 7] = [
+    /// All kinds.
+    pub const ALL: [EventKind; 7] = [
         EventKind::ScanChanged,
         EventKind::FindingsChanged,
         EventKind::FeedChanged,

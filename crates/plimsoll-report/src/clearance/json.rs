@@ -15,6 +15,9 @@ use crate::formats::write_json;
 
 mod evidence;
 
+/// What a document says that it is.
+pub const SCHEMA: &str = "plimsoll/clearance/1";
+
 /// The row.
 pub(crate) static FORMAT: Format =
     Format { name: "json", title: "everything, for programs", media_type: "application/json", write };

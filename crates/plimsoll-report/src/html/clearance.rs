@@ -10,9 +10,7 @@ use serde::Deserialize;
 
 use super::marks;
 use super::said::{sentence, shown, size};
-
-/// The document that is read.
-const SCHEMA: &str = "plimsoll/clearance/1";
+use crate::clearance::json::SCHEMA;
 
 /// Bytes of entries that are shown, so that a page stays one; the document has all.
 const BYTES_MAX: usize = 200_000;

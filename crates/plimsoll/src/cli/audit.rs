@@ -17,11 +17,11 @@ use plimsoll_image::catalog::Options;
 use plimsoll_image::limits::Limits;
 use plimsoll_image::open::registry::credentials::Credentials;
 use plimsoll_net::Client;
+use plimsoll_report::clearance::json::SCHEMA;
 use plimsoll_report::printable::one_line;
 use serde::Deserialize;
 
 use super::clear::ManifestArgs;
-use super::promote::CLEARANCE;
 use super::scan::open_database;
 use super::{Outcome, Session, misused, print};
 use crate::clear::audit::{Difference, audit, of_flaws};
@@ -196,8 +196,8 @@ fn cleared(path: &Path) -> anyhow::Result<Cleared> {
     let bytes = Files::default().read(path)?.ok_or_else(|| anyhow!("there is no file `{file}`"))?;
     let cleared: Cleared =
         serde_json::from_slice(&bytes).with_context(|| format!("`{file}` is no clearance"))?;
-    if cleared.schema != CLEARANCE {
-        bail!("`{file}` is `{}`, and `{CLEARANCE}` is read", cleared.schema);
+    if cleared.schema != SCHEMA {
+        bail!("`{file}` is `{}`, and `{SCHEMA}` is read", cleared.schema);
     }
     Ok(cleared)
 }

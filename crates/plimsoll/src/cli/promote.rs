@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use plimsoll_core::digest::Digest;
 use plimsoll_image::open::registry::credentials::Credentials;
 use plimsoll_net::Client;
+use plimsoll_report::clearance::json::SCHEMA;
 use serde::Deserialize;
 
 use super::{Outcome, Session, misused, print};
@@ -116,9 +117,6 @@ struct Destination {
 /// Longest time that a clearance is acted on, in hours.
 const CLEARANCE_HOURS_MAX: i64 = 24;
 
-/// What a clearance says that it is.
-pub(super) const CLEARANCE: &str = "plimsoll/clearance/1";
-
 pub(super) fn run(session: &Session, args: &PromoteArgs) -> anyhow::Result<Outcome> {
     let plan = read(args).map_err(misused)?;
     if let Some(why) = objection(&plan)? {
@@ -214,8 +212,8 @@ fn read(args: &PromoteArgs) -> anyhow::Result<Plan> {
     let file = args.plan.display();
     let bytes = Files::default().read(&args.plan)?.ok_or_else(|| anyhow!("there is no file `{file}`"))?;
     let plan: Plan = serde_json::from_slice(&bytes).with_context(|| format!("`{file}` is no clearance"))?;
-    if plan.schema != CLEARANCE {
-        return Err(anyhow!("`{file}` is `{}`, and `{CLEARANCE}` is read", plan.schema));
+    if plan.schema != SCHEMA {
+        return Err(anyhow!("`{file}` is `{}`, and `{SCHEMA}` is read", plan.schema));
     }
     Ok(plan)
 }

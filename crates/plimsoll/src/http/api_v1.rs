@@ -12,7 +12,7 @@ use super::{Api, Cookies, Front, Refusal};
 
 pub(crate) mod clearances;
 mod deliveries;
-mod events;
+pub(crate) mod events;
 mod query;
 mod records;
 mod reports;

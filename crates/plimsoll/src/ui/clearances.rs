@@ -10,6 +10,7 @@ use axum::routing::get;
 use jiff::Timestamp;
 use maud::{Markup, html};
 use plimsoll_core::clearance::Verdict;
+use plimsoll_core::digest::Digest;
 use plimsoll_report::html::clearance::{Told, clearance as html_of};
 use plimsoll_report::html::shown;
 use plimsoll_report::html::view::query_of;
@@ -133,7 +134,6 @@ pub(super) struct Mark {
     record: Option<Arc<Record>>,
     /// Whether the records up to it are as they were written.
     is_whole: bool,
-    digest: String,
 }
 
 /// Those of these hearings that somebody may see who is held to some repositories: they speak of no others.
@@ -164,7 +164,7 @@ pub(super) fn marks(
     let chain = server.chain();
     let mark = |(digest, record): (String, Result<Arc<Record>, String>)| {
         let is_whole = record.as_ref().is_ok_and(|record| chain.holds(record.number));
-        (digest.clone(), Mark { record: record.ok(), is_whole, digest })
+        (digest, Mark { record: record.ok(), is_whole })
     };
     Ok(records.into_iter().map(mark).collect())
 }
@@ -184,12 +184,12 @@ fn damaged() -> Markup {
 }
 
 /// The same in a table: the verdict with a link to why, whether it still holds, and who vouches for the digest.
-pub(super) fn mark(mark: &Mark, now: Timestamp) -> Markup {
+pub(super) fn mark(digest: &Digest, mark: &Mark, now: Timestamp) -> Markup {
     let Some(record) = mark.record.as_ref().filter(|_| mark.is_whole) else {
         return html! { a href="/readyz" { (damaged()) } };
     };
     // The worse of several policies' or entries' words on one digest.
-    let spoken = record.decision.spoken.iter().filter(|spoken| spoken.digest.as_str() == mark.digest);
+    let spoken = record.decision.spoken.iter().filter(|spoken| spoken.digest == *digest);
     let Some(spoken) = spoken.max_by_key(|spoken| spoken.verdict) else { return html! {} };
     let path = format!("{}/{}", PAGE.path, link::of_value(&record.hearing));
     let until = record.decision.holds_until.filter(|_| spoken.verdict == Verdict::Cleared);

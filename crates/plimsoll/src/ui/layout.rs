@@ -9,6 +9,7 @@ use plimsoll_report::html::{emblem, marks};
 use super::session::{self, Visitor};
 use super::{NAVIGATION, assets, sign_in};
 use crate::http::Refusal;
+use crate::http::api_v1::events;
 
 /// What a page may do: only what this server itself has, and no script or style of its own.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; \
@@ -88,7 +89,8 @@ pub(super) fn frame(visitor: Option<&Visitor>, shown: &Shown) -> Markup {
                 link rel="stylesheet" href=(assets::STYLE.path);
                 // An empty one of our own: a browser would ask for one otherwise.
                 link rel="icon" href="data:,";
-                script src=(assets::SCRIPT.path) defer {}
+                // The script reloads what is live when any of these happens.
+                script src=(assets::SCRIPT.path) data-events=(events::names().collect::<Vec<_>>().join(" ")) defer {}
             }
             body {
                 a.skip href="#main" { "Skip to the content" }

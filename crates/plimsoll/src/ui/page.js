@@ -4,6 +4,8 @@
   "use strict";
   // Longest time between what happened and its showing, and shortest between two looks, in milliseconds.
   const PAUSE = 1500;
+  // What the server's events are called.
+  const KINDS = document.currentScript.dataset.events.split(" ");
   let timer = null;
 
   const openParts = () => new Set(Array.from(document.querySelectorAll("details[id][open]"), (part) => part.id));
@@ -47,7 +49,7 @@
     let events = null;
     const listen = () => {
       events = new EventSource("/api/v1/events");
-      for (const kind of ["scan", "findings", "feed", "database", "tag", "clearance", "missed"]) events.addEventListener(kind, soon);
+      for (const kind of KINDS) events.addEventListener(kind, soon);
     };
     listen();
     document.addEventListener("visibilitychange", soon);

@@ -151,7 +151,7 @@ fn row(tag: &Tag, listed: &Listed) -> Markup {
             }
             @if !listed.marks.is_empty() {
                 td data-label="Clearance" { @match listed.marks.get(tag.digest.as_str()) {
-                    Some(mark) => (clearances::mark(mark, listed.now)),
+                    Some(mark) => (clearances::mark(&tag.digest, mark, listed.now)),
                     None => span.quiet { "–" },
                 } }
             }

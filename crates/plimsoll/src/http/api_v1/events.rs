@@ -128,7 +128,7 @@ fn stream(follower: Follower) -> impl Stream<Item = Result<sse::Event, Infallibl
 async fn follow(mut follower: Follower, sender: tokio::sync::mpsc::Sender<Result<sse::Event, Infallible>>) {
     if let Some(first) = follower.missed {
         let data = json!({ "detail": "some events are no longer kept", "first": first });
-        let event = sse::Event::default().event("missed").data(data.to_string());
+        let event = sse::Event::default().event(MISSED).data(data.to_string());
         if sender.send(Ok(event)).await.is_err() {
             return;
         }
@@ -250,6 +250,14 @@ fn sees_all_places(principal: &Principal, body: &Value) -> bool {
 /// The client comes again and is told what it missed; why it has to is for the log.
 fn broke_off(refusal: &Refusal) {
     tracing::warn!(error = %refusal.message, "a stream of events broke off");
+}
+
+/// What an event is called that says that others are no longer kept.
+const MISSED: &str = "missed";
+
+/// What events of the stream are called, whichever there are.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    EventKind::ALL.into_iter().map(kind_name).chain([MISSED])
 }
 
 /// What a kind of event is called in the stream.
