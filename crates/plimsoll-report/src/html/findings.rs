@@ -95,9 +95,9 @@ pub fn filters(assessment: &Assessment, view: &View, path: &str) -> Markup {
     let (severities, sort) = (severities.join(","), sort_word(view));
     html! {
         form.filters method="get" action=(path) role="search" aria-label="Filter findings" {
-            @if !severities.is_empty() { input type="hidden" name="severity" value=(severities); }
             @if !sort.is_empty() { input type="hidden" name="sort" value=(sort); }
             label.text { span { "Find" } input type="search" name="text" value=(view.text) maxlength="200" placeholder="CVE, package, version"; }
+            (choice("severity", "Severity", &severities, marks::SEVERITIES.map(|one| (marks::word(one), marks::title(one).to_owned())).into_iter()))
             (choice("type", "Packages", &view.ecosystem, ecosystems.iter().map(|(name, title)| (*name, (*title).to_owned()))))
             (choice("layer", "Layer", &view.layer, layers(assessment)))
             @if has(|finding| finding.status != Status::Affected) {

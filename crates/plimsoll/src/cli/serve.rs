@@ -48,7 +48,8 @@ pub(super) struct ServeArgs {
     /// Leave the feeds as they are: something else keeps them fresh.
     #[arg(long)]
     no_update: bool,
-    /// Show what there is to see: bundled images in every state, offline, in a temporary folder.
+    /// Show what there is to see: bundled images in every state, offline, in a temporary folder, without your
+    /// configuration and data directory.
     #[arg(long, conflicts_with_all = ["store", "no_update"])]
     demo: bool,
 }

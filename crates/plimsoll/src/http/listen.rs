@@ -59,7 +59,7 @@ pub(crate) async fn bind(server: &Server) -> anyhow::Result<TcpListener> {
     let listen = &server.config.server.listen;
     let listener = TcpListener::bind(listen.as_str()).await;
     let listener = listener.with_context(|| {
-        format!("cannot listen on `{listen}`; `listen` in `[server]` is an address and a port, such as `0.0.0.0:6060`")
+        format!("cannot listen on `{listen}`; give an address and a port that are free, such as `127.0.0.1:6060`, with `--listen` or as `listen` in `[server]`")
     })?;
     check(server, listener.local_addr()?)?;
     Ok(listener)

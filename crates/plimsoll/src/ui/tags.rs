@@ -9,6 +9,7 @@ use axum::response::Response;
 use axum::routing::get;
 use jiff::Timestamp;
 use maud::{Markup, html};
+use plimsoll_core::digest::Digest;
 use plimsoll_report::html::view::query_of;
 use plimsoll_report::html::{shown, size};
 use plimsoll_store::{Child, Scan, ScanFilter, Tag, TagFilter};
@@ -68,78 +69,114 @@ async fn tags(
             let filter = TagFilter { registry, repository, after, rows_max: ROWS, ..TagFilter::default() };
             let store = server.store()?;
             let tags = store.tags(&filter)?;
+            let is_watched = !tags.is_empty() || !is_first;
+            let mut rows: Vec<Row> = tags.into_iter().map(Row::of_tag).collect();
+            if !is_watched {
+                // Images that were handed in by name have no tags that anybody watches. A name stands where it led to.
+                let scans = store.scans(&of_repository)?.into_iter();
+                rows.extend(scans.filter(|scan| scan.successor.is_none()).map(Row::of_scan));
+            }
+            let is_full = rows.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
             // Several tags lead to one image.
-            let ids: BTreeSet<&str> = tags.iter().map(|tag| tag.digest.as_str()).collect();
+            let ids: BTreeSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
             let ids: Vec<&str> = ids.into_iter().collect();
             let standings = standings(store, &ids, &|scans| server.shown_of(&principal, scans))?;
-            // Images that were handed in by name have no tags that anybody watches.
-            let scans = match tags.is_empty() {
-                true => store.scans(&of_repository)?,
-                false => Vec::new(),
-            };
-            let scans = scans.into_iter().map(|scan| (scan.id.clone(), scan)).collect();
-            let scans = server.shown_of(&principal, scans)?.into_values().collect();
             let marks = clearances::marks(server, &principal, &ids)?;
-            Ok(Listed { tags: tags.clone(), standings, scans, marks, now: (server.now)() })
+            if !is_watched {
+                let inner = |standing: &Standing| {
+                    standing.children.iter().map(|(child, _)| child.digest.clone()).collect::<Vec<_>>()
+                };
+                let within: BTreeSet<Digest> = standings.values().flat_map(inner).collect();
+                // Who may not see a scan is not told of it; an image of an index stands with the index.
+                rows.retain(|row| {
+                    standings.contains_key(&row.id)
+                        && !row.digest.as_ref().is_some_and(|digest| within.contains(digest))
+                });
+            }
+            Ok(Listed { rows, is_watched, is_full, standings, marks, now: (server.now)() })
         })
         .await?;
-    if listed.tags.is_empty() && listed.scans.is_empty() && is_first {
+    if listed.rows.is_empty() && is_first {
         return Err(unknown());
     }
     let main = main(&name, &listed);
     Ok(layout::page(&visitor, &Shown { title: shown(&name), place: repositories::PAGE.path, main }))
 }
 
+/// A row of the table.
+struct Row {
+    /// The tag, or what the image was asked for by.
+    title: String,
+    /// The scan that it leads to.
+    id: String,
+    digest: Option<Digest>,
+    since: Timestamp,
+}
+
+impl Row {
+    fn of_tag(tag: Tag) -> Row {
+        Row { title: tag.tag, id: tag.digest.as_str().to_owned(), digest: Some(tag.digest), since: tag.since }
+    }
+
+    fn of_scan(scan: Scan) -> Row {
+        Row { title: overview::name(&scan), id: scan.id, digest: scan.digest, since: scan.queued_at }
+    }
+}
+
 struct Listed {
-    tags: Vec<Tag>,
-    /// By digest.
+    rows: Vec<Row>,
+    /// Whether these are tags, and not images that were handed in.
+    is_watched: bool,
+    /// Whether there may be more.
+    is_full: bool,
+    /// By id.
     standings: BTreeMap<String, Standing>,
-    /// Where there are no tags: the images that were scanned under this name.
-    scans: Vec<Scan>,
     /// What was decided of each, by digest.
     marks: BTreeMap<String, Mark>,
     now: Timestamp,
 }
 
 fn main(name: &str, listed: &Listed) -> Markup {
-    let is_full = listed.tags.len() >= usize::try_from(ROWS).unwrap_or(usize::MAX);
-    let next = listed.tags.last().filter(|_| is_full);
+    let (what, since) = match listed.is_watched {
+        true => ("Tag", "Leads there since"),
+        false => ("Image", "Asked for"),
+    };
+    let next = listed.rows.last().filter(|_| listed.is_full && listed.is_watched);
     html! {
         nav.trail aria-label="Where this is" { a href=(repositories::PAGE.path) { "Repositories" } " / " (shown(name)) }
         h1 { (shown(name)) }
-        @if !listed.scans.is_empty() {
+        @if !listed.is_watched {
             p { "No tags of this repository are watched. These images of it were handed in:" }
-            ul.plain { @for scan in &listed.scans {
-                li { a href=(parts::image_path(&scan.id)) { (overview::name(scan)) } " " (parts::standing(scan)) }
-            } }
+            @if listed.is_full { p.banner.warning { "At most " (ROWS) " are listed, and there may be more." } }
         }
-        @if !listed.tags.is_empty() { div #tags data-live {
-            div.scroll tabindex="0" role="region" aria-label="Tags" { table.tags {
+        @if listed.rows.is_empty() { p { "There are no further tags." } }
+        @if !listed.rows.is_empty() { div #tags data-live {
+            div.scroll tabindex="0" role="region" aria-label={ (what) "s" } { table.tags {
                 thead { tr {
-                    th scope="col" { "Tag" } th scope="col" { "Status" } th scope="col" { "Findings" } th scope="col" { "With a fix" }
+                    th scope="col" { (what) } th scope="col" { "Status" } th scope="col" { "Findings" } th scope="col" { "With a fix" }
                     @if !listed.marks.is_empty() { th scope="col" { "Clearance" } }
-                    th scope="col" { "Size" } th scope="col" { "Leads there since" } th scope="col" { "Digest" }
+                    th scope="col" { "Size" } th scope="col" { (since) } th scope="col" { "Digest" }
                 } }
-                tbody { @for tag in &listed.tags { (row(tag, listed)) } }
+                tbody { @for one in &listed.rows { (row(one, listed)) } }
             } }
         } }
         @if let Some(last) = next {
-            nav.pager aria-label="More tags" { a rel="next" href=(query_of(&[("after", &last.tag)])) { "Next →" } }
+            nav.pager aria-label="More tags" { a rel="next" href=(query_of(&[("after", &last.title)])) { "Next →" } }
         }
     }
 }
 
-fn row(tag: &Tag, listed: &Listed) -> Markup {
-    let standing = listed.standings.get(tag.digest.as_str());
-    let path = parts::image_path(tag.digest.as_str());
+fn row(row: &Row, listed: &Listed) -> Markup {
+    let standing = listed.standings.get(&row.id);
+    let path = parts::image_path(&row.id);
     html! {
         tr {
-            th scope="row" { @if standing.is_some() { a href=(path) { (shown(&tag.tag)) } } @else { (shown(&tag.tag)) } }
+            th scope="row" { @if standing.is_some() { a href=(path) { (shown(&row.title)) } } @else { (shown(&row.title)) } }
             @match standing {
                 Some(standing) => {
                     td {
                         (parts::standing(&standing.scan))
-                        @if !standing.children.is_empty() { (children(tag, standing)) }
+                        @if !standing.children.is_empty() { (children(&row.title, standing)) }
                     }
                     td data-label="Findings" { (found(standing, &path)) }
                     td data-label="With a fix" { (fixable(standing)) }
@@ -150,14 +187,14 @@ fn row(tag: &Tag, listed: &Listed) -> Markup {
                 },
             }
             @if !listed.marks.is_empty() {
-                td data-label="Clearance" { @match listed.marks.get(tag.digest.as_str()) {
-                    Some(mark) => (clearances::mark(&tag.digest, mark, listed.now)),
+                td data-label="Clearance" { @match row.digest.as_ref().and_then(|digest| Some((digest, listed.marks.get(digest.as_str())?))) {
+                    Some((digest, mark)) => (clearances::mark(digest, mark, listed.now)),
                     None => span.quiet { "–" },
                 } }
             }
             td data-label="Size" { @match standing.and_then(bytes) { Some(bytes) => { (size(bytes)) }, None => span.quiet { "–" } } }
-            td data-label="Since" { (parts::time(tag.since)) }
-            td { (parts::digest(&tag.digest)) }
+            td data-label="Since" { (parts::time(row.since)) }
+            td { @if let Some(digest) = &row.digest { (parts::digest(digest)) } @else { span.quiet { "not known" } } }
         }
     }
 }
@@ -204,10 +241,10 @@ fn bytes(standing: &Standing) -> Option<u64> {
 }
 
 /// The images of an index, each with its own state.
-fn children(tag: &Tag, standing: &Standing) -> Markup {
+fn children(title: &str, standing: &Standing) -> Markup {
     let images: Vec<_> = standing.children.iter().filter(|(child, _)| !child.is_attestation).collect();
     html! {
-        details id={ "children-" (tag.tag) } {
+        details id={ "children-" (title) } {
             summary { "See its " (images.len()) @if images.len() == 1 { " image" } @else { " images" } }
             ul.children { @for (child, scan) in images { (child_row(child, scan.as_ref())) } }
         }

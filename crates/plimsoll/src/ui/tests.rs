@@ -306,6 +306,45 @@ fn a_page_of_five_thousand_findings_is_small() {
     assert!(answered.body.len() < PAGE_BYTES_MAX, "{}", answered.body.len());
 }
 
+#[test]
+fn images_that_were_handed_in_are_listed_once_with_what_is_known_of_them() {
+    let server = TestServer::new("", true);
+    for (byte, kind) in [(1, ScanKind::Image), (6, ScanKind::Digest), (8, ScanKind::Image)] {
+        let asked = Submission { repository: "team/app".to_owned(), ..submission(byte, kind) };
+        server.store.submit(&asked, now()).unwrap();
+    }
+    server.scanned(1, &samples::rich());
+    let children = [(1, "linux/amd64"), (7, "linux/arm64")].map(|(byte, platform)| Child {
+        digest: digest(byte),
+        platform: platform.to_owned(),
+        media_type: String::new(),
+        size: 1,
+        is_attestation: false,
+    });
+    server.finish(
+        6,
+        ScanKind::Digest,
+        &Outcome::Index { children: children.to_vec(), submissions: Vec::new() },
+    );
+    server.scanned(8, &samples::rich());
+    let path = "GET /ui/repositories/registry.example/team/app";
+    let main = main_part(&server.ask(path, &[], ""));
+    assert!(main.contains("No tags of this repository are watched"), "{main}");
+    // The index with its images, and the image by itself; that of the index does not stand alone.
+    let rows = main.matches("<th scope=\"row\">").count();
+    assert!(
+        rows == 2 && main.contains("See its 2 images") && main.contains("1 of 2 images judged"),
+        "{rows}: {main}"
+    );
+    assert_eq!(main.matches("data-label=\"Findings\"").count(), 2, "{main}");
+    // Once tags are watched, these are listed.
+    tag(&server, "1.0", 8);
+    let main = main_part(&server.ask(path, &[], ""));
+    assert!(main.matches("<th scope=\"row\">").count() == 1 && main.contains("Leads there since"), "{main}");
+    let behind = main_part(&server.ask(&format!("{path}?after=9"), &[], ""));
+    assert!(behind.contains("There are no further tags."), "{behind}");
+}
+
 /// Repositories of others stand before, between and behind, and are more than a page has.
 #[test]
 fn whoever_is_held_to_some_repositories_finds_all_of_them() {
