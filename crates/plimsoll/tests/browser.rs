@@ -60,7 +60,10 @@ impl Harbour {
         feeds::write_osv(&world, &hostile_records());
         world.plimsoll(&["feeds", "update", "alpine-secdb", "epss", "kev", "osv-pypi"]).expect(0);
         let mut config = fs::read_to_string(world.path("config.toml")).unwrap_or_default();
-        config += &format!("[registries.\"{}\"]\nplain_http = true\n[server]\n", registry.host);
+        config += &format!(
+            "[registries.\"{}\"]\nplain_http = true\n[server]\nregistry_seconds_max = 15\n",
+            registry.host
+        );
         world.write("config.toml", config);
         let serving = Serving::ready(&world, &["--no-update"]);
         let (layout, index) = fleet();
@@ -287,8 +290,76 @@ fn the_tags_change_by_themselves_and_are_whole_without_a_script() {
     browser.keep("tags-live");
     assert_eq!(browser.value("window.isTheSamePage"), json!(true), "it was not loaded again");
     assert_eq!(browser.problems(), Vec::<String>::new());
+    // Without a script the same page says the same once it is loaded again.
     plain.open(&page);
-    assert!(plain.value(standing).as_str().unwrap().contains("Scanned"));
+    // But for the buttons that copy, which take a script.
+    let text = "document.querySelector('main').innerText.replace(/Copy|\\s/g, '')";
+    assert_eq!(plain.value(text), browser.value(text));
+}
+
+#[test]
+fn a_scan_is_called_off_from_its_page() {
+    if !second_tier(&["chromium"]) {
+        return;
+    }
+    let harbour = Harbour::new();
+    let mut layout = Layout::default();
+    let late = Layer::new().file("srv/late.txt", "called off");
+    let top = layout.image(&Image::new("amd64", vec![("COPY late", late)]));
+    harbour.registry.push("team/late", &layout, &top, "1");
+    for layer in layout.blobs.keys().filter(|digest| **digest != top["digest"]) {
+        harbour.registry.script(&format!("blobs/{layer}"), Deed::Stall);
+    }
+    let digest = top["digest"].as_str().unwrap();
+    harbour.tell("team/late", digest);
+    harbour.serving.until(digest, &["fetching", "indexing"]);
+    let mut browser = Browser::start();
+    browser.open(&harbour.url(&format!("/ui/images/{digest}")));
+    let button = "[...document.querySelectorAll('#image button')].find((b) => b.innerText.includes('Call'))";
+    assert_eq!(
+        browser.value(&format!("!!{button}")),
+        json!(true),
+        "{}",
+        browser.value("document.body.innerText")
+    );
+    browser.event("Page.loadEventFired", |browser| drop(browser.value(&format!("{button}.click()"))));
+    // A read that waits is not broken off; when it ends, the worker has heard of it.
+    harbour.serving.until(digest, &["cancelled"]);
+    browser.open(&harbour.url(&format!("/ui/images/{digest}")));
+    let text = browser.value("document.querySelector('#image').innerText");
+    assert!(text.as_str().unwrap().contains("Cancelled"), "{text}");
+    assert_eq!(browser.problems(), Vec::<String>::new());
+}
+
+#[test]
+fn people_sign_in_with_a_token_and_out_again() {
+    if !second_tier(&["chromium"]) {
+        return;
+    }
+    let world = World::with_database();
+    let made =
+        world.plimsoll(&["token", "new", "reader", "--scope", "read", "--into", "tokens.toml"]).expect(0);
+    let token = made.stdout.split_whitespace().find(|word| word.starts_with("plimsoll_")).unwrap().to_owned();
+    let mut config = fs::read_to_string(world.path("config.toml")).unwrap_or_default();
+    config += "[server.auth]\ntokens_file = \"tokens.toml\"\n";
+    world.write("config.toml", config);
+    let serving = Serving::ready(&world, &["--no-update"]);
+    let mut browser = Browser::start();
+    browser.open(&serving.url);
+    let heading = "document.querySelector('h1').innerText";
+    assert_eq!(browser.value(heading), json!("Sign in"));
+    for (typed, wanted) in [("plimsoll_guess", "Sign in"), (token.as_str(), "Overview")] {
+        browser.value("document.querySelector('#token').focus()");
+        browser.write(typed);
+        browser.event("Page.loadEventFired", |browser| browser.press("Enter", 13));
+        assert_eq!(browser.value(heading), json!(wanted), "{typed}");
+    }
+    // No script can read what the browser keeps.
+    assert_eq!(browser.value("document.cookie"), json!(""));
+    browser.event("Page.loadEventFired", |browser| {
+        drop(browser.value("document.querySelector('.who button').click()"));
+    });
+    assert_eq!(browser.value(heading), json!("Sign in"));
 }
 
 #[test]
@@ -299,7 +370,8 @@ fn the_keyboard_is_enough() {
     let harbour = Harbour::new();
     let mut browser = Browser::start();
     browser.size(1280, 900, false);
-    for path in ["/".to_owned(), "/ui/repositories".to_owned(), format!("/ui/images/{}", harbour.image)] {
+    let tags = format!("/ui/repositories/{}/team/fleet", harbour.registry.host);
+    for path in ["/".to_owned(), tags, format!("/ui/images/{}", harbour.image)] {
         browser.open(&harbour.url(&path));
         walk(&mut browser, &path);
     }

@@ -9,7 +9,10 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -18,9 +21,19 @@ use serde_json::{Value, json};
 /// How long the page is given for something that is to come, in milliseconds.
 const PATIENCE: u32 = 60_000;
 
-/// How bright the page is, from 0 to 255.
-const BRIGHTNESS: &str = "(() => { const [r, g, b] = getComputedStyle(document.body).backgroundColor.match(/\\d+/g).map(Number); \
-                          return (r + g + b) / 3; })()";
+/// Longest silence of the browser while something is expected of it: longer than a page is given.
+const SILENCE_MAX: Duration = Duration::from_secs(90);
+
+/// The least and the greatest relative luminance (WCAG 2.2) of the page and of what has a background of its own in it.
+const LUMINANCE: &str = "(() => { const linear = (c) => { c /= 255; return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4; }; \
+    const all = [document.body, ...document.querySelectorAll('header, .empty, .banner, button, input, select')].flatMap((e) => { \
+    const [r, g, b, a] = getComputedStyle(e).backgroundColor.match(/[\\d.]+/g).map(Number); \
+    return a === 0 ? [] : [0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b)]; }); \
+    return [Math.min(...all), Math.max(...all)]; })()";
+
+/// Surfaces by day are at least so light, and by night at most so.
+const LIGHT_MIN: f64 = 0.8;
+const DARK_MAX: f64 = 0.2;
 
 /// What axe finds, in short.
 const AXE: &str = "axe.run().then((r) => r.violations.map((v) => v.id + ': ' + v.nodes[0].html + ' ' + v.nodes[0].failureSummary))";
@@ -39,7 +52,8 @@ pub(crate) fn axe() -> Option<String> {
 pub(crate) struct Browser {
     child: Child,
     to: ChildStdin,
-    from: BufReader<ChildStdout>,
+    /// What it says, read by a thread, so that no wait is without an end.
+    from: Receiver<Vec<u8>>,
     session: String,
     last: u64,
     /// What the page told by itself since it was last asked for.
@@ -72,7 +86,17 @@ impl Browser {
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let (to, from) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let (to, mut said) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+        let (sender, from) = mpsc::channel();
+        thread::spawn(move || {
+            loop {
+                let mut bytes = Vec::new();
+                let is_whole = said.read_until(0, &mut bytes).is_ok() && bytes.pop() == Some(0);
+                if !is_whole || sender.send(bytes).is_err() {
+                    return;
+                }
+            }
+        });
         let mut browser = Browser {
             child,
             to,
@@ -111,11 +135,22 @@ impl Browser {
         }
     }
 
+    #[track_caller]
     fn next(&mut self) -> Value {
-        let mut bytes = Vec::new();
-        self.from.read_until(0, &mut bytes).unwrap();
-        assert_eq!(bytes.pop(), Some(0), "the browser has ended");
+        let said = self.from.recv_timeout(SILENCE_MAX);
+        let bytes = said.unwrap_or_else(|error| panic!("the browser says nothing more: {error}"));
         serde_json::from_slice(&bytes).unwrap()
+    }
+
+    /// Waits until the page has told something of its own.
+    #[track_caller]
+    fn told(&mut self, is_it: impl Fn(&Value) -> bool) {
+        let until = Instant::now() + SILENCE_MAX;
+        while !self.events.iter().any(&is_it) {
+            assert!(Instant::now() < until, "the page does not tell it: {:#?}", self.events);
+            let event = self.next();
+            self.events.push(event);
+        }
     }
 
     /// Loads a page; what it tells of itself from then on is kept for [`Browser::problems`].
@@ -124,10 +159,7 @@ impl Browser {
         self.events.clear();
         let navigated = self.call("Page.navigate", json!({ "url": url }));
         assert!(navigated["errorText"].is_null(), "{url}: {navigated}");
-        while !self.events.iter().any(|event| event["method"] == "Page.loadEventFired") {
-            let event = self.next();
-            self.events.push(event);
-        }
+        self.told(|event| event["method"] == "Page.loadEventFired");
     }
 
     /// The value of an expression, which may be a promise.
@@ -171,10 +203,7 @@ impl Browser {
     pub(crate) fn event(&mut self, method: &str, deed: impl FnOnce(&mut Browser)) {
         self.events.clear();
         deed(self);
-        while !self.events.iter().any(|event| event["method"] == method) {
-            let event = self.next();
-            self.events.push(event);
-        }
+        self.told(|event| event["method"] == method);
     }
 
     /// Writes a text to where the focus is.
@@ -183,14 +212,12 @@ impl Browser {
     }
 
     /// Waits until the page's policy has refused something by one of its directives.
+    #[track_caller]
     pub(crate) fn refused(&mut self, directive: &str) {
-        while !self.events.iter().any(|event| {
-            event["method"] == "Log.entryAdded"
-                && event["params"]["entry"]["text"].as_str().is_some_and(|text| text.contains(directive))
-        }) {
-            let event = self.next();
-            self.events.push(event);
-        }
+        self.told(|event| {
+            let text = event["params"]["entry"]["text"].as_str().unwrap_or_default();
+            event["method"] == "Log.entryAdded" && text.contains(directive)
+        });
     }
 
     /// The window's size, and whether its user likes it dark.
@@ -234,9 +261,10 @@ impl Browser {
             if wide.as_i64().is_none_or(|wide| wide > 0) {
                 bad.push(format!("{place}: {wide} pixels stand out"));
             }
-            let brightness = self.value(BRIGHTNESS).as_f64().unwrap();
-            if is_dark != (brightness < 60.0) || is_dark == (brightness > 200.0) {
-                bad.push(format!("{place}: its brightness is {brightness}"));
+            let luminance = self.value(LUMINANCE);
+            let (least, most) = (luminance[0].as_f64().unwrap(), luminance[1].as_f64().unwrap());
+            if if is_dark { most > DARK_MAX } else { least < LIGHT_MIN } {
+                bad.push(format!("{place}: the luminance of its surfaces is {least} to {most}"));
             }
             // What was hostile has become text.
             if self.value("document.querySelectorAll('main img, main script').length") != json!(0) {
