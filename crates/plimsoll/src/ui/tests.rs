@@ -304,6 +304,20 @@ fn a_page_of_five_thousand_findings_is_small() {
     let answered = server.ask(&format!("GET /ui/images/{}", digest(1).as_str()), &[], "");
     assert!(answered.text().contains("5000 findings"));
     assert!(answered.body.len() < PAGE_BYTES_MAX, "{}", answered.body.len());
+    // Pages go on where the one before ended, to the last, which leads no further.
+    let flaws = |page: usize| {
+        let answered = server.ask(&format!("GET /ui/images/{}?page={page}", digest(1).as_str()), &[], "");
+        let main = main_part(&answered);
+        let found = main.split("CVE-2030-").skip(1).map(|rest| rest[..5].to_owned());
+        (found.collect::<std::collections::BTreeSet<_>>(), main.contains("rel=\"next\""))
+    };
+    let rows = plimsoll_report::html::PAGE_ROWS;
+    let ((first, has_next), (second, _)) = (flaws(1), flaws(2));
+    // Two packages have each flaw, so one may stand on two pages.
+    let both = first.intersection(&second).count();
+    assert!(has_next && first.len() == rows.div_ceil(2) && both <= 1, "{first:?} {second:?}");
+    let (last, has_next) = flaws(5_000 / rows);
+    assert!(!has_next && !last.is_empty());
 }
 
 #[test]
