@@ -44,6 +44,9 @@ const ASKING_MAX: Duration = Duration::from_secs(60);
 /// Longest wait for something that the server does.
 const WAIT_MAX: Duration = Duration::from_secs(900);
 
+/// How lines of the log begin that tell of something wrong, behind their time.
+const COMPLAINTS: [&str; 2] = [" WARN ", "ERROR "];
+
 /// What the server says.
 const LISTENING: &str = "listening";
 const READY: &str = "the store is open: ready";
@@ -150,7 +153,13 @@ impl Bench {
         let (sender, log) = channel();
         std::thread::spawn(move || {
             let lines = BufReader::new(stderr).lines();
-            lines.map_while(Result::ok).try_for_each(|line| sender.send(line))
+            lines.map_while(Result::ok).try_for_each(|line| {
+                // What goes wrong costs time, and a number that has it in it must not stand without it.
+                if COMPLAINTS.iter().any(|level| line.contains(level)) {
+                    println!("  the server: {line}");
+                }
+                sender.send(line)
+            })
         });
         let mut serving = Serving { child, address: SocketAddr::from(([127, 0, 0, 1], 0)), log };
         let listening = serving.said(LISTENING)?;

@@ -96,8 +96,9 @@ fn told(store: &Store, record: &Record) -> Result<Option<Told>, String> {
     report.map(|report| Told::read(&report.body)).transpose()
 }
 
-fn path(hearing: &Hearing) -> String {
-    format!("/ui/clearances/{}", link::of_value(&hearing.id))
+/// The path of a clearance's page, by its id.
+fn path(id: &str) -> String {
+    format!("{}/{}", PAGE.path, link::of_value(id))
 }
 
 /// A verdict: sign and word.
@@ -172,7 +173,7 @@ pub(super) fn marks(
 /// What a record decided of all that was asked, with a link to why.
 pub(super) fn of_record(record: &Record, is_whole: bool) -> Markup {
     html! {
-        a href={ (PAGE.path) "/" (link::of_value(&record.hearing)) } {
+        a href=(path(&record.hearing)) {
             @if is_whole { (verdict(record.decision.verdict)) } @else { (damaged()) }
         }
         @if let Some(until) = record.decision.holds_until { " until " (parts::time(until)) }
@@ -191,10 +192,9 @@ pub(super) fn mark(digest: &Digest, mark: &Mark, now: Timestamp) -> Markup {
     // The worse of several policies' or entries' words on one digest.
     let spoken = record.decision.spoken.iter().filter(|spoken| spoken.digest == *digest);
     let Some(spoken) = spoken.max_by_key(|spoken| spoken.verdict) else { return html! {} };
-    let path = format!("{}/{}", PAGE.path, link::of_value(&record.hearing));
     let until = record.decision.holds_until.filter(|_| spoken.verdict == Verdict::Cleared);
     html! {
-        a href=(path) { (verdict(spoken.verdict)) }
+        a href=(path(&record.hearing)) { (verdict(spoken.verdict)) }
         @match until {
             Some(until) if until <= now => span.why { "no longer holds" },
             _ => {},
@@ -217,7 +217,7 @@ fn list(listed: &[Hearing]) -> Markup {
                 div.scroll tabindex="0" role="region" aria-label="Clearances" { table.tags {
                     thead { tr { th scope="col" { "Clearance" } th scope="col" { "Verdict" } th scope="col" { "Policy" } th scope="col" { "Asked by" } th scope="col" { "Asked" } th scope="col" { "Holds until" } } }
                     tbody { @for hearing in listed { tr {
-                        th scope="row" { a href=(path(hearing)) { "Clearance " (hearing.number) } }
+                        th scope="row" { a href=(path(&hearing.id)) { "Clearance " (hearing.number) } }
                         td { (standing(hearing)) }
                         td data-label="Policy" { (shown(&hearing.policy)) }
                         td data-label="Asked by" { (shown(&hearing.asked_by)) }

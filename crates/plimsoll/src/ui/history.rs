@@ -12,7 +12,6 @@ use plimsoll_core::scan::{Reason, ScanState};
 use plimsoll_report::html::view::query_of;
 use plimsoll_report::html::{marks, shown};
 use plimsoll_store::{Event, EventKind, Record};
-use serde::Deserialize;
 
 use super::session::Visitor;
 use super::{ID, before, clearances, image, parts, text};
@@ -20,6 +19,7 @@ use crate::access::Principal;
 use crate::http::Refusal;
 use crate::http::endpoint::Endpoint;
 use crate::http::path::Path;
+use crate::notify::topics::ScanEnded;
 use crate::rematch::changes::{ChangeKind, Changes};
 use crate::server::Server;
 
@@ -42,16 +42,6 @@ pub(super) const PAGE: Endpoint = super::page(
     &[ID, text("before", "Only what happened before the event of this number.")],
     || get(history),
 );
-
-/// What an event says of a scan.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Scanned {
-    state: String,
-    reason: String,
-    detail: String,
-    attempt: u32,
-}
 
 async fn history(
     State(server): State<Arc<Server>>,
@@ -114,7 +104,7 @@ fn main(server: &Server, events: &[Event], records: &[Record], is_own: bool, pat
 
 fn happened(event: &Event, is_own: bool) -> Markup {
     match event.kind {
-        EventKind::ScanChanged => match serde_json::from_str::<Scanned>(&event.body) {
+        EventKind::ScanChanged => match serde_json::from_str::<ScanEnded>(&event.body) {
             Ok(scanned) => state(&scanned, is_own),
             Err(_) => unread(),
         },
@@ -130,7 +120,7 @@ fn unread() -> Markup {
     html! { span.quiet { "an event that this version cannot read" } }
 }
 
-fn state(scanned: &Scanned, is_own: bool) -> Markup {
+fn state(scanned: &ScanEnded, is_own: bool) -> Markup {
     let state = ScanState::of_name(&scanned.state);
     let is_plain = [Reason::Complete.name(), Reason::WithGaps.name()].contains(&scanned.reason.as_str());
     html! {

@@ -10,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio_stream::wrappers::ReceiverStream;
@@ -155,7 +155,7 @@ impl Shown {
 async fn answer(State(shown): State<Shown>, uri: Uri) -> Response {
     let path = uri.path();
     let found = match path.strip_prefix("/v2/") {
-        Some("") => Some(json_of(&json!({}))),
+        Some("") => Some(Json(json!({})).into_response()),
         Some("_catalog") => Some(catalog(&shown)),
         Some(rest) => of_repository(&shown, rest),
         None => shown
@@ -172,14 +172,14 @@ fn catalog(shown: &Shown) -> Response {
     let mut names: Vec<&str> = shown.tags().map(|tag| tag.repository.as_str()).collect();
     names.sort_unstable();
     names.dedup();
-    json_of(&json!({"repositories": names}))
+    Json(json!({"repositories": names})).into_response()
 }
 
 fn of_repository(shown: &Shown, rest: &str) -> Option<Response> {
     if let Some(name) = rest.strip_suffix("/tags/list") {
         let tags: Vec<&str> =
             shown.tags().filter(|tag| tag.repository == name).map(|tag| tag.tag.as_str()).collect();
-        return (!tags.is_empty()).then(|| json_of(&json!({"name": name, "tags": tags})));
+        return (!tags.is_empty()).then(|| Json(json!({"name": name, "tags": tags})).into_response());
     }
     if let Some((name, reference)) = rest.split_once("/manifests/") {
         let named = shown.tags().find(|tag| tag.repository == name && tag.tag == reference);
@@ -233,12 +233,8 @@ fn trickle(bytes: Bytes) -> Response {
     ([(header::CONTENT_LENGTH, length)], Body::from_stream(ReceiverStream::new(receiver))).into_response()
 }
 
-fn json_of(value: &Value) -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], value.to_string()).into_response()
-}
-
 fn error(status: StatusCode, code: &str) -> Response {
-    (status, json_of(&json!({"errors": [{"code": code, "message": "said by the demo"}]}))).into_response()
+    (status, Json(json!({"errors": [{"code": code, "message": "said by the demo"}]}))).into_response()
 }
 
 #[cfg(test)]
